@@ -1,0 +1,1 @@
+"""The lakehouse for cloud bills that people can trust to the cent."""

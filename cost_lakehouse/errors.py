@@ -1,0 +1,60 @@
+"""Every error a user can meet: each says what happened, where, and what to do. No message ever holds a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class CostLakehouseError(Exception):
+    """The root of all errors that are told to a user without a traceback.
+
+    ``problem`` says what happened and where, ``fix`` what to do about it.
+    """
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        self.problem = problem
+        self.fix = fix
+        super().__init__(f"{problem} {fix}".strip())
+
+
+class ConfigurationError(CostLakehouseError):
+    """``lakehouse.yaml`` or the command line is wrong; nothing was done. The command exits with 2."""
+
+
+class SourceError(CostLakehouseError):
+    """A source cannot be listed or opened (denied, wrong prefix, no bucket). Other sources go on."""
+
+
+class DeliveryFailed(CostLakehouseError):
+    """A file of a delivery cannot be read whole (truncated, corrupt, unreadable): worth another try."""
+
+
+class DeliveryChanged(DeliveryFailed):
+    """A file or the manifest was replaced while it was read: start over with the new delivery."""
+
+
+@dataclass(frozen=True)
+class RejectedValue:
+    """A delivered value that cannot be stored exactly: where it stands and why it was rejected."""
+
+    value: str
+    file: str
+    record: int  # 1 is the first record after the header
+    column: str  # the delivered header
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, record {self.record}, column {self.column}: {self.value!r} {self.reason}"
+
+
+class DeliveryRefused(CostLakehouseError):
+    """A delivery was read, but would make the numbers wrong; it is on record and the old slice stays."""
+
+    def __init__(self, problem: str, fix: str = "", rejected: tuple[RejectedValue, ...] = (), rejected_count: int = 0) -> None:
+        super().__init__(problem, fix)
+        self.rejected = rejected
+        self.rejected_count = rejected_count or len(rejected)
+
+
+class LakeError(CostLakehouseError):
+    """The catalog, the warehouse or the engine cannot be used."""

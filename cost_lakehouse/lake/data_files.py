@@ -1,0 +1,91 @@
+"""Which data files hold which slice and delivery, read from Iceberg's manifests alone; and the removal of files nobody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import reduce
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.expressions import And, BooleanExpression, EqualTo, Or
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from pyiceberg.types import StringType
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
+
+_EPOCH = date(1970, 1, 1)
+
+
+def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
+    """The data files of the current snapshot, of the given slices only where they are given."""
+    if slices is not None and not slices:
+        return []
+    scan = table.scan() if slices is None else table.scan(row_filter=_filter(slices))
+    return [task.file for task in scan.plan_files()]
+
+
+def slice_of(file: DataFile) -> Slice:
+    """The slice whose rows a data file holds."""
+    source, period = file.partition[0], file.partition[1]
+    return Slice(str(source), period if isinstance(period, date) else _EPOCH + timedelta(days=int(period)))
+
+
+def delivery_of(table: Table, file: DataFile) -> str:
+    """The delivery id of a data file's rows: a file holds one, so both bounds are it."""
+    field = table.schema().find_field("delivery_id")
+    return str(from_bytes(StringType(), (file.lower_bounds or {})[field.field_id]))
+
+
+def current_slices(lake: Lake, table_name: str = "raw.aws_cur") -> dict[Slice, str]:
+    """Every slice that has rows -> the delivery id of its rows. Reads no data."""
+    table = lake.table_or_none(table_name)
+    if table is None:
+        return {}
+    return {slice_of(file): delivery_of(table, file) for file in data_files(table)}
+
+
+def local_path(uri: str) -> Path:
+    """A data file's path on this machine."""
+    return Path(unquote(urlparse(uri).path)) if "://" in uri else Path(uri)
+
+
+def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[Path]:
+    """Delete the slice's data files that no snapshot of the table knows, and return them.
+
+    They are left by loads that were killed or refused. Call it only while holding the slice's lock: a file that is being
+    written is not in a snapshot yet.
+    """
+    folder = lake.data_folder(table_name, slice_)
+    found = {path.resolve() for path in folder.glob("*.parquet")} if folder.is_dir() else set()
+    table = lake.table_or_none(table_name)
+    if not found or table is None:
+        return []
+    needed = {path.resolve() for path in _files_of_all_snapshots(table, slice_)}
+    unneeded = sorted(found - needed)
+    for path in unneeded:
+        path.unlink(missing_ok=True)
+    return unneeded
+
+
+def _files_of_all_snapshots(table: Table, slice_: Slice) -> Iterable[Path]:
+    """The slice's files in every snapshot; manifests shared by snapshots are read once."""
+    seen: set[str] = set()
+    for snapshot in table.metadata.snapshots:
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path in seen:
+                continue
+            seen.add(manifest.manifest_path)
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
+                if slice_of(entry.data_file) == slice_:
+                    yield local_path(entry.data_file.file_path)
+
+
+def _filter(slices: Sequence[Slice]) -> BooleanExpression:
+    parts: list[BooleanExpression] = [
+        And(EqualTo("source", each.source), EqualTo("billing_period", each.billing_period.isoformat())) for each in slices
+    ]
+    return reduce(Or, parts)

@@ -1,0 +1,62 @@
+"""Shows the lake's tables to DuckDB: a view a table over the files of its current snapshot, so that nothing is copied or locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+from pyiceberg.table import Table
+
+from cost_lakehouse.lake.catalog import NAMESPACES, Lake
+from cost_lakehouse.lake.data_files import data_files, local_path
+from cost_lakehouse.lake.tables import raw_tables
+
+
+def connect(lake: Lake, names: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with a view for every table of the lake, or for ``names`` only.
+
+    Every view shows the snapshot that is current now; later commits do not disturb a query.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("set timezone = 'UTC'")
+    create_views(connection, lake, names)
+    return connection
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, lake: Lake, names: Sequence[str] | None = None) -> None:
+    """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only) in the connection's database."""
+    chosen = lake.table_names() if names is None else list(names)
+    for namespace in NAMESPACES:
+        connection.execute(f"create schema if not exists {namespace}")
+    for name in chosen:
+        namespace, table_name = name.split(".")
+        connection.execute(f'create or replace view {namespace}."{table_name}" as {select_statement(lake.table(name))}')
+
+
+def select_statement(table: Table) -> str:
+    """The SELECT that shows a table's current snapshot, with the table's columns in order."""
+    columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
+    paths = [str(local_path(file.file_path)) for file in data_files(table)]
+    if not paths:
+        nothing = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
+        return f"select {nothing} where false"
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    # A file written before a column was added lacks it: only then is it worth opening every file's footer.
+    by_name = ", union_by_name = true" if len(table.metadata.schemas) > 1 else ""
+    # Partition values are taken from the paths, so that a filter on them skips files unopened.
+    partitions = "hive_partitioning = true, hive_types = {'source': varchar, 'billing_period': date}"
+    shown = ", ".join(f'"{name}"' for name, _ in columns)
+    return f"select {shown} from read_parquet([{listed}], {partitions}{by_name})"
+
+
+def raw_table_names() -> list[str]:
+    """The raw tables that always exist."""
+    return sorted(raw_tables())
+
+
+def _duckdb_type(iceberg_type: str) -> str:
+    """An Iceberg type as DuckDB spells it."""
+    simple = {"string": "varchar", "long": "bigint", "int": "integer"}
+    if iceberg_type.startswith("map<"):
+        return "map(varchar, varchar)"
+    return simple.get(iceberg_type, iceberg_type)

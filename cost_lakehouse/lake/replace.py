@@ -1,0 +1,80 @@
+"""Replaces slices: one catalog commit takes the old files out and the new ones in; a reader sees the old bill or the new one."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from sqlalchemy.exc import OperationalError
+
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import data_files
+from cost_lakehouse.lake.slices import Slice
+
+COMMIT_ATTEMPTS = 30
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+def replace_slices(
+    lake: Lake,
+    table_name: str,
+    slices: Sequence[Slice],
+    files: Sequence[Path],
+    properties: Mapping[str, str] | None = None,
+    guard: Callable[[], None] | None = None,
+) -> None:
+    """Make ``files`` (Parquet, none of 0 rows) the only files of ``slices``, in one atomic commit.
+
+    ``guard`` is called in every attempt after the table's state was read, and may raise to call the commit off: what it
+    saw still holds when the commit lands, because a commit on another state is refused and tried again.
+    Raises LakeError when the commit keeps colliding with others.
+    """
+    replace_files(lake, table_name, slices, files, lambda table, file: True, properties, guard)
+
+
+def replace_files(
+    lake: Lake,
+    table_name: str,
+    slices: Sequence[Slice],
+    files: Sequence[Path],
+    drop: Callable[[Table, DataFile], bool],
+    properties: Mapping[str, str] | None = None,
+    guard: Callable[[], None] | None = None,
+) -> None:
+    """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out."""
+    for attempt in range(COMMIT_ATTEMPTS):
+        table = lake.table(table_name)
+        if guard is not None:
+            guard()
+        old = [file for file in data_files(table, slices) if drop(table, file)]
+        if not old and not files:
+            return
+        try:
+            _commit(table, old, files, dict(properties or {}))
+            return
+        except (CommitFailedException, ValidationException):
+            pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
+        except OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            pause = _LONGEST_PAUSE_SECONDS
+        time.sleep(pause * random.uniform(0.5, 1.0))
+    raise LakeError(
+        f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to commit {', '.join(map(str, slices))}.",
+        "Run it again when fewer loads are under way.",
+    )
+
+
+def _commit(table: Table, old: Sequence[DataFile], files: Sequence[Path], properties: dict[str, str]) -> None:
+    with table.transaction() as transaction, transaction.update_snapshot(snapshot_properties=properties).overwrite() as overwrite:
+        for file in old:
+            overwrite.delete_data_file(file)
+        for path in files:
+            overwrite.append_data_file(parquet_file_to_data_file(table.io, table.metadata, path.as_uri()))

@@ -1,0 +1,1 @@
+"""WHERE bills come from: a module a kind of source; lists deliveries, opens files."""

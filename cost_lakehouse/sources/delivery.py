@@ -1,0 +1,91 @@
+"""What a provider has delivered: one complete set of files for a (source, billing period)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, order=True)
+class StoredObject:
+    """One object (or file) as it was listed. ``key`` is relative to the store's root (the bucket)."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime  # UTC, aware
+
+    @property
+    def name(self) -> str:
+        """The last part of the key, for people."""
+        return self.key.rsplit("/", 1)[-1]
+
+
+class FileFormat(StrEnum):
+    """How a bill's files are written."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class Compression(StrEnum):
+    """How a CSV file is packed; Parquet files pack themselves."""
+
+    GZIP = "gzip"
+    ZIP = "zip"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One complete delivery: all its files are there.
+
+    ``delivery_id`` is AWS's assemblyId; ``delivered_at`` the manifest's LastModified (UTC), which orders deliveries.
+    """
+
+    source: str
+    billing_period: date  # the first of the month
+    delivery_id: str
+    objects: tuple[StoredObject, ...]
+    manifest: StoredObject
+    file_format: FileFormat
+    report_name: str
+    delivered_at: datetime
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files as delivered, in bytes."""
+        return sum(each.size for each in self.objects)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the files' (key, etag, size): it differs when a file was replaced in place under the same id."""
+        digest = hashlib.sha256()
+        for each in sorted(self.objects):
+            digest.update(f"{each.key}\0{each.etag}\0{each.size}\n".encode())
+        return digest.hexdigest()
+
+
+class FindingState(StrEnum):
+    """What discovery says of one (source, billing period)."""
+
+    AVAILABLE = "available"  # a complete delivery is there
+    WAITING = "waiting"  # skip: no manifest yet, or a listed file is missing or empty, or AWS is refreshing it
+    FAILED = "failed"  # the manifest cannot be understood
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The newest delivery of one (source, billing period), or why there is none.
+
+    ``billing_period`` is None where the whole source is meant (nothing delivered yet).
+    An AVAILABLE finding may carry a ``reason`` too: a newer delivery that is not complete yet.
+    """
+
+    source: str
+    billing_period: date | None
+    state: FindingState
+    delivery: Delivery | None = None
+    reason: str = ""
