@@ -1,0 +1,164 @@
+"""What sensors, the schedule and the command decide: plain functions of what was seen, without Dagster, so that they test in no time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from cost_lakehouse.sources.delivery import Delivery, Finding
+
+FIRST_RETRY = timedelta(minutes=5)
+LONGEST_RETRY = timedelta(hours=12)
+_RETRY_GROWTH = 3
+
+
+class Standing(StrEnum):
+    """How what is delivered for one (source, billing period) compares with what the lake holds."""
+
+    NEW = "new"  # to be loaded
+    CURRENT = "current"  # the lake holds exactly this
+    OLDER = "older"  # the lake holds a newer one
+    REFUSED = "refused"  # tried, and on record as refused: only a manual run tries again
+    WAITING = "waiting"  # not complete yet
+    FAILED = "failed"  # the manifest cannot be understood
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One finding and how it stands. ``reason`` is for people; empty where nothing is to be said."""
+
+    finding: Finding
+    standing: Standing
+    reason: str = ""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        return self.finding.source
+
+    @property
+    def month(self) -> str:
+        """The billing period as ``YYYY-MM``, or empty where the whole source is meant."""
+        return month_text(self.finding.billing_period) if self.finding.billing_period else ""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """The delivery that was found, if one is complete."""
+        return self.finding.delivery
+
+    @property
+    def label(self) -> str:
+        """Source and month for people."""
+        return f"{self.source} {self.month}".strip()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Whether a delivery is to be requested now: ``number`` counts from 1; ``wait`` says why not, if not."""
+
+    number: int
+    wait: str = ""
+
+
+def month_text(month: date) -> str:
+    """A month as people and the command line write it: ``YYYY-MM``."""
+    return month.strftime("%Y-%m")
+
+
+def partition_key(month: date) -> str:
+    """A month as the key of its Dagster partition: ``YYYY-MM-01``."""
+    return month.strftime("%Y-%m-01")
+
+
+def next_month(month: date) -> date:
+    """The first of the month after ``month``."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def months_between(first: date, last: date) -> list[date]:
+    """Every first of a month from ``first`` to ``last``, both included."""
+    months: list[date] = []
+    month = first.replace(day=1)
+    while month <= last:
+        months.append(month)
+        month = next_month(month)
+    return months
+
+
+def delivery_key(source: str, month: str, delivery_id: str, fingerprint: str) -> str:
+    """What makes a delivery a different one: its id, or files replaced in place under the same id (the fingerprint)."""
+    return f"{source}|{month}|{delivery_id}|{fingerprint[:12]}"
+
+
+def delivery_key_of(delivery: Delivery) -> str:
+    """The key of a delivery that was found."""
+    return delivery_key(delivery.source, month_text(delivery.billing_period), delivery.delivery_id, delivery.fingerprint)
+
+
+def attempt_for(ends: Sequence[datetime | None], now: datetime) -> Attempt:
+    """The attempt to make now for work that is still to be done after earlier runs for it.
+
+    ``ends`` says when each of those runs ended (UTC, aware), None where it goes on. A run key is remembered forever, so
+    failed work is asked for again under the next attempt's number: five minutes after the first end, then three times
+    as long each time, at most twelve hours. It never gives up, since what stays undone must stay visible.
+    """
+    ended = [each for each in ends if each is not None]
+    if len(ended) < len(ends):
+        return Attempt(len(ends), "a run is under way")
+    number = len(ended) + 1
+    if not ended:
+        return Attempt(number)
+    due = max(ended) + retry_delay(len(ended))
+    if due > now:
+        times = "once" if len(ended) == 1 else f"{len(ended)} times"
+        return Attempt(number, f"tried {times} in vain, next attempt at {due:%Y-%m-%d %H:%M} UTC")
+    return Attempt(number)
+
+
+def retry_delay(failures: int) -> timedelta:
+    """How long to wait after that many failures."""
+    steps = min(failures - 1, 10)
+    return min(FIRST_RETRY * _RETRY_GROWTH**steps, LONGEST_RETRY)
+
+
+def resume_order(names: Sequence[str], resume_at: str) -> list[str]:
+    """The names in a circle that begins at ``resume_at``; from the start where that name is gone."""
+    if resume_at not in names:
+        return list(names)
+    start = list(names).index(resume_at)
+    return [*names[start:], *names[:start]]
+
+
+def next_offset(names: Sequence[str], done: int) -> str:
+    """Where the next tick resumes, given the ``done`` first of ``names`` (in this tick's order) were looked at.
+
+    Empty when all of them were: the next tick begins at the start.
+    """
+    return names[done] if done < len(names) else ""
+
+
+def stale_digest(stale: Iterable[tuple[str, date, str]]) -> str:
+    """A short digest of (source, billing period, delivery id): the same work has the same digest."""
+    text = "\n".join(f"{source}|{month.isoformat()}|{delivery_id}" for source, month, delivery_id in sorted(stale))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def month_range(months: Iterable[date]) -> tuple[str, str]:
+    """The partition keys of the first and the last of some months."""
+    ordered = sorted(months)
+    return partition_key(ordered[0]), partition_key(ordered[-1])
+
+
+def seen_text(judged: Sequence[Judged]) -> str:
+    """One line a source that says what a tick saw there, for a skip reason."""
+    by_source: Mapping[str, list[Judged]] = {each.source: [] for each in judged}
+    for each in judged:
+        by_source[each.source].append(each)
+    lines = []
+    for source, found in by_source.items():
+        parts = [f"{each.month or 'nothing'} {each.standing}" + (f" ({each.reason})" if each.reason else "") for each in found]
+        lines.append(f"{source}: {'; '.join(parts)}")
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""Names that more than one module of the orchestration, or a script beside it, relies on: run tags, keys, jobs, pools."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import dagster as dg
+
+SOURCE_TAG = "cost_lakehouse/source"
+MONTH_TAG = "cost_lakehouse/month"
+DELIVERY_TAG = "cost_lakehouse/delivery"  # decisions.delivery_key: source, month, delivery id, fingerprint
+STALE_TAG = "cost_lakehouse/stale"  # decisions.stale_digest
+ATTEMPT_TAG = "cost_lakehouse/attempt"
+TRIGGER_TAG = "cost_lakehouse/trigger"  # sensor, schedule, command
+PROCESS_TAG = "cost_lakehouse/process"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+
+LINE_ITEMS = "line_items"
+LOAD_JOB = "load_line_items"
+SUMMARY_JOB = "build_summaries"
+SUMMARIES_POOL = "summaries"
+
+
+def line_items_key(source: str) -> dg.AssetKey:
+    """The asset of one source's line items."""
+    return dg.AssetKey([LINE_ITEMS, source])
+
+
+def line_items_op(source: str) -> str:
+    """A valid op and pool name for a source; source names have no underscore, so two never meet."""
+    return f"{LINE_ITEMS}__{source.replace('-', '_')}"
+
+
+def utc_iso(moment: datetime) -> str:
+    """A UTC moment as text for people and JSON: ``2026-01-31T04:05:06Z``."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
