@@ -56,7 +56,7 @@ class Lake:
                 self._catalog = SqlCatalog(
                     CATALOG_NAME,
                     uri=f"sqlite:///{settings.catalog_file}?timeout=60",
-                    warehouse=self.warehouse.as_uri(),
+                    warehouse=f"file://{self.warehouse}",
                 )
                 self._create_raw_tables()
         except (OSError, OperationalError, Timeout) as error:
@@ -100,7 +100,7 @@ class Lake:
             created = self._catalog.create_table(
                 name,
                 schema,
-                location=(self.warehouse / name.replace(".", "/")).as_uri(),
+                location=f"file://{self.warehouse / name.replace('.', '/')}",
                 partition_spec=partitions,
                 properties=_TABLE_PROPERTIES,
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, Or
@@ -17,6 +18,7 @@ from pyiceberg.types import StringType
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 
+_LOAD_FILE = re.compile(r"(load-[0-9a-f]{16})-\d{5}\.parquet")
 _EPOCH = date(1970, 1, 1)
 
 
@@ -48,9 +50,41 @@ def current_slices(lake: Lake, table_name: str = "raw.aws_cur") -> dict[Slice, s
     return {slice_of(file): delivery_of(table, file) for file in data_files(table)}
 
 
-def local_path(uri: str) -> Path:
+@dataclass(frozen=True)
+class StoredLoad:
+    """Which load a slice's rows come from. ``load_id`` is None where the files were rewritten since (compaction)."""
+
+    delivery_id: str
+    load_id: str | None
+
+
+def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None) -> dict[Slice, StoredLoad]:
+    """Every slice of ``raw.aws_cur`` that has rows (of the given ones) -> the load they come from. Reads no data."""
+    table = lake.table("raw.aws_cur")
+    return {
+        slice_of(file): StoredLoad(delivery_of(table, file), load_of(file)) for file in data_files(table, slices)
+    }
+
+
+def file_name(load_id: str, number: int) -> str:
+    """The name of a load's data file; it tells later which load a file is of."""
+    return f"{load_id}-{number:05d}.parquet"
+
+
+def load_of(file: DataFile) -> str | None:
+    """The load that wrote a data file, by its name."""
+    match = _LOAD_FILE.fullmatch(file.file_path.rsplit("/", 1)[-1])
+    return match.group(1) if match else None
+
+
+def local_path(location: str) -> Path:
     """A data file's path on this machine."""
-    return Path(unquote(urlparse(uri).path)) if "://" in uri else Path(uri)
+    return Path(location.removeprefix("file://"))
+
+
+def file_location(path: Path) -> str:
+    """How Iceberg names a file of this machine. Not ``as_uri``: pyiceberg takes a %20 literally."""
+    return f"file://{path}"
 
 
 def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[Path]:

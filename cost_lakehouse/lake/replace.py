@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files
+from cost_lakehouse.lake.data_files import data_files, file_location
 from cost_lakehouse.lake.slices import Slice
 
 COMMIT_ATTEMPTS = 30
@@ -77,4 +77,4 @@ def _commit(table: Table, old: Sequence[DataFile], files: Sequence[Path], proper
         for file in old:
             overwrite.delete_data_file(file)
         for path in files:
-            overwrite.append_data_file(parquet_file_to_data_file(table.io, table.metadata, path.as_uri()))
+            overwrite.append_data_file(parquet_file_to_data_file(table.io, table.metadata, file_location(path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import cache
 from importlib.resources import files
 
 import pyarrow as pa
@@ -25,12 +26,14 @@ SLICE_FIELDS = [
 ORIGIN_FIELDS = [pa.field("file_name", pa.string(), nullable=False), pa.field("row_number", pa.int64(), nullable=False)]
 
 
+@cache
 def aws_cur_columns() -> dict[str, str]:
     """CUR 2.0's columns -> text, decimal, timestamp or map, in the table's order (``aws_cur_columns.csv``)."""
     text = files("cost_lakehouse.formats").joinpath("aws_cur_columns.csv").read_text(encoding="utf-8")
     return {row["column"]: row["type"] for row in csv.DictReader(text.splitlines())}
 
 
+@cache
 def aws_cur_schema() -> pa.Schema:
     """``raw.aws_cur``: one row a line item, every delivered column kept (unknown ones in ``other``)."""
     columns = [pa.field(name, _TYPES[kind]) for name, kind in aws_cur_columns().items()]

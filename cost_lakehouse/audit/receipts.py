@@ -1,0 +1,88 @@
+"""A receipt: what one load proves, or why it was refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from cost_lakehouse.audit.control_totals import ControlTotals
+from cost_lakehouse.audit.stored_totals import StoredTotals
+from cost_lakehouse.errors import RejectedValue
+from cost_lakehouse.formats.decimals import EXACT
+
+ACCEPTED, REFUSED = "accepted", "refused"
+REJECTED_VALUES_KEPT = 20
+_NUMERIC_DIGITS = Decimal(1).scaleb(-25)  # of raw.control_totals' delivered and rounding; their exact text stands beside
+_MONEY_DIGITS = Decimal(1).scaleb(-20)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One row of ``raw.receipts``. Times are UTC and aware; ``digest`` covers everything the load proves."""
+
+    source: str
+    billing_period: date
+    delivery_id: str
+    load_id: str
+    state: str  # accepted or refused
+    reason: str
+    files: int
+    rows: int
+    bytes: int
+    rejected: int
+    rejected_values: str  # JSON: the first rejected values with file, record, column and reason
+    rounding_values: int  # how many values were rounded to 20 digits; the amounts are control totals
+    loaded_at: datetime
+    delivered_at: datetime
+    fingerprint: str
+    digest: str
+
+
+def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict[str, Any]]:
+    """The proof as rows of ``raw.control_totals`` (without the slice's columns), sorted.
+
+    In every row ``delivered = stored + rounding`` holds exactly. A group whose rows carry no number at all has one row of zeros.
+    """
+    rows = []
+    for (group, metric), total in totals.totals.items():
+        kept = stored.sums.get((group, metric), (0, Decimal(0)))[1]
+        rounding = total.rounding.quantize(_NUMERIC_DIGITS, ROUND_HALF_EVEN, EXACT)
+        rows.append(
+            {
+                **group._asdict(),
+                "metric": metric,
+                "line_items": total.line_items,
+                "delivered": EXACT.add(kept, rounding),
+                "stored": kept.quantize(_MONEY_DIGITS, context=EXACT),
+                "rounding": rounding,
+                "delivered_exact": plain(total.delivered),
+                "rounding_exact": plain(total.rounding),
+            }
+        )
+    with_numbers = {group for group, _ in totals.totals}
+    for group in totals.rows.keys() - with_numbers:
+        zero = {"delivered": Decimal(0), "stored": Decimal(0), "rounding": Decimal(0), "delivered_exact": "0", "rounding_exact": "0"}
+        rows.append({**group._asdict(), "metric": "line_item_unblended_cost", "line_items": 0, **zero})
+    return sorted(rows, key=lambda row: [str(row[name]) for name in ("payer_account_id", "currency_code", "line_item_type", "invoice_id", "metric")])
+
+
+def plain(number: Decimal) -> str:
+    """A decimal as plain text: no exponent, no superfluous zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def digest_of(slice_text: str, files: Sequence[tuple[str, str, int, int]], rows: int, totals: Sequence[dict[str, Any]]) -> str:
+    """SHA-256 of what a load proves: the same delivery gives the same digest on every load."""
+    proof = {"slice": slice_text, "files": sorted(files), "rows": rows, "control_totals": totals}
+    return hashlib.sha256(json.dumps(proof, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def rejected_values_json(rejected: Sequence[RejectedValue]) -> str:
+    """The first rejected values, for the receipt."""
+    return json.dumps([each.__dict__ for each in rejected[:REJECTED_VALUES_KEPT]], ensure_ascii=False) if rejected else ""

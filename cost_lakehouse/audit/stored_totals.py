@@ -1,0 +1,77 @@
+"""The stored side of the proof: DuckDB sums the files that were written, before they are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from cost_lakehouse.audit.control_totals import GROUP_COLUMNS, ControlTotals, Group
+from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.lake.tables import aws_cur_columns
+
+TOP_SERVICES = 10
+
+
+@dataclass
+class StoredTotals:
+    """What the written files hold: rows by group, and (values, sum) by group and metric."""
+
+    rows: dict[Group, int] = field(default_factory=dict)
+    sums: dict[tuple[Group, str], tuple[int, Decimal]] = field(default_factory=dict)
+    top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)  # product code, currency, unblended cost
+
+
+def metrics() -> list[str]:
+    """Every money and quantity column of ``raw.aws_cur``."""
+    return [name for name, kind in aws_cur_columns().items() if kind == "decimal"]
+
+
+def stored_totals(files: Sequence[Path]) -> StoredTotals:
+    """Read the new files back and sum them."""
+    result = StoredTotals()
+    if not files:
+        return result
+    groups = ", ".join(f"coalesce({name}, '')" for name in GROUP_COLUMNS)
+    sums = ", ".join(f"count({name}), sum({name})" for name in metrics())
+    paths = [str(path) for path in files]
+    with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
+        for row in connection.execute(f"select {groups}, count(*), {sums} from read_parquet(?) group by all", [paths]).fetchall():
+            group = Group(*row[:4])
+            result.rows[group] = row[4]
+            for metric, count, total in zip(metrics(), row[5::2], row[6::2], strict=True):
+                if count:
+                    result.sums[(group, metric)] = (count, total)
+        result.top_services = connection.execute(
+            "select coalesce(line_item_product_code, ''), coalesce(line_item_currency_code, ''), "
+            "coalesce(sum(line_item_unblended_cost), 0) from read_parquet(?) group by all order by 3 desc, 1 limit ?",
+            [paths, TOP_SERVICES],
+        ).fetchall()
+    return result
+
+
+def differences(delivered: ControlTotals, stored: StoredTotals) -> list[str]:
+    """Every place where delivered = stored + rounding does not hold, as a sentence; none means proven."""
+    found = []
+    for group in sorted(delivered.rows.keys() | stored.rows.keys()):
+        expected, actual = delivered.rows.get(group, 0), stored.rows.get(group, 0)
+        if expected != actual:
+            found.append(f"{_name(group)}: {expected} rows were delivered, {actual} would be stored")
+    for group, metric in sorted(delivered.totals.keys() | stored.sums.keys()):
+        total = delivered.totals.get((group, metric))
+        count, kept = stored.sums.get((group, metric), (0, Decimal(0)))
+        expected_count = total.line_items if total else 0
+        expected_sum = EXACT.subtract(total.delivered, total.rounding) if total else Decimal(0)
+        if (expected_count, expected_sum) != (count, kept):
+            found.append(
+                f"{_name(group)}, {metric}: {expected_count} values of {expected_sum:f} (rounding taken off) were delivered, "
+                f"{count} of {kept:f} would be stored"
+            )
+    return found
+
+
+def _name(group: Group) -> str:
+    return f"payer {group.payer_account_id or '(none)'}, {group.currency_code or '(no currency)'}, {group.line_item_type or '(no type)'}"

@@ -1,0 +1,271 @@
+"""One delivery becomes one slice, with its receipt: the one place where sources, formats, lake and audit meet."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from cost_lakehouse.audit.receipts import (
+    ACCEPTED,
+    REFUSED,
+    Receipt,
+    control_total_rows,
+    digest_of,
+    rejected_values_json,
+)
+from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import StoredLoad, remove_unneeded_files, stored_loads
+from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
+from cost_lakehouse.lake.replace import replace_slices
+from cost_lakehouse.lake.slice_writer import new_load_id
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.load_files import LoadedFiles, load_files
+from cost_lakehouse.progress import Progress
+from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.discovery import manifest_is_unchanged
+from cost_lakehouse.sources.object_store import ObjectStore
+
+RAW_TABLE = "raw.aws_cur"
+_LOCK_WAIT_SECONDS = 600
+
+
+class Outcome(StrEnum):
+    """What a load did."""
+
+    LOADED = "loaded"
+    UNCHANGED = "unchanged"  # the slice holds this delivery already
+    OLDER = "older"  # the slice holds a newer delivery, which stays
+
+
+class DeliveryState(StrEnum):
+    """What a delivery is to the lake."""
+
+    NEW = "new"
+    CURRENT = "current"
+    OLDER = "older"
+    REFUSED = "refused"  # it was read before, exactly as it lies there, and refused
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did and proved. ``totals`` is the unblended cost, a currency each; ``receipt`` that of the slice now."""
+
+    outcome: Outcome
+    receipt: Receipt
+    previous: Receipt | None = None
+    seconds: float = 0.0
+    totals: dict[str, Decimal] = field(default_factory=dict)
+    top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SliceHistory:
+    """What the lake knows of one slice."""
+
+    stored: StoredLoad | None  # the load its rows come from
+    accepted: Receipt | None  # the newest accepted receipt
+    committed: Receipt | None  # the newest accepted receipt that the slice's rows belong to
+    refused: Receipt | None  # the newest refused receipt
+
+
+def history_of(slice_: Slice, all_receipts: list[Receipt], stored: dict[Slice, StoredLoad]) -> SliceHistory:
+    """Pick one slice's history. ``all_receipts`` are sorted, oldest first."""
+    own = [each for each in all_receipts if (each.source, each.billing_period) == (slice_.source, slice_.billing_period)]
+    accepted = [each for each in own if each.state == ACCEPTED]
+    load = stored.get(slice_)
+    committed = [each for each in accepted if is_current(each, load)]
+    refused = [each for each in own if each.state == REFUSED]
+    return SliceHistory(
+        load, accepted[-1] if accepted else None, committed[-1] if committed else None, refused[-1] if refused else None
+    )
+
+
+def delivery_state(delivery: Delivery, history: SliceHistory) -> DeliveryState:
+    """What a delivery is to the lake; decides whether there is something to do. Pure."""
+    committed = history.committed
+    if committed is not None and is_current(history.accepted, history.stored):
+        same = (committed.delivery_id, committed.fingerprint) == (delivery.delivery_id, delivery.fingerprint)
+        if same:
+            return DeliveryState.CURRENT
+    if committed is not None and delivery.delivered_at < committed.delivered_at:
+        return DeliveryState.OLDER
+    refused = history.refused
+    if refused is not None and (refused.delivery_id, refused.fingerprint) == (delivery.delivery_id, delivery.fingerprint):
+        return DeliveryState.REFUSED
+    return DeliveryState.NEW
+
+
+def load_delivery(
+    lake: Lake, store: ObjectStore, delivery: Delivery, *, force: bool = False, progress: Progress | None = None
+) -> LoadResult:
+    """Load a delivery whole, or not at all.
+
+    ``force`` loads a delivery again that is current, never one that is older than the slice's.
+    Raises DeliveryRefused where its numbers would be wrong, DeliveryFailed or DeliveryChanged where it cannot be read whole
+    (each is put on record, and the old slice stays), SourceError and LakeError where a place cannot be used.
+    """
+    started = time.monotonic()
+    slice_ = Slice(delivery.source, delivery.billing_period)
+    with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS):
+        for name in (RAW_TABLE, *LEDGERS):
+            remove_unneeded_files(lake, name, slice_)
+        all_receipts = receipts(lake)
+        history = history_of(slice_, all_receipts, stored_loads(lake, [slice_]))
+        state = delivery_state(delivery, history)
+        if history.committed is not None and (state is DeliveryState.OLDER or (state is DeliveryState.CURRENT and not force)):
+            outcome = Outcome.OLDER if state is DeliveryState.OLDER else Outcome.UNCHANGED
+            return LoadResult(outcome, history.committed, history.committed)
+        if progress is not None:
+            progress.start(f"{slice_} {delivery.delivery_id}", delivery.bytes)
+        try:
+            return _Load(lake, store, delivery, history, _orphans(all_receipts, delivery, history), started, progress).run()
+        finally:
+            if progress is not None:
+                progress.finish()
+
+
+def _orphans(all_receipts: list[Receipt], delivery: Delivery, history: SliceHistory) -> set[str]:
+    """Loads of this delivery that were killed after their receipt and before their commit."""
+    if is_current(history.accepted, history.stored):
+        return set()
+    return {
+        each.load_id
+        for each in all_receipts
+        if each.state == ACCEPTED
+        and (each.source, each.billing_period, each.delivery_id) == (delivery.source, delivery.billing_period, delivery.delivery_id)
+        and (history.committed is None or each.load_id != history.committed.load_id)
+    }
+
+
+class _Load:
+    """One attempt to load one delivery, under the slice's lock."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        store: ObjectStore,
+        delivery: Delivery,
+        history: SliceHistory,
+        orphans: set[str],
+        started: float,
+        progress: Progress | None,
+    ) -> None:
+        self._lake = lake
+        self._store = store
+        self._delivery = delivery
+        self._history = history
+        self._orphans = orphans
+        self._started = started
+        self._progress = progress
+        self._slice = Slice(delivery.source, delivery.billing_period)
+        self._load_id = new_load_id()
+        self._loaded = LoadedFiles()
+        self._folder: Path = lake.data_folder(RAW_TABLE, self._slice)
+
+    def run(self) -> LoadResult:
+        """Read, prove, commit. Whatever goes wrong before the commit leaves the slice as it was."""
+        try:
+            self._loaded = load_files(self._store, self._delivery, self._folder, self._load_id, self._progress)
+            stored = stored_totals(self._loaded.files)
+            self._prove(stored)
+            return self._commit(stored)
+        except (DeliveryChanged, LakeError, SourceError):
+            raise
+        except (DeliveryRefused, DeliveryFailed) as error:
+            record_refused(self._lake, self._refused_receipt(error))
+            raise
+        finally:
+            # After the commit these are needed, and stay; before it they are nobody's.
+            remove_unneeded_files(self._lake, RAW_TABLE, self._slice)
+
+    def _prove(self, stored: StoredTotals) -> None:
+        loaded = self._loaded
+        if loaded.rejected:
+            shown = "; ".join(str(each) for each in loaded.rejected[:3])
+            more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
+            raise DeliveryRefused(
+                f"{self._slice}, delivery {self._delivery.delivery_id}: {loaded.rejected_count} values cannot be stored: {shown}{more}.",
+                "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
+                tuple(loaded.rejected),
+                loaded.rejected_count,
+            )
+        counted = sum(loaded.records.values())
+        found = differences(loaded.totals, stored)
+        if counted != loaded.totals.row_count:
+            found.insert(0, f"{counted} records were counted, {loaded.totals.row_count} were read")
+        if found:
+            raise DeliveryRefused(
+                f"{self._slice}, delivery {self._delivery.delivery_id}: what would be stored is not what was delivered: "
+                f"{'; '.join(found[:5])}.",
+                "Nothing was committed. This is a defect of the loader: please report it with this message.",
+            )
+        if not manifest_is_unchanged(self._store, self._delivery):
+            raise DeliveryChanged(
+                f"{self._slice}: delivery {self._delivery.delivery_id} was replaced while it was read.", "Run it again."
+            )
+
+    def _commit(self, stored: StoredTotals) -> LoadResult:
+        self._refuse_payers_of_other_sources()
+        totals = control_total_rows(self._loaded.totals, stored)
+        objects = [(each.key, each.etag, each.size, self._loaded.records[each.key]) for each in self._delivery.objects]
+        proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._loaded.totals.row_count, totals)
+        receipt = self._receipt(ACCEPTED, "", proof)
+        files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
+        record_accepted(self._lake, receipt, totals, files, self._orphans)
+        replace_slices(
+            self._lake,
+            RAW_TABLE,
+            [self._slice],
+            self._loaded.files,
+            {"delivery-id": receipt.delivery_id, "rows": str(receipt.rows), "receipt-digest": receipt.digest},
+            guard=self._refuse_payers_of_other_sources,
+        )
+        return LoadResult(
+            Outcome.LOADED,
+            receipt,
+            self._history.committed,
+            time.monotonic() - self._started,
+            self._loaded.totals.by_currency(),
+            stored.top_services,
+        )
+
+    def _refuse_payers_of_other_sources(self) -> None:
+        """One payer and month comes from one source only, or its costs would add up twice."""
+        others = other_sources_of(self._lake, self._slice, self._loaded.totals.payers, stored_loads(self._lake))
+        for source, payers in sorted(others.items()):
+            raise DeliveryRefused(
+                f"{self._slice}: the bill of payer {', '.join(sorted(payers))} for {self._slice.month} is in the lake already, "
+                f"from source {source}; {self._slice.source} would add it up twice.",
+                f"Keep one of the two sources: set `paused: true` on {self._slice.source}, or take {source} out.",
+            )
+
+    def _refused_receipt(self, error: CostLakehouseError) -> Receipt:
+        reason = str(error)
+        return self._receipt(REFUSED, reason, digest_of(f"{self._slice} {self._delivery.delivery_id} {reason}", [], 0, []))
+
+    def _receipt(self, state: str, reason: str, digest: str) -> Receipt:
+        delivery = self._delivery
+        return Receipt(
+            source=delivery.source,
+            billing_period=delivery.billing_period,
+            delivery_id=delivery.delivery_id,
+            load_id=self._load_id,
+            state=state,
+            reason=reason,
+            files=len(delivery.objects),
+            rows=self._loaded.totals.row_count,
+            bytes=delivery.bytes,
+            rejected=self._loaded.rejected_count,
+            rejected_values=rejected_values_json(self._loaded.rejected),
+            rounding_values=self._loaded.rounded,
+            loaded_at=datetime.now(UTC),
+            delivered_at=delivery.delivered_at.astimezone(UTC),
+            fingerprint=delivery.fingerprint,
+            digest=digest,
+        )
