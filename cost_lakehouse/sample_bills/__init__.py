@@ -1,0 +1,34 @@
+"""A deterministic generator of AWS legacy Cost and Usage Report deliveries, with faults on request.
+
+It is the source of golden values for tests, demo and benchmarks, so it imports nothing of the rest of the package.
+``write_delivery(root, Bill(...), BillDelivery(...))`` writes one delivery and returns what a right reader must find in it.
+"""
+
+from cost_lakehouse.sample_bills.bills import (
+    Bill,
+    BillDelivery,
+    FileFormat,
+    Headers,
+    Versioning,
+    months_from,
+    usual_deliveries,
+)
+from cost_lakehouse.sample_bills.expected import Expected, Group
+from cost_lakehouse.sample_bills.faults import Fault
+from cost_lakehouse.sample_bills.writing import Written, write_bill, write_delivery
+
+__all__ = [
+    "Bill",
+    "BillDelivery",
+    "Expected",
+    "Fault",
+    "FileFormat",
+    "Group",
+    "Headers",
+    "Versioning",
+    "Written",
+    "months_from",
+    "usual_deliveries",
+    "write_bill",
+    "write_delivery",
+]

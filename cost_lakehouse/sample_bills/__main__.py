@@ -1,0 +1,101 @@
+"""``python -m cost_lakehouse.sample_bills OUT_DIR``: writes sample deliveries and prints their exact totals."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+from cost_lakehouse.sample_bills.bills import Bill, FileFormat, Headers, Versioning, months_from, usual_deliveries
+from cost_lakehouse.sample_bills.faults import Fault
+from cost_lakehouse.sample_bills.money import plain
+from cost_lakehouse.sample_bills.writing import write_delivery
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write what the arguments ask for; 0 done, 2 wrong usage."""
+    parser = _parser()
+    wanted = parser.parse_args(arguments)
+    try:
+        for number in range(wanted.payers):
+            _write_payer(wanted, number)
+    except ValueError as error:
+        parser.error(str(error))
+    return 0
+
+
+def _write_payer(wanted: argparse.Namespace, number: int) -> None:
+    parquet = wanted.format is FileFormat.PARQUET
+    bill = Bill(
+        months=_months(wanted.months),
+        rows=wanted.rows,
+        seed=wanted.seed + number,
+        payer_account_id=f"{1234567890 + number * 1111111111:012d}",
+        currency=wanted.currency,
+        bucket=wanted.bucket,
+        prefix=wanted.prefix,
+        report_name=wanted.report_name if number == 0 else f"{wanted.report_name}-{number + 1}",
+        file_format=wanted.format,
+        versioning=Versioning.OVERWRITE if parquet else wanted.versioning,
+        headers=wanted.headers,
+        discounts=not wanted.plain,
+        split_costs=not wanted.plain,
+    )
+    deliveries = usual_deliveries(bill, files=wanted.files, gzip_level=wanted.gzip_level)
+    # Faults hit the last month, so that the months before stay good ones.
+    deliveries[-1] = replace(deliveries[-1], faults=frozenset(wanted.fault))
+    for delivery in deliveries:
+        started = time.perf_counter()
+        written = write_delivery(wanted.out_dir, bill, delivery)
+        totals = ", ".join(f"{plain(amount)} {currency}" for currency, amount in sorted(written.expected.total().items()))
+        print(
+            f"{written.manifest.relative_to(wanted.out_dir)}: {written.expected.rows} rows, {len(written.columns)} columns, "
+            f"{written.bytes} bytes, unblended {totals or '0'} ({time.perf_counter() - started:.1f} s)"
+        )
+
+
+def _months(text: str) -> tuple[date, ...]:
+    first, _, last = text.partition("..")
+    try:
+        return months_from(_month(first), _month(last or first))
+    except ValueError:
+        raise ValueError(f"--months: {text!r} is not YYYY-MM or YYYY-MM..YYYY-MM") from None
+
+
+def _month(text: str) -> date:
+    return datetime.strptime(text, "%Y-%m").date()
+
+
+def _parser() -> argparse.ArgumentParser:
+    faults = "\n".join(f"  {fault.value:16} {fault.what}" for fault in Fault)
+    parser = argparse.ArgumentParser(
+        prog="python -m cost_lakehouse.sample_bills",
+        description="Writes sample AWS Cost and Usage Reports as AWS lays them out. The same arguments give the same bytes.",
+        epilog=f"faults (may be given several times, planted in the last month):\n{faults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out_dir", type=Path, help="the folder that plays the object store; a folder a bucket is made in it")
+    parser.add_argument("--rows", type=int, default=2_000, help="rows a month (default 2000)")
+    parser.add_argument("--months", default="2026-09..2026-10", help="YYYY-MM or YYYY-MM..YYYY-MM (default 2026-09..2026-10)")
+    parser.add_argument("--payers", type=int, default=1, help="payers, each with a report of its own under the same prefix")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--format", type=FileFormat, default=FileFormat.CSV_GZIP, choices=list(FileFormat), metavar="FORMAT")
+    parser.add_argument("--versioning", type=Versioning, default=Versioning.CREATE_NEW, choices=list(Versioning))
+    parser.add_argument("--headers", type=Headers, default=Headers.SLASH, choices=list(Headers))
+    parser.add_argument("--files", type=int, default=1, help="data files a delivery")
+    parser.add_argument("--gzip-level", type=int, default=6, choices=range(1, 10))
+    parser.add_argument("--currency", default="USD")
+    parser.add_argument("--bucket", default="acme-billing")
+    parser.add_argument("--prefix", default="cur")
+    parser.add_argument("--report-name", default="hourly-cur")
+    parser.add_argument("--plain", action="store_true", help="no discounts and no split costs: 133 columns")
+    parser.add_argument("--fault", type=Fault, default=[], action="append", choices=list(Fault), metavar="FAULT")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
