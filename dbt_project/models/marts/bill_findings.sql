@@ -1,0 +1,51 @@
+with exclusions as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        'exclusion' as kind,
+        reason,
+        cast(null as varchar) as detail,
+        line_item_type,
+        invoice_id,
+        currency_code,
+        cast(1 as bigint) as line_item_count,
+        unblended_cost as amount,
+        file_name as example_file_name,
+        row_number as example_row_number
+    from {{ ref('int_aws__exclusions') }}
+    where {{ slice_filter() }}
+),
+
+anomalies as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        'anomaly' as kind,
+        reason,
+        detail,
+        line_item_type,
+        invoice_id,
+        currency_code,
+        line_item_count,
+        amount,
+        example_file_name,
+        example_row_number
+    from {{ ref('int_aws__anomalies') }}
+    where {{ slice_filter() }}
+),
+
+findings as (
+    select * from exclusions
+    union all
+    select * from anomalies
+)
+
+select
+    {{ row_key([
+        'source', 'billing_period', 'delivery_id', 'kind', 'reason', 'detail', 'line_item_type', 'invoice_id',
+        'currency_code', 'example_file_name', 'example_row_number',
+    ]) }} as bill_findings_id,
+    *
+from findings

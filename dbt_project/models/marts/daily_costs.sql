@@ -1,0 +1,39 @@
+-- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
+with aws as (
+    select
+        source,
+        'aws' as provider,
+        billing_period,
+        delivery_id,
+        usage_date,
+        usage_account_id as account_id,
+        product_code as service,
+        region,
+        currency_code,
+        unblended_cost as billed_cost,
+        net_amortized_cost as effective_cost,
+        line_item_count
+    from {{ ref('int_aws__daily_summary') }}
+    where {{ slice_filter() }}
+),
+
+{%- set grain = [
+    'source', 'provider', 'billing_period', 'delivery_id', 'usage_date', 'account_id', 'service', 'region', 'currency_code',
+] %}
+
+summed as (
+    select
+        {%- for column in grain %}
+        {{ column }},
+        {%- endfor %}
+        sum(billed_cost) as billed_cost,
+        sum(effective_cost) as effective_cost,
+        cast(sum(line_item_count) as bigint) as line_item_count
+    from aws
+    group by {{ grain | join(', ') }}
+)
+
+select
+    {{ row_key(grain) }} as daily_costs_id,
+    *
+from summed

@@ -1,0 +1,62 @@
+{#- The bill's cost is, per currency, what the control totals of its delivery say was stored, less the exclusions that are listed. -#}
+{% test billed_equals_delivered(model) %}
+with bills as (
+    select * from {{ model }}
+    where {{ slice_filter() }}
+),
+
+totals as (
+    select * from {{ source('raw', 'control_totals') }}
+    where
+        {{ slice_filter() }}
+        and metric = 'line_item_unblended_cost'
+),
+
+both_sides as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        currency_code,
+        billed_cost as actual,
+        cast(0 as decimal(38, 20)) as expected
+    from bills
+    where currency_code is not null
+    union all
+    select
+        bills.source,
+        bills.billing_period,
+        bills.delivery_id,
+        nullif(totals.currency_code, '') as currency_code,
+        cast(0 as decimal(38, 20)) as actual,
+        totals.stored as expected
+    from totals
+    inner join (select distinct source, billing_period, delivery_id from bills) as bills
+        on
+            totals.source = bills.source
+            and totals.billing_period = bills.billing_period
+            and totals.delivery_id = bills.delivery_id
+    union all
+    select
+        source,
+        billing_period,
+        delivery_id,
+        currency_code,
+        unblended_cost as actual,
+        cast(0 as decimal(38, 20)) as expected
+    from {{ ref('int_aws__exclusions') }}
+    where {{ slice_filter() }}
+)
+
+select
+    source,
+    billing_period,
+    delivery_id,
+    currency_code,
+    sum(expected) as expected,
+    sum(actual) as actual,
+    sum(actual) - sum(expected) as difference
+from both_sides
+group by source, billing_period, delivery_id, currency_code
+having sum(actual) <> sum(expected)
+{% endtest %}
