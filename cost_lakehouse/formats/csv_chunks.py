@@ -106,7 +106,7 @@ def _chunks(plain: BinaryIO, rest: bytes, file: str, chunk_bytes: int) -> Iterat
         if last and data and not data.endswith(b"\n"):
             data += b"\n"
         cut, records = _whole_records(data, file, first_record, last)
-        if cut:
+        if records:
             yield Chunk(memoryview(data)[:cut], first_record, records)
         first_record += records
         if last:
