@@ -50,6 +50,7 @@ class S3Server:
         self.region = "us-east-1"
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._client: S3Client | None = None
 
     @property
     def endpoint(self) -> str:
@@ -57,7 +58,12 @@ class S3Server:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> S3Client:
-        """A plain client with full rights."""
+        """A plain client with full rights, made once (threads may share it)."""
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def _new_client(self) -> S3Client:
         return boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint,
@@ -123,7 +129,7 @@ class S3Server:
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], log: Path) -> None:
         """Write one object: listing alone answers before the volume server has joined."""
-        client = self.client()
+        self._client = client = self._new_client()
         pause = threading.Event()
         problem: Exception | None = None
         for _ in range(START_SECONDS * 5):
