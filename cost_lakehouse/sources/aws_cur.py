@@ -1,0 +1,284 @@
+"""Discovery of legacy AWS Cost and Usage Reports: for each month the newest complete delivery, or why there is none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.sources.aws_cur_layout import (
+    MANIFEST_SUFFIX,
+    STATUS_FOLDER,
+    ReportLocation,
+    last_part,
+    month_of,
+    parts,
+    period_of,
+    year_of,
+)
+from cost_lakehouse.sources.aws_cur_nearby import NearbyReports
+from cost_lakehouse.sources.aws_manifest import CurManifest, ManifestError, parse_manifest
+from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.object_store import Listing, ObjectStore
+
+UPDATING = "UPDATING"
+MONTHS_AT_ONCE = 8
+
+
+def discover_report(store: ObjectStore, prefix: str, source: str, month: date | None = None) -> list[Finding]:
+    """One finding a month of the report at ``prefix``, oldest month first; ``month`` restricts it to one.
+
+    A month-level manifest decides; other deliveries of the month are looked at only while its own is not complete. Raises
+    SourceError where the store cannot be listed, or where the location is no report but others are near.
+    """
+    return _Report(store, ReportLocation(prefix), source).findings(month)
+
+
+def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
+    """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
+
+    AWS replaces the files of an overwritten report one by one. A manifest of the same delivery, and every file with the ETag it
+    was read with, mean that no two versions were mixed.
+    """
+    try:
+        found = store.head(delivery.manifest.key)
+        if found is None:
+            return False
+        manifest = parse_manifest(store.read(found))
+    except (DeliveryChanged, ManifestError):
+        return False
+    same_files = [parts(key) for key in manifest.keys] == [parts(each.key) for each in delivery.objects]
+    if manifest.assembly_id != delivery.delivery_id or not same_files:
+        return False
+    lookup = _Lookup(store)
+    return all(_same(lookup.find(each.key), each) for each in delivery.objects)
+
+
+def _same(now: StoredObject | None, then: StoredObject) -> bool:
+    return now is not None and (now.etag, now.size) == (then.etag, then.size)
+
+
+class _Lookup:
+    """Finds objects by key; each folder is listed once at most."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._levels: dict[str, Listing] = {}
+
+    def level(self, folder: str) -> Listing:
+        if folder not in self._levels:
+            self._levels[folder] = self._store.list_folder(folder)
+        return self._levels[folder]
+
+    def find(self, key: str) -> StoredObject | None:
+        return self.level(key[: key.rfind("/") + 1]).find(key)
+
+
+class _Report:
+    """One look at one report. Months are looked at by several threads; what they share is only ever added to."""
+
+    def __init__(self, store: ObjectStore, location: ReportLocation, source: str) -> None:
+        self._store = store
+        self._location = location
+        self._source = source
+        self._lookup = _Lookup(store)
+        self._updating: str | None = None
+
+    def findings(self, month: date | None) -> list[Finding]:
+        if not self._location.report:
+            raise self._no_report("names no report", NearbyReports(self._store, self._location).below())
+        months = self._months(month)
+        if not months:
+            return [self._nothing_there()]
+        if month is not None:
+            return [self._month(month, months[month]) if month in months else self._not_that_month(month, months)]
+        # A month takes about three requests that mostly wait for the network.
+        with ThreadPoolExecutor(MONTHS_AT_ONCE) as pool:
+            return list(pool.map(lambda each: self._month(each, months[each]), sorted(months)))
+
+    def _months(self, only: date | None) -> dict[date, list[str]]:
+        """The folders of each month: AWS's period folders, and the Athena integration's ``year=/month=``."""
+        try:
+            return self._months_listed(only)
+        except DeliveryFailed as error:
+            raise SourceError(error.problem, error.fix) from None
+
+    def _months_listed(self, only: date | None) -> dict[date, list[str]]:
+        top = self._lookup.level(self._location.folder)
+        months: dict[date, list[str]] = {}
+        for folder in top.folders:
+            period = period_of(last_part(folder))
+            if period is not None:
+                months.setdefault(period, []).append(folder)
+        if self._location.athena_folder in top.folders:
+            for period, folder in self._athena_months(only):
+                months.setdefault(period, []).append(folder)
+        return months
+
+    def _athena_months(self, only: date | None) -> Iterator[tuple[date, str]]:
+        for year_folder in self._lookup.level(self._location.athena_folder).folders:
+            year = year_of(last_part(year_folder))
+            if year is None or (only is not None and year != only.year):
+                continue
+            for folder in self._lookup.level(year_folder).folders:
+                month = month_of(last_part(folder))
+                if month is not None:
+                    yield date(year, month, 1), folder
+
+    def _month(self, period: date, folders: list[str]) -> Finding:
+        try:
+            return self._newest_complete(period, folders)
+        except DeliveryChanged as error:
+            return self._waiting(period, f"{error.problem} A new delivery is being written.")
+        except DeliveryFailed as error:
+            return self._failed(period, str(error))
+
+    def _newest_complete(self, period: date, folders: list[str]) -> Finding:
+        name = self._location.manifest_name
+        own = [found for folder in folders if (found := self._lookup.level(folder).find(f"{folder}{name}")) is not None]
+        waiting = ""
+        unreadable = ""
+        for manifest in self._candidates(own, folders):
+            try:
+                parsed = self._parse(manifest, period)
+                delivery, lacks = self._delivery(manifest, parsed, period)
+            except ManifestError as error:
+                problem = f"The manifest {self._store.describe(manifest.key)} cannot be used: {error}."
+                if not waiting:  # It speaks for the month: an older delivery must not hide that.
+                    return self._failed(period, problem)
+                unreadable = unreadable or f" {problem}"
+                continue
+            if delivery is not None:
+                return Finding(self._source, period, FindingState.AVAILABLE, delivery, waiting)
+            waiting = waiting or f"Delivery {parsed.assembly_id} {lacks}."
+        return self._waiting(period, waiting + unreadable if waiting else self._no_manifest(folders))
+
+    def _candidates(self, own: list[StoredObject], folders: list[str]) -> Iterator[StoredObject]:
+        """Manifests in the order in which they are asked. The copies are listed only if the month's own do not settle it."""
+        yield from sorted(own, key=lambda each: (each.last_modified, each.key), reverse=True)
+        name = self._location.manifest_name
+        copies = [
+            each
+            for folder in folders
+            for each in self._store.list(folder)
+            if each.name == name and each.key.removeprefix(folder).count("/") == 1
+        ]
+        yield from sorted(copies, key=lambda each: (each.last_modified, last_part(each.key.rpartition("/")[0])), reverse=True)
+
+    def _parse(self, manifest: StoredObject, period: date) -> CurManifest:
+        parsed = parse_manifest(self._store.read(manifest))
+        if parsed.billing_period != period:
+            raise ManifestError(f"it lies in the folder of {period:%Y-%m} and is of {parsed.billing_period:%Y-%m}")
+        if parsed.report_name is not None and parsed.report_name != self._location.report:
+            raise ManifestError(f"it is of the report {parsed.report_name!r}, not of {self._location.report!r}")
+        return parsed
+
+    def _delivery(self, manifest: StoredObject, parsed: CurManifest, period: date) -> tuple[Delivery | None, str]:
+        """The delivery if all its files are there, else None and what it waits for."""
+        keys = [self._location.resolve(key, period) for key in parsed.keys]
+        if not keys:
+            return None, f"lists no files yet (manifest {self._store.describe(manifest.key)})"
+        found: list[StoredObject] = []
+        lacking: list[str] = []
+        for key in keys:
+            each = self._lookup.find(key)
+            if each is not None and each.size > 0:
+                found.append(each)
+            else:
+                lacking.append(f"{self._store.describe(key)}, which is {'not there' if each is None else 'empty'}")
+        if lacking:
+            more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+            return None, f"waits for {lacking[0]}{more}"
+        if any(key.startswith(self._location.athena_folder) for key in keys) and (status := self._athena_status()):
+            return None, status
+        delivery = Delivery(
+            source=self._source,
+            billing_period=period,
+            delivery_id=parsed.assembly_id,
+            objects=tuple(found),
+            manifest=manifest,
+            file_format=parsed.file_format,
+            report_name=self._location.report,
+            delivered_at=manifest.last_modified,
+        )
+        return delivery, ""
+
+    def _athena_status(self) -> str:
+        """Why the Parquet files must not be read now: AWS's status table says UPDATING while it replaces them. "" if they may."""
+        if self._updating is None:
+            self._updating = ""
+            folder = f"{self._location.athena_folder}{STATUS_FOLDER}/"
+            level = self._lookup.level(self._location.athena_folder)
+            status_files = self._lookup.level(folder).objects if folder in level.folders else ()
+            for each in status_files:
+                if each.name.endswith(".parquet") and UPDATING in self._statuses(each):
+                    self._updating = (
+                        f"waits for AWS, which is replacing its files ({self._store.describe(each.key)} says {UPDATING})"
+                    )
+        return self._updating
+
+    def _statuses(self, status_file: StoredObject) -> set[str]:
+        content = self._store.read(status_file)
+        try:
+            table = pq.read_table(io.BytesIO(content), columns=["status"])
+        except (pa.ArrowInvalid, KeyError, OSError) as error:
+            raise DeliveryFailed(
+                f"{self._store.describe(status_file.key)} cannot be read, so nobody knows whether AWS is replacing the files: {error}.",
+                "Wait for the next delivery; remove the file if the report has no Athena integration any more.",
+            ) from None
+        return {str(value).strip().upper() for value in table.column("status").to_pylist()}
+
+    def _no_manifest(self, folders: list[str]) -> str:
+        others = sorted(
+            {
+                each.name
+                for folder in folders
+                for each in self._lookup.level(folder).objects
+                if each.name.endswith(MANIFEST_SUFFIX) and each.name != self._location.manifest_name
+            }
+        )
+        hint = f" There is {', '.join(others)}: `location` must end with that report's name." if others else ""
+        return f"There is no manifest yet ({self._store.describe(folders[0] + self._location.manifest_name)}).{hint}"
+
+    def _not_that_month(self, month: date, months: dict[date, list[str]]) -> Finding:
+        there = ", ".join(f"{each:%Y-%m}" for each in sorted(months))
+        folder = self._store.describe(self._location.folder)
+        return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
+
+    def _nothing_there(self) -> Finding:
+        nearby = NearbyReports(self._store, self._location)
+        reports = nearby.above() or nearby.below()
+        if reports:
+            raise self._no_report("is not a report", reports)
+        names = {last_part(folder) for folder in self._lookup.level(self._location.folder).folders}
+        place = self._store.describe(self._location.folder)
+        if {"data", "metadata"} <= names:
+            raise SourceError(
+                f"{place} is an AWS Data Export (data/ and metadata/), which kind aws_cur does not read.",
+                "Set `location` to a legacy Cost and Usage Report.",
+            )
+        beside = nearby.beside()
+        hint = f" Reports beside it: {', '.join(beside)}." if beside else ""
+        reason = (
+            f"There is no manifest yet under {place}: AWS delivers the first report within 24 hours; check `location`.{hint}"
+        )
+        return self._waiting(None, reason)
+
+    def _no_report(self, what: str, reports: list[str]) -> SourceError:
+        place = self._store.describe(self._location.folder)
+        found = f", but there are: {', '.join(reports)}" if reports else ""
+        return SourceError(
+            f"Source {self._source}: {place} {what}{found}.",
+            "Set `location` to bucket/prefix/report name, one source a report.",
+        )
+
+    def _waiting(self, period: date | None, reason: str) -> Finding:
+        return Finding(self._source, period, FindingState.WAITING, reason=reason)
+
+    def _failed(self, period: date, reason: str) -> Finding:
+        return Finding(self._source, period, FindingState.FAILED, reason=reason)
