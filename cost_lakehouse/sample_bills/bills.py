@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 
 from cost_lakehouse.sample_bills.faults import PARQUET_IMPOSSIBLE, Fault
 
@@ -107,7 +106,7 @@ class Bill:
         """Fractional digits of amounts. A double holds 15 digits, so Parquet bills have coarser amounts."""
         return 3 if self.file_format is FileFormat.PARQUET else 10
 
-    @cached_property
+    @property
     def location(self) -> str:
         """Bucket, prefix and report name: the folder to watch, relative to the root the bill is written to."""
         return "/".join(part for part in (self.bucket, self.prefix, self.report_name) if part)

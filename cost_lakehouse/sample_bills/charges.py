@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from cost_lakehouse.sample_bills.columns import INDEX
 from cost_lakehouse.sample_bills.faults import Fault
 from cost_lakehouse.sample_bills.money import plain
 from cost_lakehouse.sample_bills.month import CURRENCY, INVOICE, Cells, Month, Period
 
 _NET_RATES = ("lineItem/NetUnblendedRate", "lineItem/NetUnblendedCost")
+_BILL_TYPE = INDEX["bill/BillType"]
 LATE_REFUND_AMOUNT = Decimal("-18.75")
 
 
@@ -130,6 +132,8 @@ def discount_rows(month: Month) -> Iterator[Cells]:
                 },
             )
             cells[CURRENCY], cells[INVOICE] = currency, invoice
+            if invoice == month.invoice_id("purchase"):
+                cells[_BILL_TYPE] = "Purchase"
             yield month.without(cells, _NET_RATES)
 
 
@@ -153,7 +157,8 @@ def _charge(month: Month, line_item_type: str, cost: Decimal, fields: dict[str, 
         {
             "lineItem/LineItemType": line_item_type,
             "lineItem/UsageAmount": "1.0",
-            "lineItem/UnblendedRate": plain(cost),
+            # What is given back has no price of a unit.
+            "lineItem/UnblendedRate": plain(cost) if cost > 0 else "",
             **fields,
         }
     )

@@ -42,6 +42,11 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def term_stamp(moment: datetime, *, is_end: bool = False) -> str:
+    """The start or (exclusive) end of a commitment's term as AWS writes it: 2026-10-31T23:59:59.000Z, its last second."""
+    return stamp(moment - timedelta(seconds=1) if is_end else moment).replace("Z", ".000Z")
+
+
 def net_of(cost: Decimal, kind: str) -> Decimal:
     """``cost`` after a discount of ``kind`` (none where empty); exact."""
     return cost * (1 - DISCOUNT_SHARES[kind]) if kind else cost
@@ -111,7 +116,7 @@ class Month:
     def place(self, cells: Cells, period: Period) -> None:
         """Set the row's usage period and give it its line item id."""
         self._rows += 1
-        cells[_LINE_ITEM_ID] = hashlib.blake2b(str(self._rows).encode(), digest_size=20, key=self._ids).hexdigest()
+        cells[_LINE_ITEM_ID] = hashlib.blake2b(str(self._rows).encode(), digest_size=26, key=self._ids).hexdigest()
         cells[_INTERVAL] = period.interval
         cells[_START] = period.start_text
         cells[_END] = period.end_text

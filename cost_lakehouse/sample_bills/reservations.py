@@ -8,7 +8,7 @@ from decimal import Decimal
 from cost_lakehouse.sample_bills.columns import INDEX
 from cost_lakehouse.sample_bills.commitments import Reservation
 from cost_lakehouse.sample_bills.money import ZERO, plain, quotient, units
-from cost_lakehouse.sample_bills.month import Cells, Month, Period, net_of, stamp
+from cost_lakehouse.sample_bills.month import Cells, Month, Period, net_of, term_stamp
 from cost_lakehouse.sample_bills.price_list import EC2_SIZES
 from cost_lakehouse.sample_bills.savings_plans import ON_DEMAND
 from cost_lakehouse.sample_bills.usage import usage_fields
@@ -43,7 +43,9 @@ def reservation_rows(month: Month, reservation: Reservation) -> Iterator[Cells]:
     for period in periods:
         for number, template in enumerate(templates):
             share = chance.random()
-            amount = Decimal(period.hours) if share < 0.8 else units(int(share * period.hours * 10**digits), digits)
+            # The first period is never used up, so that every reservation has an unused part in every month.
+            is_full = share < 0.8 and (number > 0 or period is not periods[0])
+            amount = Decimal(period.hours) if is_full else units(int(share * period.hours * 10**digits), digits)
             used += amount
             cells = template.copy()
             cells[_AMOUNT] = plain(amount)
@@ -70,10 +72,12 @@ def _fee_row(
             "lineItem/LineItemType": "RIFee",
             "lineItem/UsageAmount": plain(reserved),
             "lineItem/UnblendedRate": plain(recurring),
+            "lineItem/BlendedRate": plain(recurring),
+            "lineItem/NetUnblendedRate": plain(net_of(recurring, _DISCOUNT)),
             "lineItem/LineItemDescription": text,
             "pricing/unit": "Hrs",
-            "reservation/StartTime": stamp(reservation.start).replace("Z", ".000Z"),
-            "reservation/EndTime": stamp(reservation.end).replace("Z", ".000Z"),
+            "reservation/StartTime": term_stamp(reservation.start),
+            "reservation/EndTime": term_stamp(reservation.end, is_end=True),
             "reservation/ModificationStatus": "Original",
             "reservation/TotalReservedNormalizedUnits": plain(reserved * Decimal(factor_text)),
             "reservation/TotalReservedUnits": plain(reserved),
@@ -105,6 +109,9 @@ def _finished(month: Month, cells: Cells, period: Period, cost: Decimal) -> Cell
 def _upfront_rows(month: Month, reservation: Reservation) -> Iterator[Cells]:
     bought = Period.of(reservation.start, reservation.end)
     fields = _reservation_fields(month, reservation) | {
+        "lineItem/UnblendedRate": "",
+        "lineItem/BlendedRate": "",
+        "lineItem/NetUnblendedRate": "",
         "bill/BillType": "Purchase",
         "bill/InvoiceId": month.invoice_id("purchase"),
         "lineItem/UsageAmount": str(reservation.instances),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from cost_lakehouse.sample_bills.columns import INDEX
 from cost_lakehouse.sample_bills.commitments import SavingsPlan, savings_plan_rate
 from cost_lakehouse.sample_bills.money import ZERO, plain, quotient_down, units
-from cost_lakehouse.sample_bills.month import Cells, Month, Period, net_of, stamp
+from cost_lakehouse.sample_bills.month import Cells, Month, Period, net_of, term_stamp
 from cost_lakehouse.sample_bills.price_list import EC2_SIZES, PRICES, TAG_VALUES, Price
 from cost_lakehouse.sample_bills.usage import usage_fields
 
@@ -111,8 +111,8 @@ def _plan_fields(plan: SavingsPlan) -> dict[str, str]:
         "savingsPlan/PaymentOption": plan.payment.label,
         "savingsPlan/PurchaseTerm": "1yr",
         "savingsPlan/Region": "Any",
-        "savingsPlan/StartTime": stamp(plan.start).replace("Z", ".000Z"),
-        "savingsPlan/EndTime": stamp(plan.end).replace("Z", ".000Z"),
+        "savingsPlan/StartTime": term_stamp(plan.start),
+        "savingsPlan/EndTime": term_stamp(plan.end, is_end=True),
     }
 
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 from cost_lakehouse.sample_bills.columns import INDEX
 from cost_lakehouse.sample_bills.faults import Fault
 from cost_lakehouse.sample_bills.money import plain, units
-from cost_lakehouse.sample_bills.month import Cells, Month
+from cost_lakehouse.sample_bills.month import Cells, Month, net_of
 from cost_lakehouse.sample_bills.price_list import PRICES, REGIONS, TAG_VALUES, TEAMS, Amounts, Price
 
-_RESOURCES_OF_TEMPLATE = 40
+_FEWEST_RESOURCES, _MOST_RESOURCES = 40, 1_000  # of one template
 _AMOUNT = INDEX["lineItem/UsageAmount"]
 _FACTOR = INDEX["lineItem/NormalizationFactor"]
 _NORMALIZED = INDEX["lineItem/NormalizedUsageAmount"]
@@ -102,7 +102,7 @@ def free_row(month: Month, number: int) -> Cells:
 def _amount(kind: Amounts, digits: int, chance: random.Random) -> tuple[Decimal, str]:
     draw = chance.random()
     if kind is Amounts.HOURS:
-        amount = Decimal(1) if draw < 0.6 else units(int(draw * 10**digits), digits)
+        amount = Decimal(1) if draw < 0.4 else units(int(draw * 10**digits), digits)
     elif kind is Amounts.VOLUME:
         amount = units(int(draw * draw * draw * 300 * 10**digits), digits)
     elif kind is Amounts.REQUESTS:
@@ -118,13 +118,14 @@ def _amount(kind: Amounts, digits: int, chance: random.Random) -> tuple[Decimal,
 def _templates(month: Month) -> list[_Template]:
     chance = month.random("templates")
     templates = []
+    resources = min(_MOST_RESOURCES, max(_FEWEST_RESOURCES, month.bill.rows // 1_000))
     for price in PRICES:
         for _ in range(price.weight * 6):
             region = chance.choice(list(REGIONS))
             account = chance.choice(month.account_ids)
             cells = month.row(usage_fields(month, price, region, account))
             _dress(cells, chance)
-            ids = [f"{chance.getrandbits(64):016x}" for _ in range(_RESOURCES_OF_TEMPLATE)] if price.resource else []
+            ids = [f"{chance.getrandbits(64):016x}" for _ in range(resources)] if price.resource else []
             rate = price.decimal_rate
             public = Decimal(price.public_rate) if price.public_rate else rate
             names = tuple(price.resource.format(region=region, account=account, id=each) for each in ids)
@@ -148,7 +149,7 @@ def usage_fields(month: Month, price: Price, region: str, account: str) -> dict[
         "lineItem/AvailabilityZone": f"{region}a" if price.amounts is Amounts.HOURS else "",
         "lineItem/UnblendedRate": price.rate,
         "lineItem/BlendedRate": price.rate,
-        "lineItem/NetUnblendedRate": price.rate,
+        "lineItem/NetUnblendedRate": plain(net_of(price.decimal_rate, price.discount)),
         "lineItem/LineItemDescription": price.description.replace("{location}", location).replace("{region}", region),
         "product/ProductName": price.product_name,
         "product/productFamily": price.family,

@@ -1,0 +1,76 @@
+"""The demo's story is told by deliveries that fit together, and the command writes what it prints."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.sample_bills.__main__ import main
+from cost_lakehouse.sample_bills.demo import Step, demo_bills, demo_months, first_deliveries, late_refund, redelivery, refused
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Step]]:
+    """The folder and the four steps, told once."""
+    root = tmp_path_factory.mktemp("demo")
+    return root, [first_deliveries(root), redelivery(root), late_refund(root), refused(root)]
+
+
+def test_the_story_has_two_sources_and_four_steps_in_time_order(story: tuple[Path, list[Step]]) -> None:
+    _, steps = story
+    first = steps[0]
+    assert [name for name, _ in first.deliveries] == ["acme-payer", "acme-payer", "globex-payer", "globex-payer"]
+    assert set(first.expected.total()) == {"USD", "EUR"}
+    assert first.expected.rows == 8_000
+    times = [max(written.delivery.delivered_at for _, written in step.deliveries) for step in steps]
+    assert times == sorted(times) and len(set(times)) == 4
+    assert [step.refused for step in steps] == [False, False, False, True]
+    assert all(step.sentence for step in steps)
+
+
+def test_the_late_refund_is_all_that_changes_in_the_closed_month(story: tuple[Path, list[Step]]) -> None:
+    _, (first, _, correction, _) = story
+    closed, corrected = first.deliveries[0][1], correction.deliveries[0][1]
+    assert corrected.delivery.month == closed.delivery.month == date(2026, 9, 1)
+    assert corrected.expected.total()["USD"] - closed.expected.total()["USD"] == Decimal("-18.75")
+
+
+def test_the_refused_delivery_is_the_newest_of_the_open_month(story: tuple[Path, list[Step]]) -> None:
+    (_, written) = story[1][3].deliveries[0]
+    assert json.loads(written.manifest.read_text())["assemblyId"] == written.delivery.assembly_id
+    assert len(written.expected.planted) == 1
+
+
+def test_sources_lie_where_the_bills_say(story: tuple[Path, list[Step]]) -> None:
+    locations = {name: bill.location for name, bill in demo_bills().items()}
+    assert locations == {"acme-payer": "acme-billing/cur/hourly-cur", "globex-payer": "globex-billing/globex-cur"}
+    assert all((story[0] / location).is_dir() for location in locations.values())
+
+
+def test_the_months_are_the_two_before_today() -> None:
+    assert demo_months(date(2026, 11, 2)) == (date(2026, 9, 1), date(2026, 10, 1))
+    assert demo_months(date(2027, 1, 31)) == (date(2026, 11, 1), date(2026, 12, 1))
+
+
+def test_the_command_writes_a_delivery_a_month_and_payer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(tmp_path), "--rows", "200", "--months", "2026-01..2026-02", "--payers", "2", "--fault", "bad-number"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"acme-billing/cur/{report}/{period}/{report}-Manifest.json"
+        for report in ("hourly-cur", "hourly-cur-2")
+        for period in ("20260101-20260201", "20260201-20260301")
+    ]
+    assert all("200 rows, 162 columns" in line for line in lines)
+
+
+def test_the_command_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in ((["--rows", "3"], "rows must be at least 150"), (["--months", "2026"], "--months: '2026'")):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(tmp_path), *arguments])
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
