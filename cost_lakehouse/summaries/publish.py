@@ -1,0 +1,193 @@
+"""Takes the marts that dbt built and tested from its scratch database into the lake: one atomic commit a mart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.catalog import Lake, iceberg_schema
+from cost_lakehouse.lake.data_files import remove_unneeded_files
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.replace import replace_slices
+from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
+from cost_lakehouse.lake.slices import Slice
+
+# In the order of their commits: `bill_status` is the mark that a slice is published, so it comes last.
+MARTS: Mapping[str, str] = {
+    "marts.aws_daily_summary": "unblended_cost",
+    "marts.commitment_costs": "paid",
+    "marts.bill_findings": "amount",
+    "marts.daily_costs": "billed_cost",
+    "marts.bill_status": "billed_cost",
+}
+"""Every published mart -> the column that its totals add up."""
+
+_ROWS_PER_BATCH = 128 * 1024
+_LOCK_WAIT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class PublishedSlice:
+    """What publishing changed in one slice of one mart: its rows now, and its totals by currency before and after.
+
+    ``old`` is None where the slice was not published before. A currency is '' where the bill names none.
+    """
+
+    table: str
+    source: str
+    billing_period: date
+    rows: int
+    old: dict[str, Decimal] | None
+    new: dict[str, Decimal]
+
+
+def publish(lake: Lake, scratch_file: Path, slices: Sequence[Slice]) -> list[PublishedSlice]:
+    """Make the scratch database's rows of ``slices`` the marts' rows of them; other slices stay untouched.
+
+    Call it only after every test of the build passed. A slice without rows is emptied. Publishing again is harmless.
+    Raises LakeError where the scratch database cannot be read or lacks a slice: nothing is published then.
+    """
+    chosen = sorted(set(slices))
+    if not chosen:
+        return []
+    with _scratch(scratch_file) as scratch, lake.lock("publish", "Publishing summaries", _LOCK_WAIT_SECONDS):
+        _check_built(scratch, scratch_file, chosen)
+        before = _old_totals(lake, chosen)
+        with _unfinished(lake, chosen):
+            return [each for table in MARTS for each in _publish_mart(lake, scratch, table, chosen, before)]
+
+
+def _publish_mart(
+    lake: Lake,
+    scratch: duckdb.DuckDBPyConnection,
+    table: str,
+    slices: Sequence[Slice],
+    before: Mapping[tuple[str, Slice], dict[str, Decimal]],
+) -> list[PublishedSlice]:
+    schema = scratch.execute(f"select * from {table} limit 0").to_arrow_table().schema
+    _fit_table(lake, table, schema)
+    files: list[Path] = []
+    written: dict[Slice, int] = {}
+    load_id = new_load_id()
+    for slice_ in slices:
+        writer = SliceWriter(lake.data_folder(table, slice_), load_id, [])
+        reader = scratch.execute(
+            f"select * from {table} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
+        ).to_arrow_reader(_ROWS_PER_BATCH)
+        written[slice_] = 0
+        for batch in reader:
+            writer.write(batch)
+            written[slice_] += batch.num_rows
+        writer.close()
+        files += writer.files
+    replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
+    new = _totals(scratch, table, slices)
+    known = {slice_ for name, slice_ in before if name == "marts.bill_status"}
+    return [
+        PublishedSlice(
+            table,
+            each.source,
+            each.billing_period,
+            written[each],
+            before.get((table, each), {}) if each in known else None,
+            new.get(each, {}),
+        )
+        for each in slices
+    ]
+
+
+def _fit_table(lake: Lake, name: str, schema: pa.Schema) -> None:
+    """Create the mart's table, or add the columns that its model has gained since."""
+    table = lake.table_or_none(name)
+    if table is None:
+        lake.create_table(name, schema)
+        return
+    missing = [column for column in schema.names if column not in table.schema().column_names]
+    if not missing:
+        return
+    try:
+        with table.update_schema() as update:
+            update.union_by_name(iceberg_schema(schema))
+    except CommitFailedException as error:
+        raise LakeError(f"{name} was changed by others while columns were added: {error}.", "Run it again.") from error
+
+
+def _check_built(scratch: duckdb.DuckDBPyConnection, scratch_file: Path, slices: Sequence[Slice]) -> None:
+    """Every slice has a row in ``bill_status``, also an empty one: without it, the build was of other slices."""
+    try:
+        rows = scratch.execute("select distinct source, billing_period from marts.bill_status").fetchall()
+    except duckdb.CatalogException as error:
+        raise LakeError(f"{scratch_file} holds no marts: the build did not end.", "Build the summaries again.") from error
+    built = {Slice(source, billing_period) for source, billing_period in rows}
+    missing = [str(each) for each in slices if each not in built]
+    if missing:
+        raise LakeError(f"{scratch_file} was not built for {', '.join(missing)}.", "Build the summaries of these slices again.")
+
+
+def _old_totals(lake: Lake, slices: Sequence[Slice]) -> dict[tuple[str, Slice], dict[str, Decimal]]:
+    existing = [table for table in MARTS if lake.table_or_none(table) is not None]
+    found: dict[tuple[str, Slice], dict[str, Decimal]] = {}
+    with connect(lake, existing) as connection:
+        for table in existing:
+            for slice_, totals in _totals(connection, table, slices).items():
+                found[table, slice_] = totals
+    return found
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[Slice]) -> dict[Slice, dict[str, Decimal]]:
+    """Each slice that has rows -> currency -> the sum of the mart's cost column."""
+    # Literals, not parameters: only these let DuckDB skip other slices' files. Source names need no quoting.
+    wanted = " or ".join(
+        f"(source = '{each.source}' and billing_period = date '{each.billing_period.isoformat()}')" for each in slices
+    )
+    rows = connection.execute(
+        f"select source, billing_period, coalesce(currency_code, ''), sum({MARTS[table]}) from {table} where {wanted} group by 1, 2, 3"
+    ).fetchall()
+    found: dict[Slice, dict[str, Decimal]] = {}
+    for source, billing_period, currency, total in rows:
+        found.setdefault(Slice(source, billing_period), {})[currency] = total if total is not None else Decimal(0)
+    return found
+
+
+@contextmanager
+def _scratch(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    if not file.is_file():
+        raise LakeError(f"There is no scratch database {file}.", "Build the summaries first.")
+    try:
+        connection = duckdb.connect(str(file), read_only=True)
+    except duckdb.IOException as error:
+        raise LakeError(f"{file} cannot be read: {error}", "Wait until the build that writes it has ended.") from error
+    with connection:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def _unfinished(lake: Lake, slices: Sequence[Slice]) -> Iterator[None]:
+    """Remember what is being written, so that the files of a publication that was killed are removed by the next one."""
+    mark = lake.warehouse / ".locks" / "publish.unfinished"
+    left = _read_mark(mark)
+    for table in MARTS if left else ():
+        for each in left:
+            remove_unneeded_files(lake, table, each)
+    mark.write_text(json.dumps([[each.source, each.billing_period.isoformat()] for each in slices]), encoding="utf-8")
+    yield
+    mark.unlink()
+
+
+def _read_mark(mark: Path) -> list[Slice]:
+    """The slices of a killed publication. A mark that was cut short was written before any file."""
+    try:
+        return [Slice(source, date.fromisoformat(period)) for source, period in json.loads(mark.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError):
+        return []

@@ -1,0 +1,62 @@
+"""Which slices' summaries are older than their line items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import stored_loads
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.ledger import current_receipts, is_current
+from cost_lakehouse.lake.slices import Slice
+
+BILL_STATUS = "marts.bill_status"
+
+
+@dataclass(frozen=True, order=True)
+class StaleSlice:
+    """A slice whose published summaries are of another load, or of none (``published_delivery_id`` is None)."""
+
+    source: str
+    billing_period: date
+    delivery_id: str
+    published_delivery_id: str | None
+
+    @property
+    def slice(self) -> Slice:
+        """The slice itself."""
+        return Slice(self.source, self.billing_period)
+
+
+def stale_slices(lake: Lake) -> list[StaleSlice]:
+    """Every slice to summarise, sorted. Reads the ledger and ``marts.bill_status``, no line items.
+
+    A slice that holds something else than its newest accepted receipt proves (a load is under way or was killed) is left
+    out: its next load makes it whole.
+    """
+    published = _published(lake)
+    stored = stored_loads(lake)
+    stale = []
+    for slice_, receipt in current_receipts(lake).items():
+        if not is_current(receipt, stored.get(slice_)):
+            continue
+        delivery_id, loaded_at = published.get(slice_, (None, None))
+        # The time tells a delivery that was replaced under its own id.
+        if (delivery_id, loaded_at) != (receipt.delivery_id, receipt.loaded_at):
+            stale.append(StaleSlice(slice_.source, slice_.billing_period, receipt.delivery_id, delivery_id))
+    return sorted(stale, key=lambda each: each.slice)
+
+
+def _published(lake: Lake) -> dict[Slice, tuple[str, datetime]]:
+    """Slice -> the delivery that its summaries are of, and when that was loaded. ``bill_status`` is published last."""
+    if lake.table_or_none(BILL_STATUS) is None:
+        return {}
+    with connect(lake, [BILL_STATUS]) as connection:
+        rows = connection.execute(
+            f"select distinct source, billing_period, delivery_id, loaded_at from {BILL_STATUS}"
+        ).fetchall()
+    return {
+        Slice(source, billing_period): (delivery_id, loaded_at.replace(tzinfo=UTC))
+        for source, billing_period, delivery_id, loaded_at in rows
+    }
