@@ -24,18 +24,10 @@ class StoredObject:
 
 
 class FileFormat(StrEnum):
-    """How a bill's files are written."""
+    """How a bill's files are written. How a CSV file is packed (gzip, zip, not at all) its first bytes tell the reader."""
 
     CSV = "csv"
     PARQUET = "parquet"
-
-
-class Compression(StrEnum):
-    """How a CSV file is packed; Parquet files pack themselves."""
-
-    GZIP = "gzip"
-    ZIP = "zip"
-    NONE = "none"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from cost_lakehouse.errors import SourceError
 
+# Everything a boto3 call raises; botocore gives an answer that it cannot parse (a web page, say) an error outside of its own family.
+S3_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+S3Failure = ClientError | BotoCoreError | ResponseParserError
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 PRECONDITION_FAILED = frozenset({"412", "PreconditionFailed"})
 
@@ -44,10 +48,17 @@ _CLOCK = (
     "The store at {endpoint} refuses requests because this machine's clock is wrong.",
     "Set the clock (NTP); S3 allows 15 minutes.",
 )
-_BUSY = ("The store at {endpoint} is overloaded or failing.", "Nothing is lost: the next run tries again.")
+_BUSY = (
+    "The store at {endpoint} is overloaded or failing.",
+    "Nothing is lost: the next run tries again. If it stays so, check `endpoint`.",
+)
 _ARCHIVED = (
     "{place} is archived (Glacier) and cannot be read.",
     "Restore it, or exclude bills from the bucket's archiving rule.",
+)
+_NOT_UNDERSTOOD = (
+    "The answer to the request for {place} was not understood.",
+    "Check `endpoint` (and AWS_ENDPOINT_URL_STS if it is set): a service's own address, not its web page.",
 )
 _ROLE = (
     "The role {role} cannot be assumed.",
@@ -147,13 +158,13 @@ class S3Errors:
             "role": role,
         }
 
-    def explain(self, error: ClientError | BotoCoreError, place: str) -> SourceError:
+    def explain(self, error: S3Failure, place: str) -> SourceError:
         """The error as cause and fix; ``place`` is what was asked for, such as ``s3://bucket/key``."""
         problem, fix = self._template(error)
         words = {**self._words, "place": place}
         return SourceError(self._without_secrets(problem.format(**words)), self._without_secrets(fix.format(**words)))
 
-    def _template(self, error: ClientError | BotoCoreError) -> tuple[str, str]:
+    def _template(self, error: S3Failure) -> tuple[str, str]:
         if isinstance(error, ClientError):
             code = error_code(error)
             message = str(error.response.get("Error", {}).get("Message", ""))
@@ -168,6 +179,8 @@ class S3Errors:
             if code in _BY_CODE:
                 return _BY_CODE[code]
             return _literal(f"{code} {message}".strip())
+        if isinstance(error, ResponseParserError):
+            return _NOT_UNDERSTOOD
         for kind, words in _BY_TYPE:
             if isinstance(error, kind):
                 return words

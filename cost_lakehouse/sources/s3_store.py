@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +16,7 @@ from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.object_store import Listing, read_small
 from cost_lakehouse.sources.resuming_reader import Body, ResumingReader
 from cost_lakehouse.sources.s3_client import DEFAULT_ATTEMPTS, make_s3_client
-from cost_lakehouse.sources.s3_errors import ABSENT, PRECONDITION_FAILED, S3Errors, error_code
+from cost_lakehouse.sources.s3_errors import ABSENT, PRECONDITION_FAILED, S3_FAILURES, S3Errors, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -93,17 +94,15 @@ class S3Store:
         """The object of that key; None where it is not there."""
         try:
             answer = self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if error_code(error) in ABSENT:
+        except S3_FAILURES as error:
+            if isinstance(error, ClientError) and error_code(error) in ABSENT:
                 return None
-            raise self._errors.explain(error, self.describe(key)) from None
-        except BotoCoreError as error:
             raise self._errors.explain(error, self.describe(key)) from None
         return StoredObject(
             key=key,
             etag=_bare(answer["ETag"]),
             size=answer["ContentLength"],
-            last_modified=answer["LastModified"],
+            last_modified=answer["LastModified"].astimezone(UTC),
         )
 
     def open(self, obj: StoredObject) -> BinaryIO:
@@ -133,7 +132,7 @@ class S3Store:
                 told = self._errors.explain(error, place)
                 raise DeliveryFailed(told.problem, told.fix) from None
             raise self._errors.explain(error, place) from None
-        except BotoCoreError as error:
+        except S3_FAILURES as error:
             told = self._errors.explain(error, place)
             raise DeliveryFailed(told.problem, told.fix) from None
         # Not every store honours IfMatch.
@@ -148,7 +147,7 @@ class S3Store:
         )
         try:
             yield from pages
-        except (ClientError, BotoCoreError) as error:
+        except S3_FAILURES as error:
             raise self._errors.explain(error, self.describe(prefix)) from None
 
 
@@ -164,7 +163,9 @@ def split_location(location: str) -> tuple[str, str]:
 def _objects(page: ListObjectsV2OutputTypeDef) -> Iterator[StoredObject]:
     for each in page.get("Contents", ()):
         if not each["Key"].endswith("/"):
-            yield StoredObject(key=each["Key"], etag=_bare(each["ETag"]), size=each["Size"], last_modified=each["LastModified"])
+            yield StoredObject(
+                key=each["Key"], etag=_bare(each["ETag"]), size=each["Size"], last_modified=each["LastModified"].astimezone(UTC)
+            )
 
 
 def _bare(etag: str) -> str:

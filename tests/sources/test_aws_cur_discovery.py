@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,8 @@ from cost_lakehouse.sources.delivery import FileFormat, Finding, FindingState, S
 from cost_lakehouse.sources.discovery import discover, manifest_is_unchanged
 from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.s3_store import S3Store
-from tests.sources.places import NOVEMBER, OCTOBER, Place, Report, manifest
+from tests.services.s3 import S3Server
+from tests.sources.places import NOVEMBER, OCTOBER, Place, Report, S3Place, manifest
 
 OLD, NEW = "20261105T040000Z", "20261106T053621Z"
 NOON = datetime(2026, 11, 6, 12, tzinfo=UTC)
@@ -38,7 +40,7 @@ def test_a_complete_delivery_is_available_with_all_its_files(report: Report) -> 
     assert delivery.bytes == 3 * len(f"{NEW} 1")
     assert delivery.manifest.key == report.folder() + "hourly-Manifest.json"
     assert delivery.delivered_at == delivery.manifest.last_modified
-    assert delivery.delivered_at.utcoffset() == timedelta(0)
+    assert delivery.delivered_at.tzinfo is UTC
     assert (delivery.report_name, delivery.file_format) == ("hourly", FileFormat.CSV)
     store = report.store()
     with store.open(delivery.objects[1]) as content:
@@ -63,8 +65,8 @@ def test_a_report_whose_name_begins_the_same_is_another_report(place: Place) -> 
     assert [delivered(each) for each in second.discover()] == ["second"]
 
 
-def test_a_report_without_a_prefix_may_start_its_keys_with_a_slash(place: Place) -> None:
-    report = Report(place, prefix="p", name="hourly")
+def test_keys_that_start_with_a_slash_are_found(place: Place) -> None:
+    report = Report(place)
     keys = report.deliver(NEW)
     place.put(report.folder() + report.manifest_name, manifest("hourly", NEW, [f"/{key}" for key in keys]))
     finding = report.only_finding()
@@ -254,6 +256,15 @@ def test_a_location_above_or_inside_a_report_is_an_error_that_names_the_report(p
     with pytest.raises(SourceError, match=r"is not a report, but there are: .*cur/hourly") as caught:
         discover(place.settings(), place.source(f"{place.base}{wrong}"))
     assert "Set `location`" in caught.value.fix
+
+
+def test_a_bucket_alone_is_no_location(s3_server: S3Server, tmp_path: Path) -> None:
+    place = S3Place(s3_server, s3_server.make_bucket(), "", tmp_path)
+    Report(place).deliver(NEW)
+    with pytest.raises(
+        SourceError, match=rf"s3://{place.bucket}/ names no report, but there are: s3://{place.bucket}/cur/hourly/"
+    ):
+        discover(place.settings(), place.source(""))
 
 
 def test_a_data_export_is_told_from_a_legacy_report(report: Report) -> None:
