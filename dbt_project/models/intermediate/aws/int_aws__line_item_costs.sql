@@ -150,19 +150,9 @@ valued as (
             when is_unamortized_fee then line_net_unblended_cost
             when line_item_type = 'SavingsPlanCoveredUsage'
                 then coalesce(savings_plan_net_effective_cost, savings_plan_effective_cost)
-            -- AWS gives no net price of an unused commitment: it shares the commitment's discount. The share of the discount is
-            -- rounded to 12 digits (no engine divides such decimals exactly); a commitment unused in full needs no division.
+            -- AWS gives no net price of an unused commitment: it shares the discount of the whole.
             when line_item_type = 'SavingsPlanRecurringFee'
-                then case
-                    when commitment = 0 or net_commitment = commitment then unused_commitment
-                    when unused_commitment = commitment then net_commitment
-                    else
-                        unused_commitment - cast(
-                            cast(unused_commitment as double)
-                            * cast(commitment - net_commitment as double)
-                            / cast(commitment as double) as decimal(38, 12)
-                        )
-                end
+                then {{ in_proportion('unused_commitment', 'net_commitment', 'commitment') }}
             when line_item_type = 'DiscountedUsage'
                 then coalesce(reservation_net_effective_cost, reservation_effective_cost, line_net_unblended_cost)
             when line_item_type = 'RIFee'

@@ -48,7 +48,9 @@ reservation_sums as (
             as recurring_spread,
         coalesce(sum(line_item_unblended_cost) filter (
             where line_item_line_item_type = 'Fee' and line_item_unblended_cost > 0
-        ), 0) as upfront_fee
+        ), 0) as upfront_fee,
+        coalesce(sum(line_item_unblended_cost) filter (where line_item_line_item_type in ('Fee', 'Refund')), 0)
+            as upfront_fee_left
     from raw_lines
     where reservation_reservation_a_r_n is not null
     group by source, billing_period, reservation_reservation_a_r_n
@@ -60,7 +62,9 @@ sorted_lines as (
         coalesce(cast(raw_lines.line_item_usage_start_date as date), raw_lines.billing_period) as usage_day,
         coalesce(raw_lines.line_item_line_item_type, '') as kind,
         net_slices.source is not null as net,
-        coalesce(reservation_sums.upfront_spread, 0) <> 0 as spread,
+        -- A fee that is refunded in full in the same bill costs nothing either.
+        coalesce(reservation_sums.upfront_spread, 0) <> 0
+        or (coalesce(reservation_sums.upfront_fee, 0) <> 0 and reservation_sums.upfront_fee_left = 0) as spread,
         coalesce(reservation_sums.recurring_spread, 0) <> 0 as recurring_is_spread,
         coalesce(reservation_sums.upfront_fee, 0) <> 0 as fee_is_here,
         case
@@ -75,16 +79,19 @@ sorted_lines as (
                 + abs(coalesce(raw_lines.savings_plan_savings_plan_effective_cost, 0)) = 0
         end as split,
         lower(coalesce(raw_lines.line_item_line_item_description, '')) as words,
+        coalesce(raw_lines.savings_plan_total_commitment_to_date, 0)
+        - coalesce(raw_lines.savings_plan_used_commitment, 0) as unused_plan,
+        coalesce(raw_lines.savings_plan_recurring_commitment_for_billing_period, 0)
+        + coalesce(raw_lines.savings_plan_amortized_upfront_commitment_for_billing_period, 0) as plan,
         coalesce(raw_lines.savings_plan_recurring_commitment_for_billing_period, 0) - coalesce(
             raw_lines.savings_plan_net_recurring_commitment_for_billing_period,
             raw_lines.savings_plan_recurring_commitment_for_billing_period,
             0
-        ) as recurring_discount,
-        coalesce(raw_lines.savings_plan_amortized_upfront_commitment_for_billing_period, 0) - coalesce(
+        ) + coalesce(raw_lines.savings_plan_amortized_upfront_commitment_for_billing_period, 0) - coalesce(
             raw_lines.savings_plan_net_amortized_upfront_commitment_for_billing_period,
             raw_lines.savings_plan_amortized_upfront_commitment_for_billing_period,
             0
-        ) as upfront_discount
+        ) as plan_discount
     from raw_lines
     left join net_slices
         on raw_lines.source = net_slices.source and raw_lines.billing_period = net_slices.billing_period
@@ -152,26 +159,8 @@ grouped_lines as (
         -- The one metric that is no sum of delivered values: what the discount takes off unused commitments.
         sum(
             case
-                when kind <> 'SavingsPlanRecurringFee' or not net then 0
-                when coalesce(savings_plan_recurring_commitment_for_billing_period, 0)
-                    + coalesce(savings_plan_amortized_upfront_commitment_for_billing_period, 0) = 0
-                    then 0
-                when coalesce(savings_plan_total_commitment_to_date, 0) - coalesce(savings_plan_used_commitment, 0)
-                    = coalesce(savings_plan_recurring_commitment_for_billing_period, 0)
-                    + coalesce(savings_plan_amortized_upfront_commitment_for_billing_period, 0)
-                    then recurring_discount + upfront_discount
-                else
-                    cast(
-                        cast(
-                            coalesce(savings_plan_total_commitment_to_date, 0)
-                            - coalesce(savings_plan_used_commitment, 0) as double
-                        )
-                        * cast(recurring_discount + upfront_discount as double)
-                        / cast(
-                            coalesce(savings_plan_recurring_commitment_for_billing_period, 0)
-                            + coalesce(savings_plan_amortized_upfront_commitment_for_billing_period, 0) as double
-                        ) as decimal(38, 12)
-                    )
+                when kind = 'SavingsPlanRecurringFee' and net
+                    then unused_plan - ({{ in_proportion('unused_plan', 'plan - plan_discount', 'plan') }})
             end
         ) as unused_plan_discount,
         sum(reservation_effective_cost) as reserved_effective,

@@ -21,7 +21,12 @@ reservations as (
                 and reservation_amortized_upfront_cost_for_usage is null
                 and reservation_effective_cost <> coalesce(reservation_recurring_fee_for_usage, 0)
             )
-        ), false) as upfront_is_amortized,
+        ), false)
+        -- Returned at once: fee and refund cancel out in this very bill, and there is nothing to spread.
+        or (
+            coalesce(bool_or(line_item_type = 'Fee' and unblended_cost > 0), false)
+            and coalesce(sum(unblended_cost) filter (where line_item_type in ('Fee', 'Refund')), 0) = 0
+        ) as upfront_is_amortized,
         coalesce(bool_or(reservation_effective_cost <> 0 or reservation_unused_recurring_fee <> 0), false)
             as recurring_is_amortized,
         coalesce(bool_or(line_item_type = 'Fee' and unblended_cost > 0), false) as has_upfront_fee
