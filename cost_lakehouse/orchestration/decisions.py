@@ -1,4 +1,4 @@
-"""What sensors, the schedule and the command decide: plain functions of what was seen, without Dagster, so that they test in no time."""
+"""What sensors, schedule and command decide: plain functions of what was seen, free of Dagster, quick to test."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def attempt_for(ends: Sequence[datetime | None], now: datetime) -> Attempt:
 def retry_delay(failures: int) -> timedelta:
     """How long to wait after that many failures."""
     steps = min(failures - 1, 10)
-    return min(FIRST_RETRY * _RETRY_GROWTH**steps, LONGEST_RETRY)
+    growth: int = _RETRY_GROWTH**steps
+    return min(FIRST_RETRY * growth, LONGEST_RETRY)
 
 
 def resume_order(names: Sequence[str], resume_at: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Dagster instance that the command and ``dagster dev`` share: where it lies, how it is set up, what a killed run leaves."""
+"""The Dagster instance that the command and ``dagster dev`` share: its place, its rules, and what killed runs leave."""
 
 from __future__ import annotations
 

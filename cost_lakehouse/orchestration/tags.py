@@ -12,6 +12,7 @@ DELIVERY_TAG = "cost_lakehouse/delivery"  # decisions.delivery_key: source, mont
 STALE_TAG = "cost_lakehouse/stale"  # decisions.stale_digest
 ATTEMPT_TAG = "cost_lakehouse/attempt"
 TRIGGER_TAG = "cost_lakehouse/trigger"  # sensor, schedule, command
+FAILURE_TAG = "cost_lakehouse/failure"  # the kind of error that ended a load
 PROCESS_TAG = "cost_lakehouse/process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

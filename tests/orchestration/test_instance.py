@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -59,7 +60,7 @@ def test_a_users_changes_to_the_instance_are_kept(settings: Settings) -> None:
 
 
 def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(settings: Settings) -> None:
-    finished = subprocess.Popen(["true"])
+    finished = subprocess.Popen([sys.executable, "-c", "pass"])
     finished.wait()
 
     @dg.job
@@ -80,5 +81,7 @@ def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(sett
 
         assert storage.claim_concurrency_slot("line_items__acme", living.run_id, "load").is_claimed
         ended, going = instance.get_run_by_id(killed.run_id), instance.get_run_by_id(living.run_id)
-        assert ended is not None and ended.status is dg.DagsterRunStatus.FAILURE
-        assert going is not None and going.status is dg.DagsterRunStatus.STARTED
+        assert ended is not None
+        assert ended.status is dg.DagsterRunStatus.FAILURE
+        assert going is not None
+        assert going.status is dg.DagsterRunStatus.STARTED

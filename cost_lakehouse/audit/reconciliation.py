@@ -1,0 +1,83 @@
+"""Summary against raw bill: what the comparison in a build's scratch database says, before anything is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+_EXCLUSIONS_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric of one source's month in one currency: the sum over its days on both sides.
+
+    ``days_apart`` counts the days whose difference is not exactly zero; days may differ though their sums agree.
+    """
+
+    source: str
+    billing_period: date
+    currency_code: str
+    metric: str
+    expected: Decimal
+    actual: Decimal
+    difference: Decimal
+    days: int
+    days_apart: int
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Raw lines whose money a metric leaves out, and why. There should be none."""
+
+    source: str
+    billing_period: date
+    reason: str
+    line_item_type: str
+    currency_code: str
+    amount: Decimal
+    example: str  # file and record of one such line
+
+
+def compared(scratch: Path) -> list[Compared]:
+    """Every comparison of a build; empty where the build did not come that far."""
+    return [
+        Compared(*row)
+        for row in _rows(
+            scratch,
+            "intermediate.int_aws__reconciliation",
+            "select source, billing_period, coalesce(currency_code, ''), metric, sum(expected_amount), sum(actual_amount), "
+            "sum(difference), count(*), count(*) filter (where difference <> 0) "
+            "from intermediate.int_aws__reconciliation group by all order by all",
+        )
+    ]
+
+
+def exclusions(scratch: Path) -> list[Exclusion]:
+    """What a build left out, the first ones where there are many; empty where the build did not come that far."""
+    return [
+        Exclusion(*row)
+        for row in _rows(
+            scratch,
+            "intermediate.int_aws__exclusions",
+            "select source, billing_period, reason, coalesce(line_item_type, ''), coalesce(currency_code, ''), unblended_cost, "
+            "concat(file_name, ', record ', row_number) from intermediate.int_aws__exclusions "
+            f"order by source, billing_period, file_name, row_number limit {_EXCLUSIONS_SHOWN}",
+        )
+    ]
+
+
+def _rows(scratch: Path, table: str, statement: str) -> list[tuple[Any, ...]]:
+    if not scratch.exists():
+        return []
+    schema, name = table.split(".")
+    with duckdb.connect(str(scratch), read_only=True) as connection:
+        known = connection.execute(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+        ).fetchone()
+        return connection.execute(statement).fetchall() if known else []

@@ -1,0 +1,122 @@
+"""The commands and their options; each hands over to its own module, imported only then, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cost_lakehouse.cli.output import told_errors
+
+app = typer.Typer(
+    name="cost-lakehouse",
+    help="The lakehouse for cloud bills: loads every delivery whole, summarises it, and proves the totals to the cent.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration file; else $COST_LAKEHOUSE_CONFIG, else ./lakehouse.yaml."),
+]
+Source = Annotated[str | None, typer.Option("--source", help="Only this source.")]
+Month = Annotated[str | None, typer.Option("--month", help="Only this billing month, as YYYY-MM.")]
+AsJson = Annotated[bool, typer.Option("--json", help="A JSON array on stdout; amounts are text, so that nothing rounds them.")]
+
+
+class Format(StrEnum):
+    """How ``query`` prints."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.callback()
+def common(context: typer.Context, config: Config = None) -> None:
+    """What every command knows."""
+    context.obj = config
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("--dir", help="Where the demo lives; made anew each time.")] = Path("demo"),
+    config: Config = None,
+) -> None:
+    """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
+    from cost_lakehouse.cli.demo import run_demo
+
+    with told_errors():
+        raise typer.Exit(run_demo(folder))
+
+
+@app.command()
+def discover(
+    context: typer.Context, source: Source = None, month: Month = None, as_json: AsJson = False, config: Config = None
+) -> None:
+    """Show the deliveries that are there, and which are new."""
+    from cost_lakehouse.cli.discover import show_deliveries
+
+    with told_errors():
+        raise typer.Exit(show_deliveries(_chosen(context, config), source, month, as_json))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    source: Source = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Only sources of this kind, such as aws_cur.")] = None,
+    month: Month = None,
+    summarize: Annotated[bool, typer.Option("--summarize/--no-summarize", help="Build the summaries after loading.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Load and summarise again what the lake already holds.")] = False,
+    config: Config = None,
+) -> None:
+    """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
+    from cost_lakehouse.cli.run import run_once
+
+    with told_errors():
+        raise typer.Exit(run_once(_chosen(context, config), source, kind, month, summarize, force))
+
+
+@app.command()
+def status(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Show what the lake holds for each source and month, and what went wrong last."""
+    from cost_lakehouse.cli.status import show_status
+
+    with told_errors():
+        raise typer.Exit(show_status(_chosen(context, config), as_json))
+
+
+@app.command()
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT; tables are raw.* and marts.*.", metavar="SQL")],
+    output: Annotated[
+        Format, typer.Option("--format", help="csv has a header line and null is empty; json gives decimals as text.")
+    ] = Format.TABLE,
+    config: Config = None,
+) -> None:
+    """Ask the lake in SQL; stdout carries the result alone."""
+    from cost_lakehouse.cli.query import run_query
+
+    with told_errors():
+        raise typer.Exit(run_query(_chosen(context, config), sql, output.value))
+
+
+@app.command()
+def doctor(context: typer.Context, config: Config = None) -> None:
+    """Check configuration, credentials, buckets and engine; each failure with its cause and fix."""
+    from cost_lakehouse.cli.doctor import examine
+
+    with told_errors():
+        raise typer.Exit(examine(_chosen(context, config)))
+
+
+def _chosen(context: typer.Context, config: Path | None) -> Path | None:
+    """``--config`` after the command, else before it."""
+    given: Path | None = context.obj
+    return config or given

@@ -1,0 +1,144 @@
+"""``cost-lakehouse demo``: sample bills through the whole pipeline, told as a story with the receipts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cost_lakehouse.cli.discover import survey_all
+from cost_lakehouse.cli.output import EXIT_FAILED, console, say, table, tell_problem
+from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.cli.run import Loaded, is_due, tell_loads, tell_summary
+from cost_lakehouse.cli.status import show_status
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.orchestration.survey import holdings
+from cost_lakehouse.sample_bills import demo as story
+from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.summaries.stale import stale_slices
+
+if TYPE_CHECKING:
+    from cost_lakehouse.orchestration.in_process import InProcess
+
+CONFIG = "lakehouse.yaml"
+BILLS = "bills"
+# What the demo makes, and may therefore take away again.
+OWN = (CONFIG, BILLS, "lake", ".dagster")
+EXAMPLE = "select * from marts.daily_costs limit 10"
+LARGEST_SERVICES = """
+select source, strftime(billing_period, '%Y-%m'), service, currency_code, sum(billed_cost) as cost
+from marts.daily_costs
+group by all
+order by abs(cost) desc
+limit 10
+"""
+MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time."
+
+
+def run_demo(folder: Path) -> int:
+    """Tell the story in ``folder``; the exit code.
+
+    Raises ConfigurationError where the folder holds something that is not a demo's.
+    """
+    settings = prepare(folder.expanduser().resolve())
+    # The demo lives in its own folder, whatever the caller's environment says.
+    os.environ.pop("DAGSTER_HOME", None)
+    steps: list[Callable[[Path, date], story.Step]] = [
+        story.first_deliveries,
+        story.redelivery,
+        story.late_refund,
+        story.refused,
+    ]
+    lake = Lake(settings)
+    with LoadBar() as bar:
+        with working("Starting Dagster", bar.console):
+            from cost_lakehouse.orchestration.in_process import InProcess
+            from cost_lakehouse.orchestration.instance import command_instance
+        with command_instance(settings) as instance:
+            runner = InProcess(settings, instance, lambda _context: bar)
+            told_right = [
+                _tell(number, step(settings.base / BILLS, story_day()), settings, lake, runner, bar)
+                for number, step in enumerate(steps, start=1)
+            ]
+    _ending(settings, lake)
+    return 0 if all(told_right) else EXIT_FAILED
+
+
+def story_day() -> date:
+    """The day the story is told: always the same one, so that its numbers are too, unless the clock has not reached it."""
+    return min(story.DEFAULT_TODAY, datetime.now(UTC).date())
+
+
+def prepare(folder: Path) -> Settings:
+    """An empty demo folder with its configuration; an earlier demo in it is taken away, anything else is left alone."""
+    config = folder / CONFIG
+    if folder.exists() and any(folder.iterdir()):
+        if not config.is_file() or not config.read_text(encoding="utf-8").startswith(MARK):
+            raise ConfigurationError(f"The folder {folder} holds something that is no demo.", "Choose another one with --dir.")
+        for name in OWN:
+            place = folder / name
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    months = story.demo_months(story_day())
+    lines = [MARK, "lake:", f"  first_month: {min(months):%Y-%m}", "sources:"]
+    for name, bill in story.demo_bills(story_day()).items():
+        lines += [f"  - name: {name}", "    kind: aws_cur", f"    location: {BILLS}/{bill.location}"]
+    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return load_settings(config)
+
+
+def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner: InProcess, bar: LoadBar) -> bool:
+    """One step: what arrives, what the lakehouse makes of it; whether that is what it should."""
+    say()
+    console().rule(f"{number}. {step.sentence}", align="left")
+    judged, errors = survey_all(settings, list(settings.sources), holdings(lake), None)
+    loads = []
+    for each in judged:
+        if is_due(each, force=False) and each.delivery is not None:
+            loads.append(Loaded(each, runner.load(each.delivery, force=False)))
+    tell_loads(loads)
+    for error in errors:
+        tell_problem(error.problem, error.fix)
+    right = not errors and all(each.outcome.ok is not step.refused for each in loads) and bool(loads)
+    stale = stale_slices(lake)
+    if stale:
+        with working("Building and checking the summaries", bar.console):
+            summary = runner.summarize([each.slice for each in stale], force=False)
+        tell_summary(summary)
+        right = right and summary.ok
+    if step.refused:
+        say("It was refused, as it should be: the lake keeps the good delivery, and the receipt says what is wrong.")
+    return right
+
+
+def _ending(settings: Settings, lake: Lake) -> None:
+    """What the lake holds in the end, and how to look further."""
+    say()
+    console().rule("What the lake holds now", align="left")
+    show_status(settings.file, as_json=False)
+    say()
+    with connect(lake, ["marts.daily_costs"]) as connection:
+        rows = connection.execute(LARGEST_SERVICES).fetchall()
+    shown = [(*row[:4], f"{Decimal(row[4]):.2f}") for row in rows]
+    console().print(
+        table(
+            ("source", "month", "service", "currency", "billed cost"),
+            shown,
+            right=("billed cost",),
+            title="marts.daily_costs by service, in cents",
+        )
+    )
+    say()
+    say("Look further:")
+    say(f"  cost-lakehouse query --config {settings.file} '{EXAMPLE}'")
+    say(f"  cost-lakehouse status --config {settings.file}")
+    say(f"  COST_LAKEHOUSE_CONFIG={settings.file} dagster dev     # the UI, from the project's folder")

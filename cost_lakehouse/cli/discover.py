@@ -1,0 +1,77 @@
+"""``cost-lakehouse discover``: what is delivered, and how it stands against the lake."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_json, say, size, table, tell_problem
+from cost_lakehouse.errors import SourceError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.orchestration.decisions import Judged, Standing
+from cost_lakehouse.orchestration.survey import Holdings, holdings, survey
+from cost_lakehouse.settings import Settings, SourceSettings
+
+
+def show_deliveries(config: Path | None, source: str | None, month_text: str | None, as_json: bool) -> int:
+    """Print every delivery that is there; the exit code. A source that cannot be listed does not hide the others."""
+    settings = settings_of(config)
+    month = month_of(month_text, settings)
+    chosen = sources_of(settings, source)
+    judged, errors = survey_all(settings, chosen, holdings(Lake(settings)), month)
+    failed = bool(errors) or any(each.standing is Standing.FAILED for each in judged)
+    if as_json:
+        print_json([_as_json(each) for each in judged])
+    elif judged:
+        rows = [_as_row(each) for each in judged]
+        columns = ("source", "month", "delivery", "files", "bytes", "delivered at (UTC)", "state", "why")
+        console().print(table(columns, rows, right=("files", "bytes")))
+        new = sum(each.standing is Standing.NEW for each in judged)
+        say()
+        say(f"{new} new. Load with `cost-lakehouse run`." if new else "Nothing new.")
+    elif not errors:
+        say("Nothing is delivered yet.")
+    for error in errors:
+        tell_problem(error.problem, error.fix)
+    return EXIT_FAILED if failed else 0
+
+
+def survey_all(
+    settings: Settings, chosen: list[SourceSettings], held: Holdings, month: date | None
+) -> tuple[list[Judged], list[SourceError]]:
+    """Every chosen source's deliveries, and the errors of those that cannot be listed."""
+    judged: list[Judged] = []
+    errors: list[SourceError] = []
+    for each in chosen:
+        try:
+            judged += survey(settings, each, held, month)
+        except SourceError as error:
+            errors.append(error)
+    return judged, errors
+
+
+def _as_row(judged: Judged) -> tuple[Any, ...]:
+    delivery = judged.delivery
+    if delivery is None:
+        return (judged.source, judged.month, "", "", "", "", judged.standing, judged.reason)
+    delivered_at = f"{delivery.delivered_at:%Y-%m-%d %H:%M:%S}"
+    identity = (judged.source, judged.month, delivery.delivery_id, len(delivery.objects), size(delivery.bytes))
+    return (*identity, delivered_at, judged.standing, judged.reason)
+
+
+def _as_json(judged: Judged) -> dict[str, Any]:
+    delivery = judged.delivery
+    return {
+        "source": judged.source,
+        "billing_period": judged.finding.billing_period,
+        "month": judged.month or None,
+        "delivery_id": delivery.delivery_id if delivery else None,
+        "files": len(delivery.objects) if delivery else None,
+        "bytes": delivery.bytes if delivery else None,
+        "delivered_at": delivery.delivered_at if delivery else None,
+        "state": judged.standing.value,
+        "reason": judged.reason or None,
+        "new": judged.standing is Standing.NEW,
+    }

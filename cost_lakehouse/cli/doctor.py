@@ -1,0 +1,174 @@
+"""``cost-lakehouse doctor``: tries everything that a load needs, and says of each failure why and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.output import EXIT_FAILED, console, size
+from cost_lakehouse.cli.progress import working
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError
+from cost_lakehouse.settings import Settings, SourceSettings
+
+LITTLE_SPACE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. ``state`` is ok, warning (nothing is broken) or failed."""
+
+    name: str
+    state: str
+    says: str
+    fix: str = ""
+
+
+Check = Callable[[], Finding]
+
+
+def examine(config: Path | None) -> int:
+    """Run every check and print it; the exit code: 1 where one failed, 2 (raised) where the configuration is wrong."""
+    settings = settings_of(config)
+    terminal = console()
+    failed = warned = 0
+    count = len(settings.sources)
+    terminal.print(_line(Finding("configuration", "ok", f"{settings.file}: {count} source{'' if count == 1 else 's'}")))
+    for name, check in checks(settings):
+        with working(f"Checking {name}", console(stderr=True)):
+            found = _told(name, check)
+        failed += found.state == "failed"
+        warned += found.state == "warning"
+        terminal.print(_line(found), soft_wrap=True)
+        if found.fix:
+            terminal.print(f"         fix: {found.fix}", soft_wrap=True)
+    terminal.print()
+    terminal.print(f"{failed} failed, {warned} to look at." if failed or warned else "Everything is in order.")
+    return EXIT_FAILED if failed else 0
+
+
+def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
+    """Every check with its name, the cheapest first."""
+    yield "warehouse", lambda: _warehouse(settings)
+    yield "catalog", lambda: _catalog(settings)
+    yield "engine", lambda: _engine(settings)
+    yield "dagster home", lambda: _dagster_home(settings)
+    for source in settings.sources:
+        yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
+    yield "dbt", lambda: _dbt(settings)
+
+
+def _told(name: str, check: Check) -> Finding:
+    """A check's finding; its error is one too."""
+    try:
+        return check()
+    except CostLakehouseError as error:
+        return Finding(name, "failed", error.problem, error.fix)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the other checks have to be told too
+        return Finding(
+            name, "failed", f"{type(error).__name__}: {error}", "This is unexpected: please report it with this message."
+        )
+
+
+def _warehouse(settings: Settings) -> Finding:
+    folder = settings.warehouse
+    problem = _not_writable(folder)
+    if problem:
+        raise LakeError(
+            f"The warehouse {folder} cannot be written: {problem}.", "Give this user write access, or change `lake.warehouse`."
+        )
+    free = shutil.disk_usage(folder).free
+    says = f"{folder} is writable, {size(free)} free"
+    if free < LITTLE_SPACE:
+        return Finding("warehouse", "warning", says, "Make room: a load writes the new slice before it drops the old one.")
+    return Finding("warehouse", "ok", says)
+
+
+def _catalog(settings: Settings) -> Finding:
+    from cost_lakehouse.lake.catalog import Lake
+
+    return Finding("catalog", "ok", f"{settings.catalog_file}: {len(Lake(settings).table_names())} tables")
+
+
+def _engine(settings: Settings) -> Finding:
+    import duckdb
+
+    from cost_lakehouse.lake.catalog import Lake
+    from cost_lakehouse.lake.duckdb_views import connect
+
+    with connect(Lake(settings)) as connection:
+        row = connection.execute("select count(*) from raw.receipts").fetchone()
+    return Finding("engine", "ok", f"DuckDB {duckdb.__version__} reads the lake ({row[0] if row else 0} receipts)")
+
+
+def _dagster_home(settings: Settings) -> Finding:
+    folder = settings.dagster_home
+    problem = _not_writable(folder)
+    if problem:
+        raise ConfigurationError(
+            f"Dagster's home {folder} cannot be written: {problem}.",
+            "Give this user write access, or set DAGSTER_HOME to another folder.",
+        )
+    return Finding("dagster home", "ok", f"{folder} is writable")
+
+
+def _source(settings: Settings, source: SourceSettings) -> Finding:
+    from cost_lakehouse.sources.delivery import FindingState
+    from cost_lakehouse.sources.discovery import discover
+
+    name = f"source {source.name}"
+    if source.paused:
+        return Finding(name, "ok", "paused; not looked at")
+    found = discover(settings, source)
+    there = [each for each in found if each.delivery is not None]
+    broken = [each for each in found if each.state is FindingState.FAILED]
+    if broken:
+        return Finding(name, "failed", f"{source.location}: {broken[-1].reason}", "See what the provider delivered there.")
+    if not there:
+        why = found[0].reason if found else "no delivery"
+        return Finding(
+            name,
+            "warning",
+            f"{source.location} can be listed, but holds no complete delivery: {why}",
+            "Compare the location with bucket, prefix and report name at the provider; a new report takes up to 24 hours.",
+        )
+    newest = max((each.delivery for each in there if each.delivery), key=lambda each: each.delivered_at)
+    months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
+    return Finding(name, "ok", f"{source.location}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC")
+
+
+def _dbt(settings: Settings) -> Finding:
+    from cost_lakehouse.orchestration.dbt_models import dbt_executable, parse_if_stale, project_folder
+
+    if shutil.which(dbt_executable()) is None:
+        raise ConfigurationError("The dbt command is not there.", "Install the project with its dependencies (`uv sync`).")
+    folder = project_folder()
+    parse_if_stale(settings)
+    return Finding("dbt", "ok", f"{folder} can be parsed")
+
+
+def _not_writable(folder: Path) -> str:
+    """Why nothing can be written to a folder (made where it is not there); empty where all is well."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".cost-lakehouse-") as probe:
+            probe.write(b"writable")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+_MARKS = {"ok": ("  ok     ", "green"), "warning": ("  look   ", "yellow"), "failed": ("  failed ", "bold red")}
+
+
+def _line(found: Finding) -> Text:
+    mark, colour = _MARKS[found.state]
+    return Text(mark, style=colour).append(f"{found.name}: ", style="bold").append(found.says, style="default")

@@ -1,0 +1,162 @@
+"""``cost-lakehouse run``: loads what is new, each delivery in a Dagster run of its own, then builds the summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
+from cost_lakehouse.cli.discover import survey_all
+from cost_lakehouse.cli.output import EXIT_FAILED, cents, console, say, size, table, tell_problem
+from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.decisions import Judged, Standing
+from cost_lakehouse.orchestration.survey import holdings
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.stale import stale_slices
+
+if TYPE_CHECKING:
+    from cost_lakehouse.orchestration.in_process import InProcess, RunOutcome, SummaryOutcome
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One delivery that was tried, and how that ended."""
+
+    judged: Judged
+    outcome: RunOutcome
+
+
+def run_once(
+    config: Path | None, source: str | None, kind: str | None, month_text: str | None, summarize: bool, force: bool
+) -> int:
+    """Load, summarise, print what happened; the exit code."""
+    settings = settings_of(config)
+    month = month_of(month_text, settings)
+    chosen = sources_of(settings, source, kind)
+    for each in chosen:
+        if each.paused:
+            raise ConfigurationError(f"Source {each.name!r} is paused in {settings.file}.", "Remove `paused: true` to load it.")
+    lake = Lake(settings)
+    judged, errors = survey_all(settings, chosen, holdings(lake), month)
+    due = [each for each in judged if is_due(each, force)]
+    for unread in judged:
+        if unread.standing is Standing.FAILED:
+            tell_problem(f"{unread.label}: {unread.reason}", "Nothing was changed for it.")
+    for error in errors:
+        tell_problem(error.problem, error.fix)
+    failed = bool(errors) or any(each.standing is Standing.FAILED for each in judged)
+    if not due:
+        say(nothing_new(judged))
+    if not due and not (summarize and stale_slices(lake)):
+        return EXIT_FAILED if failed else 0
+    with LoadBar() as bar:
+        loads, summary = execute(settings, lake, due, summarize, force, bar)
+    tell_loads(loads)
+    if summary is not None:
+        tell_summary(summary)
+    failed = failed or any(not each.outcome.ok for each in loads) or (summary is not None and not summary.ok)
+    return EXIT_FAILED if failed else 0
+
+
+def is_due(judged: Judged, force: bool) -> bool:
+    """Whether a manual run loads it: what is new, what was refused before, and with ``--force`` what is current too."""
+    wanted = {Standing.NEW, Standing.REFUSED} | ({Standing.CURRENT} if force else set())
+    return judged.delivery is not None and judged.standing in wanted
+
+
+def nothing_new(judged: Sequence[Judged]) -> str:
+    """Why there is nothing to load, for people."""
+    current = sum(each.standing is Standing.CURRENT for each in judged)
+    lines = [f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."]
+    lines += [f"  {each.label}: {each.standing}: {each.reason}" for each in judged if each.standing is Standing.WAITING]
+    return "\n".join(lines)
+
+
+def execute(
+    settings: Settings, lake: Lake, due: Sequence[Judged], summarize: bool, force: bool, bar: LoadBar
+) -> tuple[list[Loaded], SummaryOutcome | None]:
+    """Load everything that is due, one run each, then build what is stale in one more."""
+    with working("Starting Dagster", bar.console):
+        from cost_lakehouse.orchestration.in_process import InProcess
+        from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
+    with command_instance(settings) as instance:
+        end_dead_runs(instance)
+        runner = InProcess(settings, instance, lambda _context: bar)
+        loads = []
+        deliveries = [(each, each.delivery) for each in due if each.delivery is not None]
+        for number, (each, delivery) in enumerate(deliveries, start=1):
+            bar.position = f"[{number}/{len(deliveries)}] "
+            loads.append(Loaded(each, runner.load(delivery, force)))
+        summary = _summarize(runner, lake, loads, force, bar) if summarize else None
+    return loads, summary
+
+
+def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bool, bar: LoadBar) -> SummaryOutcome | None:
+    """One build of every stale slice, wherever it comes from; forced loads are built again though their id is the same."""
+    slices = {each.slice for each in stale_slices(lake)}
+    if force:
+        slices |= {
+            Slice(each.judged.source, each.judged.delivery.billing_period)
+            for each in loads
+            if each.outcome.ok and each.judged.delivery
+        }
+    if not slices:
+        return None
+    with working(f"Building and checking the summaries of {len(slices)} months of sources", bar.console):
+        return runner.summarize(sorted(slices), force)
+
+
+def tell_loads(loads: Sequence[Loaded]) -> None:
+    """A table of what was loaded, and every failure with its fix."""
+    if not loads:
+        return
+    rows = [_row(each) for each in loads]
+    columns = ("source", "month", "delivery", "result", "rows", "bytes", "unblended cost", "seconds", "rows/s")
+    console().print(table(columns, rows, right=("rows", "bytes", "unblended cost", "seconds", "rows/s")))
+    for each in loads:
+        if not each.outcome.ok:
+            problem, label = each.outcome.problem, each.judged.label
+            tell_problem(problem if label in problem else f"{label}: {problem}", each.outcome.fix)
+
+
+def _row(loaded: Loaded) -> tuple[Any, ...]:
+    delivery, facts = loaded.judged.delivery, loaded.outcome.facts
+    identity = (loaded.judged.source, loaded.judged.month, delivery.delivery_id if delivery else "")
+    if not facts:
+        return (*identity, "failed", "", "", "", "", "")
+    rows, seconds = int(facts["dagster/row_count"]), float(facts["seconds"])
+    speed = f"{rows / seconds:,.0f}" if seconds > 0 and facts["outcome"] == "loaded" else ""
+    done = (facts["outcome"], f"{rows:,}", size(int(facts["bytes"])), facts["cost"], f"{seconds:.1f}", speed)
+    return (*identity, *done)
+
+
+def _amount(text: str | None) -> str:
+    return "" if text is None else cents(Decimal(text))
+
+
+def tell_summary(summary: SummaryOutcome) -> None:
+    """What the summaries say now, and every check that found a difference."""
+    if summary.changes:
+        say()
+        rows = [
+            (each["source"], each["month"], each["currency"], _amount(each["old"]), _amount(each["new"]))
+            for each in summary.changes
+        ]
+        columns = ("source", "month", "currency", "was", "is now")
+        console().print(table(columns, rows, right=("was", "is now"), title="marts.daily_costs, billed cost"))
+    if summary.checks_passed or summary.failed_checks:
+        say()
+        warned = f", {len(summary.warnings)} worth a look" if summary.warnings else ""
+        say(f"{summary.checks_passed} checks passed, {len(summary.failed_checks)} failed{warned}.")
+    for failed in summary.failed_checks:
+        say(f"  failed: {failed}")
+    for warning in summary.warnings:
+        say(f"  worth a look: {warning}")
+    if not summary.ok:
+        tell_problem(summary.problem)

@@ -1,0 +1,66 @@
+"""Puts the code location together; the UI, the command and the tests all get theirs here."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+
+import dagster as dg
+
+from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
+from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
+from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
+from cost_lakehouse.orchestration.failure_sensor import failure_sensor
+from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
+from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.schedules import download_schedule
+from cost_lakehouse.orchestration.summary_assets import summary_assets
+from cost_lakehouse.orchestration.summary_sensor import summary_sensor
+from cost_lakehouse.orchestration.tags import LOAD_JOB, SUMMARY_JOB
+from cost_lakehouse.settings import Settings
+
+
+def build_definitions(
+    settings: Settings,
+    *,
+    load_retries: dg.RetryPolicy | None = LOAD_RETRIES,
+    progress: ProgressFactory = LogProgress,
+) -> dg.Definitions:
+    """Everything that Dagster runs for one configuration.
+
+    ``load_retries`` and ``progress`` are what the command does in its own way: it does not wait, and it draws a bar.
+    Raises ConfigurationError where configuration or dbt project cannot be used.
+    """
+    # `BackfillPolicy` is told to be in beta at each use; our versions are pinned, and a user can do nothing about it.
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    months = billing_months(settings)
+    project = parse_if_stale(settings)
+    manifest = json.loads(project.manifest_path.read_text(encoding="utf-8"))
+    line_items = line_item_assets(settings, months, load_retries, progress)
+    summaries = summary_assets(settings, months, project, manifest)
+    return dg.Definitions(
+        assets=[*line_items, summaries],
+        jobs=jobs(line_items, summaries),
+        sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), failure_sensor()],
+        schedules=[download_schedule(settings, months)],
+        resources={"dbt": dbt_resource(project)},
+        # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
+        executor=dg.in_process_executor,
+    )
+
+
+def jobs(line_items: Sequence[dg.AssetsDefinition], summaries: dg.AssetsDefinition) -> list[dg.UnresolvedAssetJobDefinition]:
+    """The two jobs: loading, and summarising what was loaded."""
+    return [
+        dg.define_asset_job(
+            LOAD_JOB,
+            selection=dg.AssetSelection.assets(*line_items),
+            description="Loads one month of the chosen sources from what their providers delivered.",
+        ),
+        dg.define_asset_job(
+            SUMMARY_JOB,
+            selection=dg.AssetSelection.assets(summaries),
+            description="Builds, tests and publishes the summaries of every slice that is stale in the chosen months.",
+        ),
+    ]

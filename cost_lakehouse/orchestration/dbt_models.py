@@ -1,0 +1,173 @@
+"""The dbt project as Dagster sees it: where it lies, its manifest, and how its models become assets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+from filelock import FileLock
+
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.orchestration.tags import line_items_key
+from cost_lakehouse.settings import CONFIG_VARIABLE, Settings
+
+PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
+SCRATCH_VARIABLE = "COST_LAKEHOUSE_SCRATCH"
+# What decides the manifest; seeds' and docs' contents do not.
+_PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
+_RAW_TABLE_OF_KIND = {"aws_cur": "aws_cur"}
+
+
+def project_folder() -> Path:
+    """The dbt project: ``COST_LAKEHOUSE_DBT_DIR``, by default ``dbt_project/`` beside the package.
+
+    Raises ConfigurationError where it is not there.
+    """
+    given = os.environ.get(PROJECT_VARIABLE)
+    folder = Path(given).expanduser().resolve() if given else Path(__file__).parents[2] / "dbt_project"
+    if not (folder / "dbt_project.yml").is_file():
+        raise ConfigurationError(
+            f"There is no dbt project in {folder}.", f"Name the folder of the project with {PROJECT_VARIABLE}."
+        )
+    return folder
+
+
+def dbt_executable() -> str:
+    """The dbt of this Python, which works where the environment is not activated too."""
+    beside = Path(sys.executable).with_name("dbt")
+    return str(beside) if beside.exists() else "dbt"
+
+
+@contextmanager
+def dbt_environment(settings: Settings, scratch: Path) -> Iterator[dict[str, str]]:
+    """The environment variables that dbt reads, set in this process for as long as the context lasts.
+
+    dagster-dbt hands its own environment on, and reads the profile in this process too.
+    """
+    wanted = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch)}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield {**os.environ}
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def parse_if_stale(settings: Settings) -> DbtProject:
+    """The project with a manifest that fits its files; parses only where a file differs from the last parse.
+
+    ``prepare_if_dev`` would parse in every process of ``dagster dev``, and in none elsewhere.
+    Raises ConfigurationError where dbt cannot parse the project.
+    """
+    folder = project_folder()
+    target = folder / "target"
+    target.mkdir(exist_ok=True)
+    manifest, mark = target / "manifest.json", target / "manifest.digest"
+    digest = _digest(folder)
+    with FileLock(target / ".parse.lock"):  # several processes of `dagster dev` come here at once
+        if not manifest.exists() or not mark.exists() or mark.read_text(encoding="utf-8") != digest:
+            _parse(settings, folder, manifest)
+            mark.write_text(digest, encoding="utf-8")
+    return DbtProject(project_dir=folder, profiles_dir=folder)
+
+
+def dbt_resource(project: DbtProject) -> DbtCliResource:
+    """The dbt command for that project."""
+    return DbtCliResource(project_dir=project, profiles_dir=str(project.project_dir), dbt_executable=dbt_executable())
+
+
+def _parse(settings: Settings, folder: Path, manifest: Path) -> None:
+    """Run ``dbt parse`` aside, and put the manifest in place in one step."""
+    with tempfile.TemporaryDirectory(prefix="cost-lakehouse-parse-") as aside:
+        command = [dbt_executable(), "--quiet", "parse", "--project-dir", str(folder), "--profiles-dir", str(folder)]
+        command += ["--target-path", aside, "--log-path", aside]
+        with dbt_environment(settings, Path(aside) / "parse.duckdb") as environment:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).strip()
+            raise ConfigurationError(
+                f"dbt cannot parse the project in {folder}: {said}", "Correct the model or macro it names."
+            )
+        unfinished = manifest.with_suffix(".new")
+        shutil.copyfile(Path(aside) / "manifest.json", unfinished)
+        unfinished.replace(manifest)
+
+
+def _digest(folder: Path) -> str:
+    """A digest of every file that dbt parses: path and content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if inside.parts[0] in {"target", "logs", "dbt_packages"} or path.suffix not in _PARSED_SUFFIXES:
+            continue
+        digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+class LakehouseTranslator(DagsterDbtTranslator):
+    """dbt models as assets: keys and groups by layer, and the raw tables as the line items of all sources of their kind."""
+
+    def __init__(self, settings: Settings, months: dg.MonthlyPartitionsDefinition) -> None:
+        super().__init__()
+        self._months = months
+        self._line_items: dict[str, list[dg.AssetKey]] = {}
+        for source in settings.sources:
+            self._line_items.setdefault(_RAW_TABLE_OF_KIND[source.kind], []).append(line_items_key(source.name))
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The spec of one model; the partitions and what it reads are ours, the descriptions dbt's."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if not unique_id.startswith("model."):
+            return spec
+        parents: Sequence[str] = manifest["parent_map"].get(unique_id, [])
+        deps: list[dg.AssetDep] = [
+            each for each in spec.deps if not any(self._key_of_source(manifest, parent) == each.asset_key for parent in parents)
+        ]
+        for parent in parents:
+            if parent.startswith("source."):
+                deps += [dg.AssetDep(key) for key in self._line_items.get(manifest["sources"][parent]["name"], [])]
+        unique = {each.asset_key: each for each in deps}
+        return spec.replace_attributes(
+            deps=list(unique.values()),
+            partitions_def=self._months,
+            owners=["team:finops"],
+            kinds={"dbt", "duckdb", *({"iceberg"} if is_mart(manifest["nodes"][unique_id]) else ())},
+        )
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """``marts/daily_costs`` and so on: the schema as people query it, then the name."""
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey(["raw", dbt_resource_props["name"]])
+        return dg.AssetKey([layer_of(dbt_resource_props), dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """A group a layer."""
+        return layer_of(dbt_resource_props)
+
+    def _key_of_source(self, manifest: Mapping[str, Any], unique_id: str) -> dg.AssetKey | None:
+        return self.get_asset_key(manifest["sources"][unique_id]) if unique_id.startswith("source.") else None
+
+
+def layer_of(dbt_resource_props: Mapping[str, Any]) -> str:
+    """``staging``, ``intermediate`` or ``marts``: the folder of a model below ``models/``."""
+    folders = [part for part in dbt_resource_props.get("fqn", [])[1:-1] if part]
+    return folders[0] if folders else "models"
+
+
+def is_mart(dbt_resource_props: Mapping[str, Any]) -> bool:
+    """Whether a model is published as an Iceberg table."""
+    return layer_of(dbt_resource_props) == "marts"

@@ -1,0 +1,153 @@
+"""Runs loads and summaries in this process, each as a Dagster run of its own: what the command does without a server."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.assemble import build_definitions
+from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, changes_of
+from cost_lakehouse.orchestration.decisions import delivery_key_of, month_range, partition_key
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.line_item_assets import ProgressFactory
+from cost_lakehouse.orchestration.new_deliveries import load_tags
+from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.past_runs import ends_of_runs
+from cost_lakehouse.orchestration.tags import (
+    DELIVERY_TAG,
+    LOAD_JOB,
+    PROCESS_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    SUMMARY_JOB,
+    TRIGGER_TAG,
+    line_items_key,
+    line_items_op,
+)
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.sources.delivery import Delivery
+
+# The terminal belongs to the command; everything is kept in the run's event log.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_TRIGGER = "command"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How one run ended. ``facts`` are the materialization's metadata as plain values; empty where the run failed."""
+
+    ok: bool
+    run_id: str
+    facts: Mapping[str, Any]
+    problem: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class SummaryOutcome:
+    """How the build of the summaries ended, and what it changed in ``marts.daily_costs``."""
+
+    ok: bool
+    run_id: str
+    changes: Sequence[Mapping[str, Any]]
+    checks_passed: int
+    failed_checks: Sequence[str]
+    warnings: Sequence[str]
+    problem: str = ""
+
+
+class InProcess:
+    """The code location, assembled once for any number of runs."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, progress: ProgressFactory) -> None:
+        for name in ("dagster", "trino"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._instance = instance
+        self._months = billing_months(settings)
+        # The command does not wait before it tries again: whoever calls it sees the failure and decides.
+        self._definitions = build_definitions(settings, load_retries=None, progress=progress)
+
+    def load(self, delivery: Delivery, force: bool) -> RunOutcome:
+        """Load one delivery."""
+        if not self._months.has_partition_key(partition_key(delivery.billing_period)):
+            return RunOutcome(False, "", {}, "This month has not begun.", "Check this machine's clock, or wait for the month.")
+        attempt = len(ends_of_runs(self._instance, DELIVERY_TAG, delivery_key_of(delivery))) + 1
+        op = line_items_op(delivery.source)
+        result = self._execute(
+            LOAD_JOB,
+            config={"ops": {op: {"config": {"force": force}}}},
+            tags=load_tags(delivery, attempt, _TRIGGER),
+            partition=partition_key(delivery.billing_period),
+            selection=[line_items_key(delivery.source)],
+        )
+        materialized = [each for each in result.all_events if each.is_step_materialization]
+        facts = {name: each.value for name, each in materialized[-1].materialization.metadata.items()} if materialized else {}
+        problem, fix = _why(result)
+        return RunOutcome(result.success, result.run_id, facts, problem, fix)
+
+    def summarize(self, slices: Sequence[Slice], force: bool) -> SummaryOutcome:
+        """Build the summaries of those slices in one run; with ``force`` also where they are not stale."""
+        first, last = month_range(each.billing_period for each in slices)
+        result = self._execute(
+            SUMMARY_JOB,
+            config={"ops": {"summaries": {"config": {"force": force, "slices": [str(each) for each in slices]}}}},
+            tags={RANGE_START_TAG: first, RANGE_END_TAG: last, TRIGGER_TAG: _TRIGGER},
+        )
+        changes: list[Mapping[str, Any]] = []
+        passed = 0
+        failed: list[str] = []
+        warned: list[str] = []
+        for event in result.all_events:
+            if event.is_step_materialization and event.asset_key == DAILY_COSTS:
+                changes += changes_of(event.materialization)
+            elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                check = event.asset_check_evaluation_data
+                passed += check.passed
+                if not check.passed:
+                    told = warned if check.severity is dg.AssetCheckSeverity.WARN else failed
+                    told.append(f"{check.asset_key.to_user_string()}: {check.check_name}")
+        return SummaryOutcome(result.success, result.run_id, changes, passed, failed, warned, _why(result)[0])
+
+    def _execute(
+        self,
+        job: str,
+        config: Mapping[str, Any],
+        tags: Mapping[str, str],
+        partition: str | None = None,
+        selection: Sequence[dg.AssetKey] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """One run, recorded in the instance, silent on the terminal (dbt's output goes through this process's stdout)."""
+        with redirect_stdout(io.StringIO()):
+            return self._definitions.resolve_job_def(job).execute_in_process(
+                instance=self._instance,
+                partition_key=partition,
+                asset_selection=selection,
+                run_config={**_QUIET, **config},
+                tags={**tags, PROCESS_TAG: process_label()},
+                raise_on_error=False,
+            )
+
+
+def _why(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """What failed and what to do, of the last failed step; empty where nothing failed."""
+    problem, fix = "", ""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            told = data.user_failure_data
+            if told is None:
+                problem, fix = (data.error.message.strip() if data.error else "The run failed."), ""
+                continue
+            facts = {name: each.value for name, each in told.metadata.items()}
+            problem = str(facts.get("problem") or told.description or "The run failed.")
+            fix = str(facts.get("what_to_do") or "")
+    if not problem and not result.success:
+        problem = "The run failed; its events in the Dagster UI say why."
+    return problem, fix

@@ -1,0 +1,232 @@
+"""One asset a source: a partition is a month's line items, loaded whole from what the provider delivered, or not at all."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
+from cost_lakehouse.ingest import LoadResult, Outcome, load_delivery
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.decisions import month_text
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.load_metadata import cost_metadata, files_table, plain, services_chart, services_table
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
+from cost_lakehouse.progress import Progress
+from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.delivery import Delivery, FindingState
+from cost_lakehouse.sources.discovery import discover, open_store
+
+CHECK = "delivered_equals_stored"
+RAW_TABLES = {"aws_cur": "raw.aws_cur"}
+PROVIDERS = {"aws_cur": "aws"}
+# A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
+STARTS = 3
+LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
+
+
+class LoadConfig(dg.Config):
+    """How one load is run."""
+
+    force: bool = False  # load again even where the lake holds exactly this delivery
+
+
+class LogProgress:
+    """Progress as a log line every few seconds, for runs that nobody watches on a terminal."""
+
+    seconds_between = 10.0
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._log = context.log
+        self._label, self._total = "", 0
+        self._bytes = self._rows = 0
+        self._started = self._told = time.monotonic()
+
+    def start(self, label: str, total_bytes: int) -> None:
+        """Remember what is loaded."""
+        self._label, self._total = label, total_bytes
+        self._bytes = self._rows = 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self, bytes_read: int, rows: int) -> None:
+        """Count, and tell now and then."""
+        self._bytes += bytes_read
+        self._rows += rows
+        now = time.monotonic()
+        if now - self._told >= self.seconds_between:
+            self._told = now
+            speed = self._rows / (now - self._started)
+            self._log.info(f"{self._label}: {self._rows:,} rows, {self._bytes:,} of {self._total:,} bytes, {speed:,.0f} rows/s")
+
+    def finish(self) -> None:
+        """Nothing to tidy."""
+
+
+def line_item_assets(
+    settings: Settings,
+    months: dg.MonthlyPartitionsDefinition,
+    retry_policy: dg.RetryPolicy | None = LOAD_RETRIES,
+    progress: ProgressFactory = LogProgress,
+) -> list[dg.AssetsDefinition]:
+    """An asset for every configured source, paused ones too: what they delivered stays visible."""
+    return [line_item_asset(settings, source, months, retry_policy, progress) for source in settings.sources]
+
+
+def line_item_asset(
+    settings: Settings,
+    source: SourceSettings,
+    months: dg.MonthlyPartitionsDefinition,
+    retry_policy: dg.RetryPolicy | None,
+    progress: ProgressFactory,
+) -> dg.AssetsDefinition:
+    """The asset of one source."""
+    key = line_items_key(source.name)
+
+    @dg.asset(
+        key=key,
+        partitions_def=months,
+        group_name=LINE_ITEMS,
+        kinds={PROVIDERS[source.kind], "iceberg"},
+        owners=["team:finops"],
+        description=(
+            f"Every line of the bill that arrives at `{source.location}`, at full fidelity: the rows of "
+            f"`{RAW_TABLES[source.kind]}` with source `{source.name}`. One partition is one billing month, "
+            "replaced whole by each delivery."
+        ),
+        tags={"source": source.name, "kind": source.kind},
+        metadata={"table": RAW_TABLES[source.kind], "location": source.location},
+        op_tags={"source": source.name},
+        pool=line_items_op(source.name),
+        retry_policy=retry_policy,
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key,
+                blocking=True,
+                description="Every amount of the delivery is in the lake, exactly: delivered = stored + rounding.",
+            )
+        ],
+    )
+    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[dg.MaterializeResult[None]]:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        month = date.fromisoformat(context.partition_key)
+        try:
+            delivery, result = _load(settings, source, month, config.force, progress(context))
+        except CostLakehouseError as error:
+            context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
+            raise _failure(error, source, month) from error
+        yield _materialization(settings, source, delivery, result)
+
+    return line_items
+
+
+def _load(
+    settings: Settings, source: SourceSettings, month: date, force: bool, progress: Progress
+) -> tuple[Delivery, LoadResult]:
+    """Find the month's newest complete delivery and load it, anew where it is replaced meanwhile."""
+    lake = Lake(settings)
+    for start in range(1, STARTS + 1):
+        delivery = _newest_delivery(settings, source, month)
+        try:
+            return delivery, load_delivery(lake, open_store(settings, source), delivery, force=force, progress=progress)
+        except DeliveryChanged:
+            if start == STARTS:
+                raise
+    raise AssertionError("unreachable: the last start returns or raises")
+
+
+def _newest_delivery(settings: Settings, source: SourceSettings, month: date) -> Delivery:
+    """The delivery to load.
+
+    Raises NothingDelivered with the reason where there is none to load.
+    """
+    findings = [each for each in discover(settings, source, month) if each.billing_period in (month, None)]
+    for finding in findings:
+        if finding.delivery is not None and finding.state is FindingState.AVAILABLE:
+            return finding.delivery
+    reason = findings[0].reason if findings else "no manifest yet"
+    raise NothingDelivered(
+        f"Nothing to load for {source.name} {month_text(month)} at {source.location}: {reason}.",
+        "Nothing was changed. Wait for the provider's delivery, or check the location with `cost-lakehouse doctor`.",
+    )
+
+
+class NothingDelivered(CostLakehouseError):
+    """A month was asked for that has no complete delivery; a run that says so must not look like a load."""
+
+
+def _failure(error: CostLakehouseError, source: SourceSettings, month: date) -> dg.Failure:
+    """The error as Dagster shows it. Only what may pass by itself (a network, a file still arriving) is retried."""
+    lasting = isinstance(error, DeliveryRefused | NothingDelivered)
+    metadata: dict[str, dg.MetadataValue] = {
+        "source": dg.MetadataValue.text(source.name),
+        "month": dg.MetadataValue.text(month_text(month)),
+        "problem": dg.MetadataValue.text(error.problem),
+        "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
+        "error_kind": dg.MetadataValue.text(type(error).__name__),
+    }
+    if isinstance(error, DeliveryRefused) and error.rejected:
+        lines = ["| file | record | column | value | reason |", "|---|---:|---|---|---|"]
+        lines += [
+            f"| {each.file} | {each.record} | {each.column} | `{each.value}` | {each.reason} |" for each in error.rejected
+        ]
+        metadata["rejected_values"] = dg.MetadataValue.md("\n".join(lines))
+        metadata["rejected"] = dg.MetadataValue.int(error.rejected_count)
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=not lasting)
+
+
+def _materialization(
+    settings: Settings, source: SourceSettings, delivery: Delivery, result: LoadResult
+) -> dg.MaterializeResult[None]:
+    """What a load reports; where nothing was loaded, what the lake holds already."""
+    receipt = result.receipt
+    slice_ = Slice(receipt.source, receipt.billing_period)
+    proven = totals_by_delivery(Lake(settings), slice_).get((slice_, receipt.delivery_id), {})
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(receipt.rows),
+        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse.as_uri()}/{RAW_TABLES[source.kind].replace('.', '/')}"),
+        "outcome": dg.MetadataValue.text(result.outcome.value),
+        "unchanged": dg.MetadataValue.bool(result.outcome is not Outcome.LOADED),
+        "bytes": dg.MetadataValue.int(receipt.bytes),
+        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+        "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
+        "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
+        "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),
+        "loaded_at": dg.MetadataValue.text(utc_iso(receipt.loaded_at)),
+        "receipt": dg.MetadataValue.text(receipt.load_id),
+        "receipt_digest": dg.MetadataValue.text(receipt.digest),
+        "file_count": dg.MetadataValue.int(receipt.files),
+        **cost_metadata({currency: each.stored for currency, each in proven.items()}),
+    }
+    if receipt.delivery_id == delivery.delivery_id:
+        metadata["files"] = files_table(delivery)
+    if result.top_services:
+        metadata["top_services"] = services_table(result.top_services)
+        metadata["top_services_chart"] = services_chart(result.top_services)
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=dg.DataVersion(receipt.delivery_id),
+        check_results=[_check_result(proven)],
+    )
+
+
+def _check_result(proven: Mapping[str, CurrencyTotal]) -> dg.AssetCheckResult:
+    """The proof that the receipt holds, for the eye: unblended cost, expected (delivered less rounding) and actual (stored).
+
+    The load itself compares every metric of every group before it commits; a load that does not add up never comes here.
+    """
+    metadata: dict[str, dg.MetadataValue] = {}
+    for currency, total in sorted(proven.items()):
+        name = currency or "no currency"
+        metadata[f"expected {name}"] = dg.MetadataValue.text(plain(total.delivered - total.rounding))
+        metadata[f"actual {name}"] = dg.MetadataValue.text(plain(total.stored))
+        metadata[f"rounding {name}"] = dg.MetadataValue.text(plain(total.rounding))
+    holds = all(total.delivered == total.stored + total.rounding for total in proven.values())
+    return dg.AssetCheckResult(check_name=CHECK, passed=holds, metadata=metadata)

@@ -1,0 +1,137 @@
+"""Turns what is delivered into run requests; the sensor and the polling schedule both ask here, so they never disagree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.orchestration.decisions import (
+    Judged,
+    Standing,
+    attempt_for,
+    delivery_key_of,
+    month_text,
+    next_offset,
+    partition_key,
+    resume_order,
+    seen_text,
+)
+from cost_lakehouse.orchestration.past_runs import could_not_be_read, ends_of_runs
+from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.orchestration.tags import (
+    ATTEMPT_TAG,
+    DELIVERY_TAG,
+    LOAD_JOB,
+    MONTH_TAG,
+    SOURCE_TAG,
+    TRIGGER_TAG,
+    line_items_key,
+)
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.sources.delivery import Delivery
+
+
+@dataclass
+class Sweep:
+    """What one look at the sources gave."""
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # what was seen, a line a source
+    resume_at: str = ""  # the source to begin with next time; empty: all were looked at
+
+
+def sweep(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    months: dg.MonthlyPartitionsDefinition,
+    trigger: str,
+    resume_at: str,
+    out_of_time: Callable[[], bool],
+    log: logging.Logger,
+) -> Sweep:
+    """Look at every source that is not paused, beginning with ``resume_at``, until ``out_of_time``.
+
+    A source that cannot be listed is told and passed over; it never keeps the others from being looked at.
+    Raises LakeError where the lake cannot be read.
+    """
+    held = holdings(Lake(settings))
+    names = resume_order([each.name for each in settings.sources if not each.paused], resume_at)
+    result = Sweep()
+    done = 0
+    for name in names:
+        # At least one source a tick, however slow: otherwise a slow start would keep all of them from ever being seen.
+        if done and out_of_time():
+            break
+        done += 1
+        try:
+            judged = survey(settings, settings.source(name), held)
+        except CostLakehouseError as error:
+            log.warning(f"{name}: {error}")
+            result.lines.append(f"{name}: {error}")
+            continue
+        except Exception as error:
+            log.exception(f"{name}: looking for deliveries failed")
+            result.lines.append(f"{name}: {type(error).__name__}: {error}")
+            continue
+        result.requests += requests_for(judged, instance, months, trigger, result.lines)
+    result.resume_at = next_offset(names, done)
+    return result
+
+
+def requests_for(
+    judged: Sequence[Judged],
+    instance: dg.DagsterInstance,
+    months: dg.MonthlyPartitionsDefinition,
+    trigger: str,
+    lines: list[str],
+) -> list[dg.RunRequest]:
+    """A run request for each delivery that is new, or could not be read before, and due; what was seen goes to ``lines``.
+
+    A delivery that was read and refused for its numbers is not asked for again: only a manual run tries it.
+    """
+    lines.append(seen_text(judged) or "nothing delivered yet")
+    requests = []
+    for each in judged:
+        delivery = each.delivery
+        if delivery is None or each.standing not in (Standing.NEW, Standing.REFUSED):
+            continue
+        key = delivery_key_of(delivery)
+        if each.standing is Standing.REFUSED and not could_not_be_read(instance, key):
+            continue
+        if not months.has_partition_key(partition_key(delivery.billing_period)):
+            lines.append(f"{each.label}: this month has not begun")
+            continue
+        attempt = attempt_for(ends_of_runs(instance, DELIVERY_TAG, key), datetime.now(UTC))
+        if attempt.wait:
+            lines.append(f"{each.label}: {attempt.wait}")
+            continue
+        requests.append(request_for(delivery, attempt.number, trigger))
+    return requests
+
+
+def request_for(delivery: Delivery, attempt: int, trigger: str) -> dg.RunRequest:
+    """The request to load one delivery: its run key lets Dagster start each attempt once only."""
+    return dg.RunRequest(
+        run_key=f"{delivery_key_of(delivery)}|{attempt}",
+        job_name=LOAD_JOB,
+        partition_key=partition_key(delivery.billing_period),
+        asset_selection=[line_items_key(delivery.source)],
+        tags=load_tags(delivery, attempt, trigger),
+    )
+
+
+def load_tags(delivery: Delivery, attempt: int, trigger: str) -> dict[str, str]:
+    """The tags of a run that loads one delivery."""
+    return {
+        SOURCE_TAG: delivery.source,
+        MONTH_TAG: month_text(delivery.billing_period),
+        DELIVERY_TAG: delivery_key_of(delivery),
+        ATTEMPT_TAG: str(attempt),
+        TRIGGER_TAG: trigger,
+    }

@@ -1,0 +1,58 @@
+"""Work at fixed times: the polling schedule ``download``, for those who want loads at known hours (``DOWNLOAD_SCHEDULE``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import dagster as dg
+from dagster._utils.schedules import is_valid_cron_schedule
+
+from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.orchestration.delivery_sensor import TICK_SECONDS
+from cost_lakehouse.orchestration.new_deliveries import sweep
+from cost_lakehouse.orchestration.tags import LOAD_JOB
+from cost_lakehouse.settings import Settings
+
+
+def download_schedule(
+    settings: Settings,
+    months: dg.MonthlyPartitionsDefinition,
+    clock: Callable[[], float] = time.monotonic,
+) -> dg.ScheduleDefinition:
+    """The schedule ``download``; its cron text comes from ``DOWNLOAD_SCHEDULE``.
+
+    Raises ConfigurationError where that is no cron text.
+    """
+    cron = settings.download_schedule
+    if not is_valid_cron_schedule(cron):
+        raise ConfigurationError(
+            f"The environment variable DOWNLOAD_SCHEDULE is no cron text: {cron!r}.",
+            "Write five fields, such as `0 */2 * * *` for every second hour.",
+        )
+
+    @dg.schedule(
+        name="download",
+        cron_schedule=cron,
+        job_name=LOAD_JOB,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Looks for new deliveries at the times of DOWNLOAD_SCHEDULE, as the sensor does between them.",
+    )
+    def download(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        deadline = clock() + TICK_SECONDS
+        names = [each.name for each in settings.sources if not each.paused]
+        # A schedule has no cursor: begin with another source each hour, so that a slow one cannot starve the last ones.
+        hours = int(context.scheduled_execution_time.timestamp() // 3600)
+        begin = names[hours % len(names)] if names else ""
+        try:
+            found = sweep(settings, context.instance, months, "schedule", begin, lambda: clock() >= deadline, context.log)
+        except LakeError as error:
+            return dg.SkipReason(str(error))
+        seen = "\n".join(found.lines) or "No sources to look at; add one to lakehouse.yaml."
+        if not found.requests:
+            return dg.SkipReason(seen)
+        context.log.info(seen)
+        return found.requests
+
+    return download

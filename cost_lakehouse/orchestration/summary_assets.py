@@ -1,0 +1,174 @@
+"""The summaries: one dbt build of what is stale, tested in a scratch database, published only where every test passed."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject
+from dagster_dbt.asset_utils import build_dbt_specs
+from pydantic import Field
+
+from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import stored_loads
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.dbt_models import LakehouseTranslator
+from cost_lakehouse.orchestration.decisions import month_text, months_between, partition_key
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.summary_build import Build, build, by_source, merged_checks, scratch_folder
+from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
+from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.publish import PublishedSlice, publish
+from cost_lakehouse.summaries.stale import stale_slices
+
+DATA_VERSION_TAG = "dagster/data_version"
+Event = dg.AssetMaterialization | dg.AssetCheckResult
+
+
+class SummaryConfig(dg.Config):
+    """What one build is to rebuild beyond what is stale."""
+
+    force: bool = False  # rebuild every slice of the chosen months, stale or not
+    slices: list[str] = Field(default_factory=list)  # only these, each as `source 2026-01`; empty: all of the chosen months
+
+
+def chosen_slices(
+    stale: Sequence[Slice], held: Sequence[Slice], months: Sequence[date], force: bool, only: Sequence[str]
+) -> list[Slice]:
+    """The slices to rebuild: of the months, the stale ones, or with ``force`` all that the lake holds."""
+    candidates = {*stale, *held} if force else set(stale)
+    return sorted(each for each in candidates if each.billing_period in months and (not only or str(each) in only))
+
+
+def summary_assets(
+    settings: Settings, months: dg.MonthlyPartitionsDefinition, project: DbtProject, manifest: Mapping[str, Any]
+) -> dg.AssetsDefinition:
+    """All dbt models as one step: they share a scratch database, so they are built together or not at all."""
+    translator = LakehouseTranslator(settings, months)
+    specs, check_specs = build_dbt_specs(
+        translator=translator, manifest=manifest, select="fqn:*", exclude="", selector="", io_manager_key=None, project=project
+    )
+    keys = {spec.key.path[-1]: spec.key for spec in specs}
+    marts = {name: key for name, key in keys.items() if key.path[0] == "marts"}
+
+    @dg.multi_asset(
+        name="summaries",
+        specs=specs,
+        check_specs=[*check_specs, *summary_check_specs()],
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=SUMMARIES_POOL,
+    )
+    def summaries(context: dg.AssetExecutionContext, config: SummaryConfig, dbt: DbtCliResource) -> Iterator[Event]:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        asked = context.partition_key_range
+        window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
+        lake = Lake(settings)
+        waiting = stale_slices(lake)
+        stale = [each.slice for each in waiting]
+        versions = {slice_: load.delivery_id for slice_, load in stored_loads(lake).items()}
+        versions |= {slice_: each.delivery_id for slice_, each in zip(stale, waiting, strict=True)}
+        chosen = chosen_slices(stale, list(versions), window, config.force, config.slices)
+        if not chosen:
+            context.log.info("Every summary of these months is up to date with its line items; nothing to build.")
+            return
+        context.log.info(f"Building {', '.join(str(each) for each in chosen)}")
+        failures: dict[str, list[str]] = {}
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch_folder(settings, context.instance, context.run.run_id))
+            builds = _builds(context, dbt, settings, chosen, folder)
+            yield from merged_checks([check for each in builds for check in each.checks])
+            yield from summary_checks(builds)
+            for each in builds:
+                if not each.ok:
+                    failures[", ".join(by_source(each.slices))] = each.failures
+                    continue
+                try:
+                    published = publish(lake, each.scratch, each.slices)
+                except CostLakehouseError as error:
+                    failures[", ".join(by_source(each.slices))] = [str(error)]
+                    continue
+                context.log.info(f"Published {', '.join(str(slice_) for slice_ in each.slices)}")
+                yield from materializations(keys, marts, each, published, versions)
+        if failures:
+            raise _failure(failures)
+
+    return summaries
+
+
+def _builds(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, chosen: Sequence[Slice], folder: Path
+) -> list[Build]:
+    """One build of everything; where that fails, one a source, so that a bad bill holds back no other."""
+    together = build(context, dbt, settings, chosen, folder / "all")
+    sources = by_source(chosen)
+    if together.ok or len(sources) == 1:
+        return [together]
+    context.log.warning(f"The build failed ({'; '.join(together.failures)}); building each source alone.")
+    return [build(context, dbt, settings, slices, folder / source) for source, slices in sources.items()]
+
+
+def materializations(
+    keys: Mapping[str, dg.AssetKey],
+    marts: Mapping[str, dg.AssetKey],
+    built: Build,
+    published: Sequence[PublishedSlice],
+    versions: Mapping[Slice, str],
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialization of every model for exactly the months that were rebuilt, marts with what changed in them."""
+    months = sorted({each.billing_period for each in built.slices})
+    for month in months:
+        slices = [each for each in built.slices if each.billing_period == month]
+        ids = {each.source: versions.get(each, "") for each in slices}
+        version = sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()[:16]
+        for name, key in keys.items():
+            mine = [each for each in published if each.table.split(".")[-1] == name and each.billing_period == month]
+            metadata: dict[str, Any] = {"slices": ", ".join(str(each) for each in slices), "delivery_ids": ids}
+            if name in marts:
+                metadata |= mart_metadata(mine)
+            yield dg.AssetMaterialization(
+                asset_key=key, partition=partition_key(month), metadata=metadata, tags={DATA_VERSION_TAG: version}
+            )
+
+
+def mart_metadata(published: Sequence[PublishedSlice]) -> dict[str, Any]:
+    """What one month of a mart shows: its rows, and each source's total before and after."""
+    changes = [
+        {
+            "source": each.source,
+            "month": month_text(each.billing_period),
+            "currency": currency,
+            "old": None if each.old is None else format(each.old.get(currency, 0), "f"),
+            "new": format(each.new.get(currency, 0), "f"),
+        }
+        for each in published
+        for currency in sorted({*each.new, *(each.old or {})})
+    ]
+    table = ["| source | month | currency | old total | new total |", "|---|---|---|---:|---:|"]
+    table += [f"| {c['source']} | {c['month']} | {c['currency']} | {c['old'] or '(none)'} | {c['new']} |" for c in changes]
+    return {
+        "dagster/row_count": sum(each.rows for each in published),
+        "changes": dg.MetadataValue.json(changes),
+        "totals": dg.MetadataValue.md("\n".join(table)),
+    }
+
+
+def _failure(failures: Mapping[str, Sequence[str]]) -> dg.Failure:
+    """Names every source that was not published, and why."""
+    lines = [f"{source}: {'; '.join(reasons)}" for source, reasons in failures.items()]
+    return dg.Failure(
+        description=(
+            f"Not published: {' | '.join(lines)}. What was published before stays as it was. "
+            "Look at the failed checks of the assets, correct the cause and run `cost-lakehouse run` again."
+        ),
+        metadata={"failed": dg.MetadataValue.json({source: list(reasons) for source, reasons in failures.items()})},
+        allow_retries=False,
+    )

@@ -1,0 +1,81 @@
+"""The two checks that say in plain numbers what dbt's tests prove: the mart equals the raw bill, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from cost_lakehouse.audit.reconciliation import Compared, Exclusion, compared, exclusions
+from cost_lakehouse.orchestration.load_metadata import plain
+from cost_lakehouse.orchestration.summary_build import Build
+
+DAILY_SUMMARY = dg.AssetKey(["marts", "aws_daily_summary"])
+EQUALS_RAW = "equals_the_raw_bill"
+NOTHING_LEFT_OUT = "nothing_is_left_out"
+ROWS_SHOWN = 100
+
+
+def summary_check_specs() -> list[dg.AssetCheckSpec]:
+    """The specs of the two checks."""
+    return [
+        dg.AssetCheckSpec(
+            EQUALS_RAW,
+            asset=DAILY_SUMMARY,
+            blocking=True,
+            description="Per day, currency and cost metric, the summary equals the raw bill: the difference is exactly zero.",
+        ),
+        dg.AssetCheckSpec(
+            NOTHING_LEFT_OUT,
+            asset=DAILY_SUMMARY,
+            description="Lists every raw line whose money a metric leaves out, with reason and amount. There should be none.",
+        ),
+    ]
+
+
+def summary_checks(builds: Sequence[Build]) -> list[dg.AssetCheckResult]:
+    """What the builds' comparisons say; no result where no build came that far."""
+    rows = [row for each in builds for row in compared(each.scratch)]
+    left_out = [row for each in builds for row in exclusions(each.scratch)]
+    return [equals_raw(rows), nothing_left_out(left_out)] if rows else []
+
+
+def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckResult:
+    """The comparison as a check: each metric's expected and actual amount, differences first."""
+    apart = [row for row in rows if row.days_apart]
+    ordered = sorted(rows, key=lambda row: (not row.days_apart, row.source, row.billing_period, row.currency_code, row.metric))
+    lines = ["| source | month | currency | metric | expected | actual | difference | days apart |"]
+    lines.append("|---|---|---|---|---:|---:|---:|---:|")
+    for row in ordered[:ROWS_SHOWN]:
+        amounts = " | ".join(plain(amount) for amount in (row.expected, row.actual, row.difference))
+        place = f"{row.source} | {row.billing_period:%Y-%m} | {row.currency_code} | {row.metric}"
+        lines.append(f"| {place} | {amounts} | {row.days_apart} of {row.days} |")
+    metadata: dict[str, dg.MetadataValue] = {
+        "comparisons": dg.MetadataValue.int(sum(row.days for row in rows)),
+        "differences": dg.MetadataValue.int(sum(row.days_apart for row in rows)),
+        "expected_and_actual": dg.MetadataValue.md("\n".join(lines)),
+    }
+    for row in rows:
+        if row.metric == "unblended_cost":
+            name = f"{row.source} {row.billing_period:%Y-%m} {row.currency_code}"
+            metadata[f"expected {name}"] = dg.MetadataValue.text(plain(row.expected))
+            metadata[f"actual {name}"] = dg.MetadataValue.text(plain(row.actual))
+    return dg.AssetCheckResult(asset_key=DAILY_SUMMARY, check_name=EQUALS_RAW, passed=not apart, metadata=metadata)
+
+
+def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckResult:
+    """The exclusion list as a check that warns."""
+    lines = ["| source | month | reason | line item type | currency | amount | example |", "|---|---|---|---|---|---:|---|"]
+    for row in rows[:ROWS_SHOWN]:
+        place = f"{row.source} | {row.billing_period:%Y-%m} | {row.reason} | {row.line_item_type} | {row.currency_code}"
+        lines.append(f"| {place} | {plain(row.amount)} | {row.example} |")
+    return dg.AssetCheckResult(
+        asset_key=DAILY_SUMMARY,
+        check_name=NOTHING_LEFT_OUT,
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "excluded": dg.MetadataValue.int(len(rows)),
+            "list": dg.MetadataValue.md("\n".join(lines) if rows else "none"),
+        },
+    )
