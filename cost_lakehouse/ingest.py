@@ -20,7 +20,7 @@ from cost_lakehouse.audit.receipts import (
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, remove_unneeded_files, stored_loads
+from cost_lakehouse.lake.data_files import StoredLoad, remove_files_of_other_loads, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
@@ -69,33 +69,31 @@ class SliceHistory:
     """What the lake knows of one slice."""
 
     stored: StoredLoad | None  # the load its rows come from
-    accepted: Receipt | None  # the newest accepted receipt
+    accepted: tuple[Receipt, ...]  # oldest first
     committed: Receipt | None  # the newest accepted receipt that the slice's rows belong to
-    refused: Receipt | None  # the newest refused receipt
+    refused: tuple[Receipt, ...]  # oldest first
 
 
 def history_of(slice_: Slice, all_receipts: list[Receipt], stored: dict[Slice, StoredLoad]) -> SliceHistory:
     """Pick one slice's history. ``all_receipts`` are sorted, oldest first."""
     own = [each for each in all_receipts if (each.source, each.billing_period) == (slice_.source, slice_.billing_period)]
-    accepted = [each for each in own if each.state == ACCEPTED]
+    accepted = tuple(each for each in own if each.state == ACCEPTED)
     load = stored.get(slice_)
     committed = [each for each in accepted if is_current(each, load)]
-    refused = [each for each in own if each.state == REFUSED]
-    return SliceHistory(
-        load, accepted[-1] if accepted else None, committed[-1] if committed else None, refused[-1] if refused else None
-    )
+    refused = tuple(each for each in own if each.state == REFUSED)
+    return SliceHistory(load, accepted, committed[-1] if committed else None, refused)
 
 
 def delivery_state(delivery: Delivery, history: SliceHistory) -> DeliveryState:
     """What a delivery is to the lake; decides whether there is something to do. Pure."""
     committed = history.committed
-    if committed is not None and is_current(history.accepted, history.stored):
+    if committed is not None and committed is history.accepted[-1]:
         same = (committed.delivery_id, committed.fingerprint) == (delivery.delivery_id, delivery.fingerprint)
         if same:
             return DeliveryState.CURRENT
     if committed is not None and delivery.delivered_at < committed.delivered_at:
         return DeliveryState.OLDER
-    refused = history.refused
+    refused = history.refused[-1] if history.refused else None
     if refused is not None and (refused.delivery_id, refused.fingerprint) == (delivery.delivery_id, delivery.fingerprint):
         return DeliveryState.REFUSED
     return DeliveryState.NEW
@@ -113,10 +111,11 @@ def load_delivery(
     started = time.monotonic()
     slice_ = Slice(delivery.source, delivery.billing_period)
     with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS):
-        for name in (RAW_TABLE, *LEDGERS):
-            remove_unneeded_files(lake, name, slice_)
-        all_receipts = receipts(lake)
-        history = history_of(slice_, all_receipts, stored_loads(lake, [slice_]))
+        history = history_of(slice_, receipts(lake), stored_loads(lake, [slice_]))
+        remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
+        for name in LEDGERS:
+            on_record = {each.load_id for each in (*history.accepted, *history.refused)}
+            remove_files_of_other_loads(lake, name, slice_, on_record)
         state = delivery_state(delivery, history)
         if history.committed is not None and (state is DeliveryState.OLDER or (state is DeliveryState.CURRENT and not force)):
             outcome = Outcome.OLDER if state is DeliveryState.OLDER else Outcome.UNCHANGED
@@ -124,23 +123,20 @@ def load_delivery(
         if progress is not None:
             progress.start(f"{slice_} {delivery.delivery_id}", delivery.bytes)
         try:
-            return _Load(lake, store, delivery, history, _orphans(all_receipts, delivery, history), started, progress).run()
+            return _Load(lake, store, delivery, history, started, progress).run()
         finally:
             if progress is not None:
                 progress.finish()
 
 
-def _orphans(all_receipts: list[Receipt], delivery: Delivery, history: SliceHistory) -> set[str]:
-    """Loads of this delivery that were killed after their receipt and before their commit."""
-    if is_current(history.accepted, history.stored):
+def committed_loads(history: SliceHistory) -> set[str]:
+    """The loads of a slice that came to their commit.
+
+    An accepted receipt that is newer than the slice's rows belongs to a load that was killed between the two.
+    """
+    if history.committed is None:
         return set()
-    return {
-        each.load_id
-        for each in all_receipts
-        if each.state == ACCEPTED
-        and (each.source, each.billing_period, each.delivery_id) == (delivery.source, delivery.billing_period, delivery.delivery_id)
-        and (history.committed is None or each.load_id != history.committed.load_id)
-    }
+    return {each.load_id for each in history.accepted if each.loaded_at <= history.committed.loaded_at}
 
 
 class _Load:
@@ -152,7 +148,6 @@ class _Load:
         store: ObjectStore,
         delivery: Delivery,
         history: SliceHistory,
-        orphans: set[str],
         started: float,
         progress: Progress | None,
     ) -> None:
@@ -160,7 +155,6 @@ class _Load:
         self._store = store
         self._delivery = delivery
         self._history = history
-        self._orphans = orphans
         self._started = started
         self._progress = progress
         self._slice = Slice(delivery.source, delivery.billing_period)
@@ -182,7 +176,7 @@ class _Load:
             raise
         finally:
             # After the commit these are needed, and stay; before it they are nobody's.
-            remove_unneeded_files(self._lake, RAW_TABLE, self._slice)
+            remove_files_of_other_loads(self._lake, RAW_TABLE, self._slice, committed_loads(self._history))
 
     def _prove(self, stored: StoredTotals) -> None:
         loaded = self._loaded
@@ -190,7 +184,8 @@ class _Load:
             shown = "; ".join(str(each) for each in loaded.rejected[:3])
             more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
             raise DeliveryRefused(
-                f"{self._slice}, delivery {self._delivery.delivery_id}: {loaded.rejected_count} values cannot be stored: {shown}{more}.",
+                f"{self._slice}, delivery {self._delivery.delivery_id}: {loaded.rejected_count} values cannot be stored: "
+                f"{shown}{more}.",
                 "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
                 tuple(loaded.rejected),
                 loaded.rejected_count,
@@ -217,7 +212,7 @@ class _Load:
         proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._loaded.totals.row_count, totals)
         receipt = self._receipt(ACCEPTED, "", proof)
         files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
-        record_accepted(self._lake, receipt, totals, files, self._orphans)
+        record_accepted(self._lake, receipt, totals, files, committed_loads(self._history))
         replace_slices(
             self._lake,
             RAW_TABLE,

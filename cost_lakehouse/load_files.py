@@ -1,4 +1,4 @@
-"""Files of a delivery -> new Parquet files of a slice, on all cores with bounded memory, with the delivered side of the proof."""
+"""Files of a delivery -> new Parquet files of a slice: all cores, bounded memory, and the delivered side of the proof."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class LoadedFiles:
     rejected_count: int = 0
 
 
-def load_files(store: ObjectStore, delivery: Delivery, folder: Path, load_id: str, progress: Progress | None = None) -> LoadedFiles:
+def load_files(
+    store: ObjectStore, delivery: Delivery, folder: Path, load_id: str, progress: Progress | None = None
+) -> LoadedFiles:
     """Read every file of the delivery and write its rows below ``folder``.
 
     Raises DeliveryFailed, DeliveryChanged or SourceError; the files written so far stay for the caller to remove.
@@ -113,7 +115,9 @@ class _Load:
                 self._result.totals.merge(typed.totals)
                 self._result.rounded += typed.rounded
                 self._result.rejected_count += len(typed.rejected)
-                self._result.rejected = sorted(self._result.rejected + typed.rejected, key=lambda each: (each.file, each.record))[:REJECTED_KEPT]
+                self._result.rejected = sorted(
+                    self._result.rejected + typed.rejected, key=lambda each: (each.file, each.record)
+                )[:REJECTED_KEPT]
             self._advance(0, typed.batch.num_rows)
         finally:
             self._waiting.release()

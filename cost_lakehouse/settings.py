@@ -216,7 +216,9 @@ def _with_environment(node: Any, field: str, file: Path) -> Any:
     def value_of(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in os.environ:
-            raise ConfigurationError(f"{file}: {field} needs the environment variable {name}, which is not set.", f"Set {name}.")
+            raise ConfigurationError(
+                f"{file}: {field} needs the environment variable {name}, which is not set.", f"Set {name}."
+            )
         return os.environ[name]
 
     return _ENVIRONMENT_REFERENCE.sub(value_of, node)

@@ -60,9 +60,13 @@ def test_a_row_that_is_gone_in_the_new_delivery_is_gone_in_the_lake(workshop: Wo
 
     result = workshop.load()
 
-    assert result.previous is not None and result.previous.delivery_id == "A1"
+    assert result.previous is not None
+    assert result.previous.delivery_id == "A1"
     assert costs(workshop) == [Decimal("1"), Decimal("2.5")]
-    assert ask(workshop, "select delivery_id, state from raw.receipts order by loaded_at") == [("A1", "accepted"), ("A2", "accepted")]
+    assert ask(workshop, "select delivery_id, state from raw.receipts order by loaded_at") == [
+        ("A1", "accepted"),
+        ("A2", "accepted"),
+    ]
 
 
 def test_a_delivery_that_is_current_is_not_loaded_again(workshop: Workshop) -> None:
@@ -83,7 +87,9 @@ def test_a_forced_load_of_the_same_delivery_doubles_neither_rows_nor_control_tot
     assert second.receipt.digest == first.receipt.digest
     assert costs(workshop) == [Decimal("2")]
     assert ask(workshop, "select count(*) from raw.receipts where state = 'accepted'") == [(2,)]
-    assert ask(workshop, "select sum(stored) from raw.control_totals where metric = 'line_item_unblended_cost'") == [(Decimal("2"),)]
+    assert ask(workshop, "select sum(stored) from raw.control_totals where metric = 'line_item_unblended_cost'") == [
+        (Decimal("2"),)
+    ]
     assert ask(workshop, "select sum(rows) from raw.files") == [(1,)]
 
 
@@ -118,7 +124,9 @@ def test_a_bad_number_refuses_the_delivery_with_value_file_record_and_column(wor
 
     assert "hourly-00002.csv.gz, record 2, column lineItem/UnblendedCost: '12,34' is not a number" in str(refused.value)
     assert costs(workshop) == [Decimal("2")]
-    ((state, rejected, values),) = ask(workshop, "select state, rejected, rejected_values from raw.receipts where delivery_id = 'A2'")
+    ((state, rejected, values),) = ask(
+        workshop, "select state, rejected, rejected_values from raw.receipts where delivery_id = 'A2'"
+    )
     assert (state, rejected) == ("refused", 1)
     (value,) = json.loads(values)
     assert (value["value"], value["record"], value["column"]) == ("12,34", 2, "lineItem/UnblendedCost")
@@ -131,7 +139,10 @@ def test_a_bad_number_refuses_the_delivery_with_value_file_record_and_column(wor
     [
         (lambda packed: packed[: len(packed) // 2], "truncated or corrupt"),
         (lambda packed: packed[:40] + b"\x00\x11\x22\x33" * 5 + packed[60:], "truncated or corrupt"),
-        (lambda packed: gzip.compress(gzip.decompress(packed) + b"one,value\n"), "record 201: it has 2 values where the header has 12"),
+        (
+            lambda packed: gzip.compress(gzip.decompress(packed) + b"one,value\n"),
+            "record 201: it has 2 values where the header has 12",
+        ),
         (lambda packed: gzip.compress(gzip.decompress(packed).replace(b"id199", b'"id199')), "quot"),
         (lambda packed: gzip.compress(b"a,b\n1,2\n"), "no Cost and Usage Report"),
     ],
@@ -174,7 +185,10 @@ def test_one_payer_and_month_comes_from_one_source_only(tmp_path: Path) -> None:
         workshop.load("twin")
 
     assert costs(workshop) == [Decimal("2")]
-    assert ask(workshop, "select source, state from raw.receipts order by source") == [("acme", "accepted"), ("twin", "refused")]
+    assert ask(workshop, "select source, state from raw.receipts order by source") == [
+        ("acme", "accepted"),
+        ("twin", "refused"),
+    ]
 
 
 def test_sources_of_forty_characters_with_a_common_beginning_do_not_collide(tmp_path: Path) -> None:
@@ -185,7 +199,9 @@ def test_sources_of_forty_characters_with_a_common_beginning_do_not_collide(tmp_
         payer = {"bill/PayerAccountId": f"{number:012d}"}
         workshop.write([line(UnblendedCost=str(number), **payer)], report=f"{name}/hourly")
         workshop.load(name)
-    workshop.write([line(UnblendedCost="7", **{"bill/PayerAccountId": "000000000001"})], report=f"{names[0]}/hourly", assembly="A9")
+    workshop.write(
+        [line(UnblendedCost="7", **{"bill/PayerAccountId": "000000000001"})], report=f"{names[0]}/hourly", assembly="A9"
+    )
 
     workshop.load(names[0])
 
@@ -220,10 +236,15 @@ def test_digits_past_the_twentieth_are_rounded_half_even_and_the_exact_differenc
 
 
 def test_delivered_is_stored_plus_rounding_in_every_control_total(workshop: Workshop) -> None:
-    workshop.write([line(UnblendedCost="0.0000000000000000000012345", UsageAmount="3"), line(LineItemType="Tax", UnblendedCost="-5.01")])
+    workshop.write(
+        [line(UnblendedCost="0.0000000000000000000012345", UsageAmount="3"), line(LineItemType="Tax", UnblendedCost="-5.01")]
+    )
     workshop.load()
 
-    rows = ask(workshop, "select line_item_type, metric, delivered, stored, rounding, rounding_exact from raw.control_totals order by all")
+    rows = ask(
+        workshop,
+        "select line_item_type, metric, delivered, stored, rounding, rounding_exact from raw.control_totals order by all",
+    )
 
     assert [(kind, metric) for kind, metric, *_ in rows] == [
         ("Tax", "line_item_unblended_cost"),

@@ -46,7 +46,7 @@ class Receipt:
 def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict[str, Any]]:
     """The proof as rows of ``raw.control_totals`` (without the slice's columns), sorted.
 
-    In every row ``delivered = stored + rounding`` holds exactly. A group whose rows carry no number at all has one row of zeros.
+    In every row ``delivered = stored + rounding`` holds exactly. A group without any number has one row of zeros.
     """
     rows = []
     for (group, metric), total in totals.totals.items():
@@ -66,9 +66,20 @@ def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict
         )
     with_numbers = {group for group, _ in totals.totals}
     for group in totals.rows.keys() - with_numbers:
-        zero = {"delivered": Decimal(0), "stored": Decimal(0), "rounding": Decimal(0), "delivered_exact": "0", "rounding_exact": "0"}
+        zero = {
+            "delivered": Decimal(0),
+            "stored": Decimal(0),
+            "rounding": Decimal(0),
+            "delivered_exact": "0",
+            "rounding_exact": "0",
+        }
         rows.append({**group._asdict(), "metric": "line_item_unblended_cost", "line_items": 0, **zero})
-    return sorted(rows, key=lambda row: [str(row[name]) for name in ("payer_account_id", "currency_code", "line_item_type", "invoice_id", "metric")])
+    return sorted(
+        rows,
+        key=lambda row: [
+            str(row[name]) for name in ("payer_account_id", "currency_code", "line_item_type", "invoice_id", "metric")
+        ],
+    )
 
 
 def plain(number: Decimal) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from cost_lakehouse.audit.control_totals import GROUP_COLUMNS, ControlTotals, Group
+from cost_lakehouse.formats.aws_cur_schema import aws_cur_columns
 from cost_lakehouse.formats.decimals import EXACT
-from cost_lakehouse.lake.tables import aws_cur_columns
 
 TOP_SERVICES = 10
 
@@ -39,7 +39,9 @@ def stored_totals(files: Sequence[Path]) -> StoredTotals:
     sums = ", ".join(f"count({name}), sum({name})" for name in metrics())
     paths = [str(path) for path in files]
     with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
-        for row in connection.execute(f"select {groups}, count(*), {sums} from read_parquet(?) group by all", [paths]).fetchall():
+        for row in connection.execute(
+            f"select {groups}, count(*), {sums} from read_parquet(?) group by all", [paths]
+        ).fetchall():
             group = Group(*row[:4])
             result.rows[group] = row[4]
             for metric, count, total in zip(metrics(), row[5::2], row[6::2], strict=True):
@@ -74,4 +76,4 @@ def differences(delivered: ControlTotals, stored: StoredTotals) -> list[str]:
 
 
 def _name(group: Group) -> str:
-    return f"payer {group.payer_account_id or '(none)'}, {group.currency_code or '(no currency)'}, {group.line_item_type or '(no type)'}"
+    return ", ".join(f"{name} {value or '(none)'}" for name, value in group._asdict().items())

@@ -14,12 +14,12 @@ import pyarrow.csv as pa_csv
 
 from cost_lakehouse.audit.control_totals import GROUP_COLUMNS, ControlTotals, totals_of
 from cost_lakehouse.errors import DeliveryFailed, RejectedValue
+from cost_lakehouse.formats.aws_cur_schema import TEXT_MAP, aws_cur_columns, aws_cur_schema
 from cost_lakehouse.formats.csv_chunks import Chunk
 from cost_lakehouse.formats.decimals import to_decimals
 from cost_lakehouse.formats.header import Target, targets_of
 from cost_lakehouse.formats.maps import to_map
 from cost_lakehouse.formats.timestamps import to_timestamps
-from cost_lakehouse.lake.tables import TEXT_MAP, aws_cur_columns, aws_cur_schema
 
 MAPS = ("product", "resource_tags", "cost_category", "discount", "other")
 
@@ -86,7 +86,9 @@ def parse_csv(chunk: Chunk, columns: int, file: str) -> TextRows:
             f"{table.num_rows} records were read where {chunk.records} line ends were counted.",
             "The file is not the CSV that AWS writes (RFC 4180); restore the original.",
         )
-    return TextRows([column.chunk(0) if column.num_chunks else pa.nulls(0, pa.string()) for column in table.columns], chunk.first_record)
+    return TextRows(
+        [column.chunk(0) if column.num_chunks else pa.nulls(0, pa.string()) for column in table.columns], chunk.first_record
+    )
 
 
 def _bad_record(chunk: Chunk, columns: int, file: str, error: pa.ArrowInvalid) -> DeliveryFailed:
@@ -129,7 +131,9 @@ def typed_rows(rows: TextRows, targets: Sequence[Target], origin: Origin) -> Typ
         else:
             arrays[target.column] = text
         for row, reason in reasons.items():
-            rejected.append(RejectedValue(text[row].as_py(), origin.file_name, rows.first_record + row, target.delivered, reason))
+            rejected.append(
+                RejectedValue(text[row].as_py(), origin.file_name, rows.first_record + row, target.delivered, reason)
+            )
     for name in MAPS:
         arrays[name] = to_map(in_maps[name], count)
     keys = [arrays.get(name, pa.nulls(count, pa.string())) for name in GROUP_COLUMNS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ from cost_lakehouse.errors import DeliveryFailed
 
 CHUNK_BYTES = 16 * 1024 * 1024
 _QUOTE, _NEWLINE, _RETURN, _COMMA = 0x22, 0x0A, 0x0D, 0x2C
+_ISAL_DAMAGE: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub calls the class an instance
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, _ISAL_DAMAGE, zipfile.BadZipFile)
 _GZIP_MAGIC, _ZIP_MAGIC, _BOM = b"\x1f\x8b", b"PK\x03\x04", b"\xef\xbb\xbf"
 
 
@@ -42,7 +45,7 @@ def unpacked(stream: BinaryIO, file: str) -> Iterator[BinaryIO]:
     rest = _Joined(magic, peekable)
     try:
         if magic.startswith(_GZIP_MAGIC):
-            with igzip.IGzipFile(fileobj=rest, mode="rb") as plain:
+            with igzip.IGzipFile(fileobj=rest, mode="rb") as plain:  # type: ignore[no-untyped-call]
                 yield plain  # type: ignore[misc]  # its stub is no BinaryIO
         elif magic.startswith(_ZIP_MAGIC):
             with tempfile.TemporaryFile() as spooled:
@@ -50,12 +53,14 @@ def unpacked(stream: BinaryIO, file: str) -> Iterator[BinaryIO]:
                 with zipfile.ZipFile(spooled) as archive:
                     members = [each for each in archive.infolist() if not each.is_dir()]
                     if len(members) != 1:
-                        raise DeliveryFailed(f"{file} holds {len(members)} files instead of one.", "Ask AWS to deliver it again.")
+                        raise DeliveryFailed(
+                            f"{file} holds {len(members)} files instead of one.", "Ask AWS to deliver it again."
+                        )
                     with archive.open(members[0]) as plain_member:
                         yield plain_member  # type: ignore[misc]
         else:
             yield rest  # type: ignore[misc]
-    except (EOFError, igzip.BadGzipFile, isal_zlib.error, zlib.error, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DeliveryFailed(
             f"{file} is truncated or corrupt: {error}.",
             "The slice keeps its old rows. Wait for the next delivery, or copy the file to the bucket again.",
@@ -127,7 +132,8 @@ def _whole_records(data: bytes, file: str, first_record: int, last: bool) -> tup
     if last and len(quotes) % 2:
         opened = first_record + int(np.searchsorted(ends, quotes[-1]))
         raise DeliveryFailed(
-            f"{file}, record {opened}: a quoted value is never closed; the file is cut off or damaged.", "Wait for the next delivery."
+            f"{file}, record {opened}: a quoted value is never closed; the file is cut off or damaged.",
+            "Wait for the next delivery.",
         )
     if not len(ends):
         return 0, 0
@@ -153,7 +159,7 @@ def _check_quotes(letters: np.ndarray, quotes: np.ndarray, newlines: np.ndarray,
     if len(wrong):
         record = first_record + int(np.searchsorted(newlines, wrong.min()))
         raise DeliveryFailed(
-            f"{file}, about record {record}: a quote stands inside a value and is not doubled, so records cannot be told apart.",
+            f"{file}, about record {record}: a quote stands inside a value and is not doubled: records cannot be told.",
             "The file is not the CSV that AWS writes (RFC 4180); restore the original.",
         )
 

@@ -1,4 +1,4 @@
-"""Delivered text becomes ``decimal(38, 20)``, exactly: what is rounded is counted to the last digit, what is no number is rejected."""
+"""Delivered text becomes ``decimal(38, 20)``: what is rounded is known to the last digit, what is no number is rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cost_lakehouse.lake.tables import MONEY
+from cost_lakehouse.formats.aws_cur_schema import MONEY
 
 SCALE = 20
 _STEP = Decimal(1).scaleb(-SCALE)

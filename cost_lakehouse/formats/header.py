@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.lake.tables import aws_cur_columns
+from cost_lakehouse.formats.aws_cur_schema import aws_cur_columns
 
 # Without these a file is no Cost and Usage Report.
 REQUIRED = (
@@ -89,7 +89,16 @@ def _target(delivered: str, known: dict[str, str], by_letters: dict[str, str]) -
 
 def _snake_category(delivered: str) -> tuple[str, str]:
     """The category and the rest of a snake_case header (``resource_tags_user_env`` -> resource_tags, user_env)."""
-    for category in (*_MAP_CATEGORIES, "identity", "bill", "line_item", "pricing", "reservation", "savings_plan", "split_line_item"):
+    for category in (
+        *_MAP_CATEGORIES,
+        "identity",
+        "bill",
+        "line_item",
+        "pricing",
+        "reservation",
+        "savings_plan",
+        "split_line_item",
+    ):
         if delivered.startswith(f"{category}_"):
             return category, delivered.removeprefix(f"{category}_")
     return "", delivered

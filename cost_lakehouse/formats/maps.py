@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from cost_lakehouse.lake.tables import TEXT_MAP
+from cost_lakehouse.formats.aws_cur_schema import TEXT_MAP
 
 
 def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
@@ -25,7 +25,11 @@ def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
     # A dictionary writes each key's text once; in the file it is a plain map of text.
     keys = pa.DictionaryArray.from_arrays(pa.array(column.astype(np.int32)), pa.array([key for key, _ in filled], pa.string()))
     nothing = np.diff(offsets) == 0
-    return pa.MapArray.from_arrays(pa.array(offsets), keys, items) if not nothing.any() else _with_nulls(offsets, nothing, keys, items)
+    return (
+        pa.MapArray.from_arrays(pa.array(offsets), keys, items)
+        if not nothing.any()
+        else _with_nulls(offsets, nothing, keys, items)
+    )
 
 
 def _with_nulls(offsets: np.ndarray, nothing: np.ndarray, keys: pa.Array, items: pa.Array) -> pa.Array:

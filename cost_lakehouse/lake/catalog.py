@@ -125,7 +125,9 @@ class Lake:
             with FileLock(self._lock_file(name), timeout=wait_seconds):
                 yield
         except Timeout:
-            raise LakeError(f"{what} is being worked on by another process.", "Wait until it is done, then try again.") from None
+            raise LakeError(
+                f"{what} is being worked on by another process.", "Wait until it is done, then try again."
+            ) from None
 
     def _lock_file(self, name: str) -> Path:
         folder = self.warehouse / ".locks"

@@ -1,16 +1,14 @@
-"""Which data files hold which slice and delivery, read from Iceberg's manifests alone; and the removal of files nobody needs."""
+"""Which data files hold which slice and delivery, by Iceberg's manifests alone; and the removal of what killed loads left."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import reduce
 from pathlib import Path
 
 from pyiceberg.conversions import from_bytes
-from pyiceberg.expressions import And, BooleanExpression, EqualTo, Or
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.types import StringType
@@ -61,9 +59,7 @@ class StoredLoad:
 def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None) -> dict[Slice, StoredLoad]:
     """Every slice of ``raw.aws_cur`` that has rows (of the given ones) -> the load they come from. Reads no data."""
     table = lake.table("raw.aws_cur")
-    return {
-        slice_of(file): StoredLoad(delivery_of(table, file), load_of(file)) for file in data_files(table, slices)
-    }
+    return {slice_of(file): StoredLoad(delivery_of(table, file), load_of(file)) for file in data_files(table, slices)}
 
 
 def file_name(load_id: str, number: int) -> str:
@@ -73,8 +69,7 @@ def file_name(load_id: str, number: int) -> str:
 
 def load_of(file: DataFile) -> str | None:
     """The load that wrote a data file, by its name."""
-    match = _LOAD_FILE.fullmatch(file.file_path.rsplit("/", 1)[-1])
-    return match.group(1) if match else None
+    return _load_of_name(file.file_path.rsplit("/", 1)[-1])
 
 
 def local_path(location: str) -> Path:
@@ -87,39 +82,28 @@ def file_location(path: Path) -> str:
     return f"file://{path}"
 
 
-def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[Path]:
-    """Delete the slice's data files that no snapshot of the table knows, and return them.
+def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, known_loads: set[str]) -> list[Path]:
+    """Delete the slice's data files of loads that never came to an end, and return them.
 
-    They are left by loads that were killed or refused. Call it only while holding the slice's lock: a file that is being
-    written is not in a snapshot yet.
+    ``known_loads`` did. Files of the current snapshot, and files that no load of ours wrote, stay. Costs a look into the
+    slice's folder, not into history. Call it only while holding the slice's lock: a load under way is not known yet.
     """
     folder = lake.data_folder(table_name, slice_)
-    found = {path.resolve() for path in folder.glob("*.parquet")} if folder.is_dir() else set()
-    table = lake.table_or_none(table_name)
-    if not found or table is None:
+    found = [path for path in folder.glob("*.parquet") if _load_of_name(path.name) not in (None, *known_loads)]
+    if not found:
         return []
-    needed = {path.resolve() for path in _files_of_all_snapshots(table, slice_)}
-    unneeded = sorted(found - needed)
+    current = {local_path(file.file_path) for file in data_files(lake.table(table_name), [slice_])}
+    unneeded = sorted(set(found) - current)
     for path in unneeded:
         path.unlink(missing_ok=True)
     return unneeded
 
 
-def _files_of_all_snapshots(table: Table, slice_: Slice) -> Iterable[Path]:
-    """The slice's files in every snapshot; manifests shared by snapshots are read once."""
-    seen: set[str] = set()
-    for snapshot in table.metadata.snapshots:
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path in seen:
-                continue
-            seen.add(manifest.manifest_path)
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
-                if slice_of(entry.data_file) == slice_:
-                    yield local_path(entry.data_file.file_path)
+def _load_of_name(name: str) -> str | None:
+    match = _LOAD_FILE.fullmatch(name)
+    return match.group(1) if match else None
 
 
-def _filter(slices: Sequence[Slice]) -> BooleanExpression:
-    parts: list[BooleanExpression] = [
-        And(EqualTo("source", each.source), EqualTo("billing_period", each.billing_period.isoformat())) for each in slices
-    ]
-    return reduce(Or, parts)
+def _filter(slices: Sequence[Slice]) -> str:
+    """The slices as a filter in pyiceberg's own language; a slice's parts cannot hold a quote."""
+    return " or ".join(f"(source = '{each.source}' and billing_period = '{each.billing_period}')" for each in slices)

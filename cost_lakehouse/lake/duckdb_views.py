@@ -1,4 +1,4 @@
-"""Shows the lake's tables to DuckDB: a view a table over the files of its current snapshot, so that nothing is copied or locked."""
+"""Shows the lake's tables to DuckDB: a view over the files of each current snapshot; nothing is copied or locked."""
 
 from __future__ import annotations
 

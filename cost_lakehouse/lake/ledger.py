@@ -25,7 +25,9 @@ LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
 def receipts(lake: Lake) -> list[Receipt]:
     """Every receipt, oldest first."""
     with connect(lake, ["raw.receipts"]) as connection:
-        rows = connection.execute(f"select {', '.join(RECEIPTS.names)} from raw.receipts order by loaded_at, load_id").fetchall()
+        rows = connection.execute(
+            f"select {', '.join(RECEIPTS.names)} from raw.receipts order by loaded_at, load_id"
+        ).fetchall()
     return [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
 
 
@@ -70,28 +72,35 @@ def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[S
 
 
 def record_accepted(
-    lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], orphans: set[str]
+    lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], committed_loads: set[str]
 ) -> None:
     """Put an accepted load on record, its receipt last.
 
-    A repeated load of a delivery takes the place of its earlier totals and files, so that nobody adds them up twice.
-    ``orphans`` are loads of that delivery that were killed between their receipt and their commit: they never happened.
+    A repeated load of a delivery takes the place of its earlier totals and files, so that nobody adds them up twice. So do
+    the records of loads that were killed before their commit (all that are not in ``committed_loads``): they never happened.
     """
 
-    def same_delivery(table: Table, file: DataFile) -> bool:
-        return delivery_of(table, file) == receipt.delivery_id
+    def never_happened(table: Table, file: DataFile) -> bool:
+        return load_of(file) not in committed_loads
 
-    def is_orphan(table: Table, file: DataFile) -> bool:
-        return load_of(file) in orphans
+    def repeated(table: Table, file: DataFile) -> bool:
+        return never_happened(table, file) or delivery_of(table, file) == receipt.delivery_id
 
-    _replace(lake, "raw.files", FILES, receipt, files, same_delivery)
-    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, same_delivery)
-    _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], is_orphan)
+    _replace(lake, "raw.files", FILES, receipt, files, repeated)
+    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, repeated)
+    refused_loads = {each.load_id for each in receipts(lake) if each.state == REFUSED}
+    _replace(
+        lake,
+        "raw.receipts",
+        RECEIPTS,
+        receipt,
+        [_naive(receipt)],
+        lambda table, file: never_happened(table, file) and load_of(file) not in refused_loads,
+    )
 
 
 def record_refused(lake: Lake, receipt: Receipt) -> None:
     """Put a refused load on record. An accepted receipt of the same load, written just before, is taken back."""
-    assert receipt.state == REFUSED
 
     def same_load(table: Table, file: DataFile) -> bool:
         return load_of(file) == receipt.load_id

@@ -1,4 +1,4 @@
-"""Replaces slices: one catalog commit takes the old files out and the new ones in; a reader sees the old bill or the new one."""
+"""Replaces slices: one commit takes the old files out and the new ones in; a reader sees the old bill or the new one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def replace_files(
             if "locked" not in str(error):
                 raise
             pause = _LONGEST_PAUSE_SECONDS
-        time.sleep(pause * random.uniform(0.5, 1.0))
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries, hides nothing
     raise LakeError(
         f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to commit {', '.join(map(str, slices))}.",
         "Run it again when fewer loads are under way.",
@@ -73,7 +73,10 @@ def replace_files(
 
 
 def _commit(table: Table, old: Sequence[DataFile], files: Sequence[Path], properties: dict[str, str]) -> None:
-    with table.transaction() as transaction, transaction.update_snapshot(snapshot_properties=properties).overwrite() as overwrite:
+    with (
+        table.transaction() as transaction,
+        transaction.update_snapshot(snapshot_properties=properties).overwrite() as overwrite,
+    ):
         for file in old:
             overwrite.delete_data_file(file)
         for path in files:

@@ -40,8 +40,7 @@ class SliceWriter:
         if batch.num_rows == 0:
             return
         if self._writer is None:
-            self._open(batch.schema)
-        assert self._writer is not None
+            self._writer = self._open(batch.schema)
         self._writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
         self._rows_in_file += batch.num_rows
         if self._rows_in_file >= ROWS_PER_FILE:
@@ -53,13 +52,13 @@ class SliceWriter:
             self._writer.close()
             self._writer = None
 
-    def _open(self, schema: pa.Schema) -> None:
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._numbers.append(len(self._numbers))
         path = self._folder / file_name(self._load_id, self._numbers[-1])
         self.files.append(path)
         self._rows_in_file = 0
-        self._writer = pq.ParquetWriter(
+        return pq.ParquetWriter(
             path,
             schema,
             compression="zstd",

@@ -7,7 +7,13 @@ import pytest
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.header import Target, snake, targets_of
 
-MUST = ["bill/PayerAccountId", "lineItem/LineItemType", "lineItem/UsageStartDate", "lineItem/CurrencyCode", "lineItem/UnblendedCost"]
+MUST = [
+    "bill/PayerAccountId",
+    "lineItem/LineItemType",
+    "lineItem/UsageStartDate",
+    "lineItem/CurrencyCode",
+    "lineItem/UnblendedCost",
+]
 
 
 def places(*header: str) -> list[tuple[str, str | None]]:
@@ -28,17 +34,27 @@ def test_names_take_aws_s_snake_form(name: str, expected: str) -> None:
 
 
 def test_slash_and_snake_case_headers_have_the_same_places() -> None:
-    slash = places("product/ProductName", "product/region", "product/instanceType", "reservation/ReservationARN", "discount/EdpDiscount")
-    snake_case = places(
-        "product_product_name", "product_region", "product_instance_type", "reservation_reservation_a_r_n", "discount_edp_discount"
+    slash = places(
+        "product/ProductName", "product/region", "product/instanceType", "reservation/ReservationARN", "discount/EdpDiscount"
     )
-    assert slash == snake_case == [
-        ("product", "product_name"),
-        ("product", "region"),
-        ("product_instance_type", None),
-        ("reservation_reservation_a_r_n", None),
-        ("discount", "edp_discount"),
-    ]
+    snake_case = places(
+        "product_product_name",
+        "product_region",
+        "product_instance_type",
+        "reservation_reservation_a_r_n",
+        "discount_edp_discount",
+    )
+    assert (
+        slash
+        == snake_case
+        == [
+            ("product", "product_name"),
+            ("product", "region"),
+            ("product_instance_type", None),
+            ("reservation_reservation_a_r_n", None),
+            ("discount", "edp_discount"),
+        ]
+    )
 
 
 def test_both_spellings_of_arn_and_sku_are_understood() -> None:
@@ -49,7 +65,9 @@ def test_both_spellings_of_arn_and_sku_are_understood() -> None:
 
 
 def test_tag_and_cost_category_keys_stay_as_delivered() -> None:
-    assert places("resourceTags/user:CostCenter", "resourceTags/aws:createdBy", "costCategory/Business Unit", "resource_tags_user_env") == [
+    assert places(
+        "resourceTags/user:CostCenter", "resourceTags/aws:createdBy", "costCategory/Business Unit", "resource_tags_user_env"
+    ) == [
         ("resource_tags", "user:CostCenter"),
         ("resource_tags", "aws:createdBy"),
         ("cost_category", "Business Unit"),

@@ -87,7 +87,11 @@ def test_text_that_is_no_date_is_rejected(text: str) -> None:
 
 
 def test_columns_become_one_map_a_row_without_what_is_missing() -> None:
-    columns = [("a", pa.array(["1", None, None])), ("b", pa.array(["2", "x,\n", None])), ("c", pa.array([None, None, None], pa.string()))]
+    columns = [
+        ("a", pa.array(["1", None, None])),
+        ("b", pa.array(["2", "x,\n", None])),
+        ("c", pa.array([None, None, None], pa.string())),
+    ]
     mapped = to_map(columns, 3)
     assert mapped.to_pylist() == [[("a", "1"), ("b", "2")], [("b", "x,\n")], None]
 

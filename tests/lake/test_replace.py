@@ -76,7 +76,8 @@ def test_a_slice_can_be_replaced_by_nothing(lake: Lake) -> None:
 def test_the_snapshot_says_which_delivery_it_holds(lake: Lake) -> None:
     put(lake, OCTOBER, "d1", "1")
     snapshot = lake.table("marts.costs").current_snapshot()
-    assert snapshot is not None and snapshot.summary is not None
+    assert snapshot is not None
+    assert snapshot.summary is not None
     assert snapshot.summary["delivery-id"] == "d1"
 
 

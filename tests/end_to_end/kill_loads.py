@@ -1,0 +1,122 @@
+"""A program that kills real loads with SIGKILL at many points and finishes each by the next run; prints one JSON line a point.
+
+Every load runs in a process of its own, forked from this one, which has imported everything and started no thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from cost_lakehouse.ingest import Outcome
+from cost_lakehouse.lake.duckdb_views import connect
+from tests.builders import Workshop, line
+
+ROWS = 3
+AFTER_COMMIT = 4
+_WATCHED = (f"{os.sep}cost_lakehouse{os.sep}", f"{os.sep}pyiceberg{os.sep}")
+
+
+def in_process(work: Callable[[], Any]) -> tuple[int, Any]:
+    """Run ``work`` in a forked process: (the signal that ended it or 0, what it returned)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, json.dumps(work()).encode())
+        except BaseException:  # noqa: BLE001  # a forked child must never return into the parent's code
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        raise RuntimeError("a load failed that should not; see above")
+    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0), (json.loads(answer) if answer else None)
+
+
+def counted(work: Callable[[], object], kill_at: int | None = None) -> tuple[int, int]:
+    """How many calls into this project and pyiceberg ``work`` makes until its commit, and in all.
+
+    The process is killed at the given one.
+    """
+    calls = until_commit = 0
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls, until_commit
+        if event == "return" and frame.f_code.co_name == "replace_slices":
+            until_commit = calls
+        if event == "call" and any(part in frame.f_code.co_filename for part in _WATCHED):
+            calls += 1
+            if calls == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return until_commit, calls
+
+
+def deliver(folder: Path, number: int) -> None:
+    """Put delivery ``number`` into the bucket: three rows that cost ``number`` each."""
+    from tests.builders import write_delivery
+
+    write_delivery(folder / "bucket", [[line(UnblendedCost=str(number))] * ROWS], assembly=f"A{number:04d}")
+
+
+def seen(folder: Path) -> dict[str, Any]:
+    """What a reader finds: the costs, and the receipts and control totals of accepted loads."""
+    workshop = Workshop(folder)
+    with connect(workshop.lake) as connection:
+        costs = connection.execute("select line_item_unblended_cost::integer from raw.aws_cur").fetchall()
+        accepted = connection.execute(
+            "select delivery_id, count(*) from raw.receipts group by all having count(*) > 1"
+        ).fetchall()
+        totals = connection.execute(
+            "select delivery_id, sum(stored)::integer from raw.control_totals "
+            "where metric = 'line_item_unblended_cost' group by all"
+        ).fetchall()
+    needed = {file.name for file in workshop.lake.warehouse.glob("raw/aws_cur/data/*/*/*.parquet")}
+    return {
+        "costs": [cost for (cost,) in costs],
+        "doubled_receipts": accepted,
+        "totals": dict(totals),
+        "data_files": len(needed),
+    }
+
+
+def recover(folder: Path) -> dict[str, Any]:
+    """What a reader finds after the kill, what the next run does, and what a reader finds then."""
+    after_kill = seen(folder)
+    outcome = Workshop(folder).load().outcome
+    return {"after_kill": after_kill, "finished": outcome in (Outcome.LOADED, Outcome.UNCHANGED), "after_run": seen(folder)}
+
+
+def main(folder: Path, points: int) -> None:
+    """Kill ``points`` loads, evenly spread over a load's calls before and after its commit."""
+    deliver(folder, 1)
+    in_process(lambda: Workshop(folder).load().outcome)
+    deliver(folder, 2)
+    _, (until_commit, calls) = in_process(lambda: counted(Workshop(folder).load))
+    before = [until_commit * (2 * point + 1) // (2 * (points - AFTER_COMMIT)) for point in range(points - AFTER_COMMIT)]
+    after = [until_commit + (calls - until_commit) * (point + 1) // (AFTER_COMMIT + 2) for point in range(AFTER_COMMIT)]
+    for number, kill_at in enumerate(before + after, 3):
+        deliver(folder, number)
+        ended_by, _ = in_process(lambda kill_at=kill_at: counted(Workshop(folder).load, kill_at))  # type: ignore[misc]
+        _, recovery = in_process(lambda: recover(folder))
+        print(json.dumps({"number": number, "killed": ended_by == signal.SIGKILL, **recovery}), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

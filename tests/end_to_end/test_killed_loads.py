@@ -1,0 +1,35 @@
+"""``kill -9`` at any point of a load leaves the old slice readable, and the next run completes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+POINTS = 54
+
+
+@pytest.mark.timeout(900)
+def test_a_load_killed_at_any_of_54_points_leaves_the_old_slice_and_the_next_run_completes(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.end_to_end.kill_loads", str(tmp_path), str(POINTS)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(text) for text in done.stdout.splitlines()]
+
+    assert len(results) == POINTS
+    for result in results:
+        old, new = [result["number"] - 1] * 3, [result["number"]] * 3
+        assert result["killed"]
+        assert result["after_kill"]["costs"] in (old, new)
+        assert result["finished"]
+        assert result["after_run"]["costs"] == new
+        assert result["after_run"]["doubled_receipts"] == []
+        # Three rows of `number` each: no delivery's control totals are ever there twice.
+        assert all(total == 3 * int(delivery[1:]) for delivery, total in result["after_run"]["totals"].items())
+    # Most points lie before the commit, some after it: both were met.
+    assert {result["after_kill"]["costs"] == [result["number"]] * 3 for result in results} == {True, False}
+    # Every snapshot's own file is there, and not one more: two first loads, then one a point.
+    assert results[-1]["after_run"]["data_files"] == POINTS + 2
