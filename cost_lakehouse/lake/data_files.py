@@ -99,6 +99,33 @@ def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, know
     return unneeded
 
 
+def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[Path]:
+    """Delete the slice's data files that no snapshot of the table knows, and return them.
+
+    Reads every snapshot's manifests, so it is for the rare case that a writer was killed. Call it only while no other
+    writer of the slice is at work.
+    """
+    folder = lake.data_folder(table_name, slice_)
+    found = set(folder.glob("*.parquet"))
+    table = lake.table_or_none(table_name)
+    if not found or table is None:
+        return []
+    unneeded = sorted(found - _files_of_all_snapshots(table))
+    for path in unneeded:
+        path.unlink(missing_ok=True)
+    return unneeded
+
+
+def _files_of_all_snapshots(table: Table) -> set[Path]:
+    """The data files of every snapshot; manifests that snapshots share are read once."""
+    manifests = {each.manifest_path: each for snapshot in table.metadata.snapshots for each in snapshot.manifests(table.io)}
+    return {
+        local_path(entry.data_file.file_path)
+        for manifest in manifests.values()
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+    }
+
+
 def _load_of_name(name: str) -> str | None:
     match = _LOAD_FILE.fullmatch(name)
     return match.group(1) if match else None
