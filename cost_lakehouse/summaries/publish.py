@@ -151,7 +151,8 @@ def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[
         f"(source = '{each.source}' and billing_period = date '{each.billing_period.isoformat()}')" for each in slices
     )
     rows = connection.execute(
-        f"select source, billing_period, coalesce(currency_code, ''), sum({MARTS[table]}) from {table} where {wanted} group by 1, 2, 3"
+        f"select source, billing_period, coalesce(currency_code, ''), sum({MARTS[table]}) "
+        f"from {table} where {wanted} group by 1, 2, 3"
     ).fetchall()
     found: dict[Slice, dict[str, Decimal]] = {}
     for source, billing_period, currency, total in rows:

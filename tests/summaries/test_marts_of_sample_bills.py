@@ -78,7 +78,8 @@ def test_amortised_and_net_amortised_costs_are_the_generators(built: Built, sour
     expected = built.expected(source)
     found = rows(
         built.lake,
-        f"select currency_code, sum(amortized_cost), sum(net_amortized_cost) from marts.aws_daily_summary where source = '{source}' group by 1",
+        "select currency_code, sum(amortized_cost), sum(net_amortized_cost) "
+        f"from marts.aws_daily_summary where source = '{source}' group by 1",
     )
     assert {currency: amortized for currency, amortized, _ in found} == expected.amortized_cost
     assert {currency: net for currency, _, net in found} == (expected.net_amortized_cost or expected.amortized_cost)
@@ -146,6 +147,7 @@ def test_no_money_is_left_out_and_a_dedicated_hosts_fee_is_listed(built: Built) 
     assert rows(built.lake, "select * from marts.bill_findings where kind = 'exclusion'") == []
     (fee,) = rows(
         built.lake,
-        "select distinct reason, line_item_type from marts.bill_findings where source = 'csv' and detail like '%:host-reservation/%'",
+        "select distinct reason, line_item_type from marts.bill_findings "
+        "where source = 'csv' and detail like '%:host-reservation/%'",
     )
     assert fee == ("fee that AWS does not amortise", "Fee")
