@@ -5,6 +5,14 @@ with bills as (
     where {{ slice_filter() }}
 ),
 
+deliveries as (
+    select distinct
+        source,
+        billing_period,
+        delivery_id
+    from bills
+),
+
 totals as (
     select * from {{ source('raw', 'control_totals') }}
     where
@@ -24,18 +32,18 @@ both_sides as (
     where currency_code is not null
     union all
     select
-        bills.source,
-        bills.billing_period,
-        bills.delivery_id,
+        deliveries.source,
+        deliveries.billing_period,
+        deliveries.delivery_id,
         nullif(totals.currency_code, '') as currency_code,
         cast(0 as decimal(38, 20)) as actual,
         totals.stored as expected
     from totals
-    inner join (select distinct source, billing_period, delivery_id from bills) as bills
+    inner join deliveries
         on
-            totals.source = bills.source
-            and totals.billing_period = bills.billing_period
-            and totals.delivery_id = bills.delivery_id
+            totals.source = deliveries.source
+            and totals.billing_period = deliveries.billing_period
+            and totals.delivery_id = deliveries.delivery_id
     union all
     select
         source,

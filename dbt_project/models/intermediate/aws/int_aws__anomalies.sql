@@ -134,7 +134,12 @@ net_differences as (
             daily_summary.source = slices.source
             and daily_summary.billing_period = slices.billing_period
     where slices.net_is_active
-    group by 1, 2, 3, 7, 8
+    group by
+        daily_summary.source,
+        daily_summary.billing_period,
+        daily_summary.delivery_id,
+        daily_summary.invoice_id,
+        daily_summary.currency_code
     having abs(sum(daily_summary.net_unblended_cost - daily_summary.unblended_cost)) >= 0.005
 ),
 
