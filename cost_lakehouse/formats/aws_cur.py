@@ -36,7 +36,10 @@ class Origin:
 
 @dataclass
 class TextRows:
-    """Some records of one file: a text array a delivered column, null where nothing was delivered."""
+    """Some records of one file: a text array a delivered column, null where nothing was delivered.
+
+    A Parquet column of timestamps stays one where the lake keeps one as well.
+    """
 
     columns: list[pa.Array]
     first_record: int  # counts from 1 after the header
@@ -165,13 +168,17 @@ def _constant(value: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), count), pa.array([value]))
 
 
-def from_parquet(batch: pa.RecordBatch, first_record: int) -> TextRows:
+def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record: int) -> TextRows:
     """The records of a Parquet batch as text, so that they take the same way as CSV.
 
     A double becomes its shortest decimal text (0.1 is 0.1), so CSV and Parquet deliveries give the same numbers wherever a
     double can hold them. An empty text is null.
     """
-    return TextRows([_as_text(column) for column in batch.columns], first_record)
+    columns = []
+    for column, target in zip(batch.columns, targets, strict=True):
+        stays = target.kind == "timestamp" and pa.types.is_timestamp(column.type)
+        columns.append(column if stays else _as_text(column))
+    return TextRows(columns, first_record)
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -61,4 +61,4 @@ def _typed_chunk(chunk: Chunk, targets: list[Target], origin: Origin) -> Callabl
 
 
 def _typed_batch(batch: pa.RecordBatch, first_record: int, targets: list[Target], origin: Origin) -> Callable[[], TypedRows]:
-    return lambda: typed_rows(from_parquet(batch, first_record), targets, origin)
+    return lambda: typed_rows(from_parquet(batch, targets, first_record), targets, origin)

@@ -42,7 +42,13 @@ def to_timestamp(text: str) -> datetime | None:
 
 
 def to_timestamps(text: pa.Array) -> TimestampColumn:
-    """Cast text; null stays null. A month has few distinct moments, so each is read once."""
+    """Cast text, or timestamps of another unit or zone; null stays null.
+
+    A month has few distinct moments, so each text is read once.
+    """
+    if pa.types.is_timestamp(text.type):
+        # Parquet keeps moments in UTC whatever zone it shows; digits below the microsecond are never used by a bill.
+        return TimestampColumn(text.cast(TIMESTAMP, safe=False))
     if text.null_count == len(text):
         return TimestampColumn(pa.nulls(len(text), TIMESTAMP))
     encoded = text.dictionary_encode()

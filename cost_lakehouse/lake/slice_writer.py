@@ -12,7 +12,7 @@ from cost_lakehouse.lake.data_files import file_name
 
 ROWS_PER_GROUP = 128 * 1024
 ROWS_PER_FILE = 2 * 1024 * 1024
-# Nearly every value is another one: a dictionary would only cost time.
+# Nearly every value is another one: a dictionary would only cost time and room. So it is with decimals.
 _DISTINCT = {"identity_line_item_id", "row_number"}
 # What queries filter by; statistics on the other hundred columns would only make files and footers larger.
 _FILTERED = {"source", "billing_period", "delivery_id", "usage_date", "line_item_usage_start_date", "line_item_product_code"}
@@ -62,17 +62,19 @@ class SliceWriter:
             path,
             schema,
             compression="zstd",
-            use_dictionary=[name for name in _leaf_columns(schema) if name not in _DISTINCT],
+            use_dictionary=_repeating_columns(schema),
             write_statistics=[name for name in schema.names if name in _FILTERED],
             # The Arrow schema would tell readers of dictionaries, which the table's schema does not know.
             store_schema=False,
         )
 
 
-def _leaf_columns(schema: pa.Schema) -> list[str]:
-    """The columns whose pages may be dictionary encoded, as Parquet spells their paths."""
+def _repeating_columns(schema: pa.Schema) -> list[str]:
+    """The columns whose pages are worth a dictionary, as Parquet spells their paths."""
     paths = []
     for field in schema:
+        if pa.types.is_decimal(field.type) or field.name in _DISTINCT:
+            continue
         if pa.types.is_map(field.type):
             paths += [f"{field.name}.key_value.key", f"{field.name}.key_value.value"]
         else:
