@@ -12,7 +12,7 @@ from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
 from cost_lakehouse.ingest import load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Written, write_delivery
+from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery
 from cost_lakehouse.sample_bills.columns import snake_case
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.delivery import Finding, FindingState
@@ -52,8 +52,8 @@ def assert_stored_is_expected(lake: Lake, written: Written) -> None:
     }
     with connect(lake) as connection:
         rows = connection.execute(
-            "select payer_account_id, currency_code, line_item_type, invoice_id, metric, delivered_exact from raw.control_totals "
-            "where line_items > 0"
+            "select payer_account_id, currency_code, line_item_type, invoice_id, metric, delivered_exact "
+            "from raw.control_totals where line_items > 0"
         ).fetchall()
         stored = connection.execute("select count(*), sum(line_item_unblended_cost) from raw.aws_cur").fetchone()
     assert stored is not None
@@ -74,13 +74,14 @@ def test_a_bill_with_this_oddity_is_loaded_to_the_last_digit(tmp_path: Path, fau
         {},
         {"headers": Headers.SNAKE},
         {"file_format": FileFormat.CSV_ZIP},
-        {"file_format": FileFormat.PARQUET},
+        {"file_format": FileFormat.PARQUET, "versioning": Versioning.OVERWRITE},
+        {"versioning": Versioning.OVERWRITE},
         {"prefix": ""},
         {"currency": "EUR", "discounts": False, "split_costs": False},
     ],
 )
 def test_a_bill_in_any_of_aws_s_layouts_is_loaded_to_the_last_digit(tmp_path: Path, options: dict[str, object]) -> None:
-    written, settings, finding = deliver(tmp_path, **options)  # type: ignore[arg-type]  # options are a Bill's
+    written, settings, finding = deliver(tmp_path, **options)
     assert_stored_is_expected(load(settings, finding), written)
 
 
@@ -92,7 +93,7 @@ def test_a_delivery_that_is_not_complete_is_waited_for(tmp_path: Path, fault: Fa
 
 
 def test_a_delivery_that_aws_is_refreshing_is_waited_for(tmp_path: Path) -> None:
-    _, _, finding = deliver(tmp_path, Fault.REFRESHING, file_format=FileFormat.PARQUET)
+    _, _, finding = deliver(tmp_path, Fault.REFRESHING, file_format=FileFormat.PARQUET, versioning=Versioning.OVERWRITE)
     assert finding.state is FindingState.WAITING
 
 

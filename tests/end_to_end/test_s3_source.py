@@ -10,7 +10,7 @@ import pytest
 from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, write_delivery
+from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.discovery import discover, open_store
 from tests.services.s3 import S3Server
@@ -42,7 +42,7 @@ def test_the_receipt_of_a_bill_in_s3_proves_what_the_receipt_of_the_folder_prove
 ) -> None:
     monkeypatch.setenv("BILLS_ACCESS_KEY", s3_server.access_key)
     monkeypatch.setenv("BILLS_SECRET_KEY", s3_server.secret_key)
-    bill = Bill(months=(MONTH,), rows=400, file_format=file_format)
+    bill = Bill(months=(MONTH,), rows=400, file_format=file_format, versioning=Versioning.OVERWRITE)
     written = write_delivery(tmp_path, bill, BillDelivery(month=MONTH, delivered_at=datetime(2026, 11, 3, tzinfo=UTC), files=2))
     for path in sorted(written.bucket_root.rglob("*")):
         if path.is_file():
