@@ -18,6 +18,7 @@ from cost_lakehouse.cli.status import show_status
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.orchestration.survey import holdings
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import Settings, load_settings
@@ -123,12 +124,29 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
 def _ending(settings: Settings, lake: Lake) -> None:
     """What the lake holds in the end, and how to look further."""
     say()
+    console().rule("The receipts: one for each load, refused ones too", align="left")
+    rows = [
+        (
+            each.source,
+            f"{each.billing_period:%Y-%m}",
+            each.delivery_id,
+            each.state,
+            each.files,
+            f"{each.rows:,}",
+            each.rejected,
+            each.digest[:16],
+        )
+        for each in receipts(lake)
+    ]
+    columns = ("source", "month", "delivery", "state", "files", "rows", "rejected values", "digest")
+    console().print(table(columns, rows, right=("files", "rows", "rejected values")))
+    say()
     console().rule("What the lake holds now", align="left")
     show_status(settings.file, as_json=False)
     say()
     with connect(lake, ["marts.daily_costs"]) as connection:
-        rows = connection.execute(LARGEST_SERVICES).fetchall()
-    shown = [(*row[:4], f"{Decimal(row[4]):.2f}") for row in rows]
+        largest = connection.execute(LARGEST_SERVICES).fetchall()
+    shown = [(*row[:4], f"{Decimal(row[4]):.2f}") for row in largest]
     console().print(
         table(
             ("source", "month", "service", "currency", "billed cost"),
@@ -141,4 +159,4 @@ def _ending(settings: Settings, lake: Lake) -> None:
     say("Look further:")
     say(f"  cost-lakehouse query --config {settings.file} '{EXAMPLE}'")
     say(f"  cost-lakehouse status --config {settings.file}")
-    say(f"  COST_LAKEHOUSE_CONFIG={settings.file} dagster dev     # the UI, from the project's folder")
+    say(f"  COST_LAKEHOUSE_CONFIG={settings.file} uv run dagster dev     # the UI; in the project's folder")

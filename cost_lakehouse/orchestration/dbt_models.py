@@ -105,7 +105,9 @@ class LakehouseDbt(DbtCliResource):
 
 def dbt_resource(project: DbtProject) -> DbtCliResource:
     """The dbt command for that project."""
-    return LakehouseDbt(project_dir=project, profiles_dir=str(project.project_dir), dbt_executable=dbt_executable())
+    return LakehouseDbt(
+        project_dir=str(project.project_dir), profiles_dir=str(project.project_dir), dbt_executable=dbt_executable()
+    )
 
 
 def _parse(settings: Settings, folder: Path, manifest: Path) -> None:

@@ -143,7 +143,10 @@ def _why(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
             data = event.step_failure_data
             told = data.user_failure_data
             if told is None:
-                problem, fix = (data.error.message.strip() if data.error else "The run failed."), ""
+                error = data.error
+                while error is not None and error.cause is not None:
+                    error = error.cause
+                problem, fix = (error.message.strip() if error else "The run failed."), ""
                 continue
             facts = {name: each.value for name, each in told.metadata.items()}
             problem = str(facts.get("problem") or told.description or "The run failed.")

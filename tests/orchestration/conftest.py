@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,11 +13,6 @@ import pytest
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
-
-with warnings.catch_warnings():
-    # sqlglot's own choice of a deprecated parser warns at import; that is no matter of ours.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import dagster_dbt as _dagster_dbt  # noqa: F401
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 BILLS = {

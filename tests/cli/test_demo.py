@@ -1,0 +1,199 @@
+"""The demo tells the whole story, and what it leaves is what its generator says must be there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_lines, changes_of, daily_cost_sensor
+from cost_lakehouse.orchestration.instance import command_instance
+from cost_lakehouse.orchestration.summary_sensor import summary_sensor
+from cost_lakehouse.orchestration.tags import SUMMARY_JOB
+from cost_lakehouse.sample_bills import Expected
+from cost_lakehouse.sample_bills import demo as story
+from cost_lakehouse.settings import load_settings
+from cost_lakehouse.summaries.stale import stale_slices
+from tests.cli.conftest import Told, command
+
+SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, date], Expected]:
+    """(source, month) -> what its last good delivery holds, by the generator's own sums."""
+    root = tmp_path_factory.mktemp("again")
+    steps = [story.first_deliveries(root), story.redelivery(root), story.late_refund(root)]
+    return {(name, written.delivery.month): written.expected for step in steps for name, written in step.deliveries}
+
+
+def test_the_demo_tells_four_steps_and_ends_well(demo: Told) -> None:
+    assert demo.result.exit_code == 0, demo.result.output
+    assert demo.result.exception is None or isinstance(demo.result.exception, SystemExit)
+    told = demo.result.stdout
+    for text in (
+        "1. ",
+        "2. ",
+        "3. ",
+        "4. ",
+        "closed and invoiced",
+        "31 rows are gone",
+        "18.75 USD",
+        '"12,34"',
+        "It was refused",
+    ):
+        assert text in told
+    assert "dagster dev" in told
+
+
+def test_the_published_marts_hold_exactly_what_was_delivered_last(
+    demo: Told, expected: dict[tuple[str, date], Expected]
+) -> None:
+    rows = demo.query(
+        "select source, billing_period, currency_code, sum(billed_cost) as cost from marts.daily_costs group by all"
+    )
+    published = {
+        (row["source"], date.fromisoformat(row["billing_period"]), row["currency_code"]): Decimal(row["cost"]) for row in rows
+    }
+    wanted = {(*slice_, currency): amount for slice_, each in expected.items() for currency, amount in each.total().items()}
+    assert published == wanted
+
+
+def test_status_shows_what_is_held_and_what_was_refused(demo: Told, expected: dict[tuple[str, date], Expected]) -> None:
+    shown = json.loads(command("status", "--json", "--config", demo.config).stdout)
+    by_slice = {(row["source"], date.fromisoformat(row["billing_period"])): row for row in shown}
+    assert by_slice.keys() == expected.keys()
+    for slice_, row in by_slice.items():
+        assert row["rows"] == expected[slice_].rows
+        assert {currency: Decimal(text) for currency, text in row["totals"].items()} == expected[slice_].total()
+        assert row["summarized"] is True
+        assert row["month"] == f"{slice_[1]:%Y-%m}"
+        assert datetime.fromisoformat(row["loaded_at"]).tzinfo is not None
+    refused = by_slice["acme-payer", OCTOBER]
+    assert (refused["state"], refused["delivery_id"]) == ("refused", "20261102T093621Z")
+    assert refused["refused_delivery_id"] == "20261102T183621Z"
+    assert "record 1, column lineItem/UnblendedCost: '12,34'" in refused["last_error"]
+    assert by_slice["acme-payer", SEPTEMBER]["state"] == "accepted"
+    assert by_slice["acme-payer", SEPTEMBER]["last_error"] is None
+
+
+def test_discover_shows_every_delivery_and_how_it_stands(demo: Told) -> None:
+    result = command("discover", "--json", "--config", demo.config)
+    assert result.exit_code == 0
+    found = {(row["source"], row["month"]): row for row in json.loads(result.stdout)}
+    assert {key: row["state"] for key, row in found.items()} == {
+        ("acme-payer", "2026-09"): "current",
+        ("acme-payer", "2026-10"): "refused",
+        ("globex-payer", "2026-09"): "current",
+        ("globex-payer", "2026-10"): "current",
+    }
+    assert not any(row["new"] for row in found.values())
+    assert found["acme-payer", "2026-09"]["files"] == 2
+    only = json.loads(
+        command("--config", demo.config, "discover", "--json", "--source", "globex-payer", "--month", "2026-10").stdout
+    )
+    assert [(row["source"], row["billing_period"]) for row in only] == [("globex-payer", "2026-10-01")]
+
+
+def test_a_query_as_csv_is_a_header_line_and_plain_values(demo: Told) -> None:
+    sql = (
+        "select date '2026-09-01' as day, cast(1234567.5 as decimal(38, 20)) as amount, null as nothing, "
+        "timestamp '2026-01-02 03:04:05' as moment, 1e-7 as small, map {'a': 'b'} as tags, true as yes, 'x,\"y\"' as text"
+    )
+    result = command("query", sql, "--format", "csv", "--config", demo.config)
+    assert result.exit_code == 0
+    (header, row) = list(csv.reader(io.StringIO(result.stdout)))
+    assert header == ["day", "amount", "nothing", "moment", "small", "tags", "yes", "text"]
+    assert row == ["2026-09-01", "1234567.5", "", "2026-01-02T03:04:05", "0.0000001", '{"a": "b"}', "true", 'x,"y"']
+
+
+def test_a_query_of_many_rows_comes_whole(demo: Told) -> None:
+    result = command("query", "select range as n from range(12345)", "--format", "csv", "--config", demo.config)
+    assert result.stdout.splitlines() == ["n", *map(str, range(12345))]
+    as_json = json.loads(
+        command("query", "select range as n from range(12345)", "--format", "json", "--config", demo.config).stdout
+    )
+    assert as_json == [{"n": number} for number in range(12345)]
+    assert json.loads(command("query", "select 1 as n where false", "--format", "json", "--config", demo.config).stdout) == []
+
+
+def test_a_wrong_query_fails_with_the_engines_words_and_prints_nothing_else(demo: Told) -> None:
+    result = command("query", "select nonsense from marts.daily_costs", "--config", demo.config)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nonsense" in result.stderr
+    assert "marts.daily_costs" in result.stderr
+
+
+def test_the_doctor_finds_everything_in_order(demo: Told) -> None:
+    result = command("doctor", "--config", demo.config)
+    assert result.exit_code == 0, result.stdout
+    assert "Everything is in order." in result.stdout
+    assert "source acme-payer" in result.stdout
+
+
+def test_summaries_are_on_record_for_exactly_the_months_they_were_built_for(demo: Told) -> None:
+    with command_instance(load_settings(Path(demo.config))) as instance:
+        records = instance.fetch_materializations(DAILY_COSTS, limit=100, ascending=True).records
+        materializations = [each.asset_materialization for each in records if each.asset_materialization]
+        assert [each.partition for each in materializations] == ["2026-09-01", "2026-10-01", "2026-10-01", "2026-09-01"]
+        (change,) = changes_of(materializations[-1])
+        assert Decimal(change["old"]) - Decimal(change["new"]) == Decimal("18.75")
+        facts = materializations[-1].metadata
+        assert "20261102T133621Z" in str(facts["delivery_ids"].value)
+        runs = instance.get_runs(dg.RunsFilter(job_name=SUMMARY_JOB))
+        assert {each.status for each in runs} == {dg.DagsterRunStatus.SUCCESS}
+        check = dg.AssetCheckKey(dg.AssetKey(["marts", "aws_daily_summary"]), "equals_the_raw_bill")
+        (execution,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+        assert execution.event is not None
+        evaluation = execution.event.asset_check_evaluation
+        assert evaluation is not None
+        assert evaluation.passed
+        assert evaluation.metadata["differences"].value == 0
+        assert evaluation.metadata["expected acme-payer 2026-09 USD"] == evaluation.metadata["actual acme-payer 2026-09 USD"]
+
+
+def test_the_daily_cost_sensor_tells_every_change_once(demo: Told) -> None:
+    sensor = daily_cost_sensor()
+    with command_instance(load_settings(Path(demo.config))) as instance:
+        first = sensor(dg.build_sensor_context(instance=instance))
+        assert isinstance(first, dg.SensorResult)
+        assert isinstance(first.skip_reason, dg.SkipReason)
+        lines = (first.skip_reason.skip_message or "").splitlines()
+        assert len(lines) == 6  # four first publications, a redelivery, a refund
+        assert lines[-1].startswith("acme-payer 2026-09: 4465.77837121674727940229 USD (was 4484.52837121674727940229")
+        again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+        assert isinstance(again, dg.SensorResult)
+        assert isinstance(again.skip_reason, dg.SkipReason)
+        assert again.skip_reason.skip_message == "marts.daily_costs did not change."
+        assert again.cursor == first.cursor
+
+
+def test_nothing_is_due_after_the_demo(demo: Told) -> None:
+    settings = load_settings(Path(demo.config))
+    assert stale_slices(Lake(settings)) == []
+    with command_instance(settings) as instance:
+        result = summary_sensor(settings)(dg.build_sensor_context(instance=instance))
+        assert isinstance(result, dg.SensorResult)
+        assert not result.run_requests
+    run = command("run", "--source", "globex-payer", "--config", demo.config)
+    assert run.exit_code == 0
+    assert "Nothing new to load; 2 deliveries are up to date." in run.stdout
+
+
+def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    result = command("demo", "--dir", str(tmp_path))
+    assert result.exit_code == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_change_without_an_old_total_says_so() -> None:
+    change = {"source": "acme", "month": "2026-09", "currency": "USD", "old": None, "new": "1.5"}
+    assert list(change_lines([change])) == ["acme 2026-09: 1.5 USD (was not there)"]
