@@ -1,0 +1,71 @@
+"""One program loads one delivery: ``python -m benchmarks.contenders NAME CONFIG OUT FILE...``, each in a process of its own.
+
+Only ``lakehouse`` gives types to the columns, proves the totals and commits; the others copy text to Parquet. Every import
+stands in its contender, so that none carries another's memory.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
+    """Delivery -> committed slice, with types, maps, control totals, receipt and proof."""
+    from cost_lakehouse.ingest import load_delivery
+    from cost_lakehouse.lake.catalog import Lake
+    from cost_lakehouse.settings import load_settings
+    from cost_lakehouse.sources.discovery import discover, open_store
+
+    del out, files  # the lake lies beside the configuration, and the delivery is found as it always is
+    settings = load_settings(config)
+    lake = Lake(settings)
+    source = settings.sources[0]
+    started = time.monotonic()
+    delivery = next(each.delivery for each in discover(settings, source) if each.delivery is not None)
+    result = load_delivery(lake, open_store(settings, source), delivery)
+    return {"seconds": time.monotonic() - started, "rows": result.receipt.rows}
+
+
+def polars(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
+    """The floor: every column stays text, nothing is summed."""
+    import polars as pl
+
+    del config
+    started = time.monotonic()
+    pl.scan_csv(list(files), infer_schema=False).sink_parquet(out / "copy.parquet", compression="zstd")
+    return {"seconds": time.monotonic() - started}
+
+
+def duckdb(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
+    """What many would write first: ``COPY`` of a CSV read as text."""
+    import duckdb as db
+
+    del config
+    started = time.monotonic()
+    with db.connect() as connection:
+        source = f"read_csv({[str(each) for each in files]}, all_varchar = true, header = true)"
+        connection.execute(f"copy (from {source}) to '{out / 'copy.parquet'}' (format parquet, compression zstd)")
+    return {"seconds": time.monotonic() - started}
+
+
+Contender = Callable[[Path, Path, Sequence[Path]], dict[str, object]]
+CONTENDERS: dict[str, Contender] = {"lakehouse": lakehouse, "polars": polars, "duckdb": duckdb}
+
+
+def main() -> int:
+    """Run one contender on an empty output and print what it measured."""
+    name, config, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    for old in (config.parent / "lake", out):
+        shutil.rmtree(old, ignore_errors=True)
+    out.mkdir(parents=True)
+    print(json.dumps(CONTENDERS[name](config, out, [Path(each) for each in sys.argv[4:]])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

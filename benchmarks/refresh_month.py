@@ -1,0 +1,40 @@
+"""One refresh of the newest month, measured inside: ``python -m benchmarks.refresh_month CONFIG [--first]``.
+
+``--first`` loads and summarises everything that is there; without it the newest month is loaded and summarised again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.in_process import InProcess
+from cost_lakehouse.orchestration.instance import command_instance
+from cost_lakehouse.orchestration.line_item_assets import LogProgress
+from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.discovery import discover
+
+
+def main() -> int:
+    """Load, then summarise, through Dagster as the command does; prints how long each took."""
+    settings = load_settings(Path(sys.argv[1]))
+    everything = "--first" in sys.argv
+    found = [each.delivery for each in discover(settings, settings.sources[0]) if each.delivery is not None]
+    chosen = found if everything else found[-1:]
+    with command_instance(settings) as instance:
+        runner = InProcess(settings, instance, LogProgress)
+        started = time.monotonic()
+        loads = [runner.load(each, force=True) for each in chosen]
+        loaded = time.monotonic()
+        summary = runner.summarize([Slice(each.source, each.billing_period) for each in chosen], force=True)
+        done = time.monotonic()
+    problems = [each.problem for each in loads if not each.ok] + ([] if summary.ok else [summary.problem])
+    print(json.dumps({"seconds": done - started, "load": loaded - started, "summarise": done - loaded, "problems": problems}))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

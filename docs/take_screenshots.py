@@ -1,0 +1,169 @@
+"""Makes the pictures of the docs from the real Dagster UI: starts ``dagster dev`` on a demo's lakehouse, looks, stops it.
+
+``uv run python docs/take_screenshots.py --dir DEMO`` after ``uv run cost-lakehouse demo --dir DEMO``. Needs a Chromium
+(``--chromium``), which the project itself does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+# A browser that is to take pictures has no business with anybody but the UI.
+BROWSER_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+)
+SETTLE_MILLISECONDS = 4_000
+START_SECONDS = 180
+
+
+# What the UI remembers in the browser: no greeting, no menu, and the groups of the graph that stand open.
+REMEMBERED = {
+    "communityNux": json.dumps("1"),
+    "dagster-nav-collapsed": "true",
+    "asset-graph-open-graph-nodes-global-__GLOBAL__": json.dumps(
+        {"expanded": ",".join(f"global@global:{group}" for group in ("line_items", "staging", "marts"))}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: the page's path, what must be on it, and how much of the window is kept."""
+
+    name: str
+    path: str
+    shows: str
+    width: int
+    height: int
+    kept_width: int | None = None  # from the left
+
+
+PICTURES = (
+    Picture("asset-graph", "/asset-groups", "daily_costs", 1900, 1180, 1560),
+    Picture("runs", "/runs", "load_line_items", 1500, 900),
+    Picture("line-items", "/assets/line_items/acme-payer?view=partitions&partition=2026-09-01", "receipt_digest", 1400, 1500),
+    Picture(
+        "checks", "/assets/marts/aws_daily_summary?view=checks&checkDetail=equals_the_raw_bill", "Evaluation result", 1400, 640
+    ),
+    Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 640),
+    Picture("automation", "/automation", "summaries_due", 1400, 560),
+)
+
+
+def main() -> int:
+    """Take every picture, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, default=ROOT / "demo", help="the folder of a finished demo")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(each.name for each in PICTURES)}")
+    wanted = parser.parse_args()
+    config: Path = wanted.dir.resolve() / "lakehouse.yaml"
+    if not config.is_file():
+        parser.error(f"{config} is not there; run `uv run cost-lakehouse demo --dir {wanted.dir}` first")
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    with dagster_ui(config) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=wanted.chromium, args=list(BROWSER_ARGUMENTS))
+        for picture in PICTURES:
+            if wanted.names and picture.name not in wanted.names:
+                continue
+            page = browser.new_page(viewport=ViewportSize(width=picture.width, height=picture.height), color_scheme="light")
+            for name, value in REMEMBERED.items():
+                page.add_init_script(f"localStorage.setItem({json.dumps(name)}, {json.dumps(value)})")
+            take(page, url, picture, wanted.out / f"{picture.name}.png")
+            page.close()
+            sys.stdout.write(f"{picture.name}.png\n")
+        browser.close()
+    return 0
+
+
+def take(page: Page, url: str, picture: Picture, file: Path) -> None:
+    """Open a page, wait for what it must show and for its drawing to end, and keep the picture."""
+    page.goto(f"{url}{picture.path}")
+    page.get_by_text(picture.shows).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    if picture.name == "asset-graph":
+        # Beside the list of groups the graph has no room; it stays where it is when the list goes.
+        page.locator("button").filter(has=page.locator('[aria-label^="panel_show"]')).last.click()
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
+    kept = picture.kept_width or picture.width
+    page.screenshot(path=file, clip=FloatRect(x=0, y=0, width=kept, height=picture.height))
+
+
+@contextmanager
+def dagster_ui(config: Path) -> Iterator[str]:
+    """``dagster dev`` on a configuration and a free port, its address as soon as it answers."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"},
+        "COST_LAKEHOUSE_CONFIG": str(config),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, stdout=log, stderr=log)
+        try:
+            wait_until_it_answers(f"{url}/server_info", process, log)
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_it_answers(address: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Ask until there is an answer.
+
+    Raises RuntimeError where the process ends before, or never answers.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log.seek(0)
+            raise RuntimeError(f"dagster dev ended: {log.read()[-3000:].decode(errors='replace')}")
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise RuntimeError(f"{address} did not answer within {START_SECONDS} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
