@@ -22,7 +22,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.dbt_models import LakehouseTranslator
 from cost_lakehouse.orchestration.decisions import month_text, months_between, partition_key
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.summary_build import Build, build, by_source, merged_checks, scratch_folder
+from cost_lakehouse.orchestration.summary_build import Build, Builder, by_source, merged_checks, scratch_folder
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
@@ -30,7 +30,7 @@ from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import stale_slices
 
 DATA_VERSION_TAG = "dagster/data_version"
-Event = dg.AssetMaterialization | dg.AssetCheckResult
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 class SummaryConfig(dg.Config):
@@ -66,6 +66,8 @@ def summary_assets(
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=SUMMARIES_POOL,
+        # Whatever is selected, all is built; but only so may a check that dbt skipped be missing from a run.
+        can_subset=True,
     )
     def summaries(context: dg.AssetExecutionContext, config: SummaryConfig, dbt: DbtCliResource) -> Iterator[Event]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
@@ -84,7 +86,7 @@ def summary_assets(
         failures: dict[str, list[str]] = {}
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder(settings, context.instance, context.run.run_id))
-            builds = _builds(context, dbt, settings, chosen, folder)
+            builds = _builds(context, Builder(dbt, manifest, translator, settings), chosen, folder)
             yield from merged_checks([check for each in builds for check in each.checks])
             yield from summary_checks(builds)
             for each in builds:
@@ -104,16 +106,14 @@ def summary_assets(
     return summaries
 
 
-def _builds(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, chosen: Sequence[Slice], folder: Path
-) -> list[Build]:
+def _builds(context: dg.AssetExecutionContext, builder: Builder, chosen: Sequence[Slice], folder: Path) -> list[Build]:
     """One build of everything; where that fails, one a source, so that a bad bill holds back no other."""
-    together = build(context, dbt, settings, chosen, folder / "all")
+    together = builder.build(chosen, folder / "all")
     sources = by_source(chosen)
     if together.ok or len(sources) == 1:
         return [together]
     context.log.warning(f"The build failed ({'; '.join(together.failures)}); building each source alone.")
-    return [build(context, dbt, settings, slices, folder / source) for source, slices in sources.items()]
+    return [builder.build(slices, folder / source) for source, slices in sources.items()]
 
 
 def materializations(

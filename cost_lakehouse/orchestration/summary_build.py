@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.dbt_models import dbt_environment
@@ -28,8 +28,7 @@ class Build:
     slices: tuple[Slice, ...]
     scratch: Path
     failures: list[str] = field(default_factory=list)
-    checks: list[dg.AssetCheckResult] = field(default_factory=list)
-    models: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # output name -> metadata
+    checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -53,27 +52,37 @@ def scratch_folder(settings: Settings, instance: dg.DagsterInstance, run_id: str
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def build(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, slices: Sequence[Slice], folder: Path
-) -> Build:
-    """Run ``dbt build`` on exactly those slices; nothing is published here, and a failing build is told, not raised."""
-    folder.mkdir(parents=True, exist_ok=True)
-    result = Build(tuple(sorted(slices)), folder / "scratch.duckdb")
-    with dbt_environment(settings, result.scratch):
-        invocation = dbt.cli(
-            build_arguments(result.slices), context=context, target_path=folder / "target", raise_on_error=False
-        )
-        for event in invocation.stream():
-            if isinstance(event, dg.AssetCheckResult):
-                result.checks.append(event)
-            elif isinstance(event, dg.Output):
-                result.models[event.output_name] = event.metadata
-        if not invocation.is_successful():
-            error = invocation.get_error()
-            result.failures = failures_in(folder / "target" / "run_results.json") or [
-                str(error or "dbt ended without a reason")
-            ]
-    return result
+@dataclass(frozen=True)
+class Builder:
+    """How dbt is run: the command, and how its models and tests are named in Dagster."""
+
+    dbt: DbtCliResource
+    manifest: Mapping[str, Any]
+    translator: DagsterDbtTranslator
+    settings: Settings
+
+    def build(self, slices: Sequence[Slice], folder: Path) -> Build:
+        """Run ``dbt build`` on exactly those slices; nothing is published here, and a failing build is told, not raised.
+
+        dbt is not told which assets were selected: models share a scratch database that is empty at first, so some of them
+        cannot be built without the others.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        result = Build(tuple(sorted(slices)), folder / "scratch.duckdb")
+        with dbt_environment(self.settings, result.scratch):
+            invocation = self.dbt.cli(
+                build_arguments(result.slices),
+                manifest=self.manifest,
+                dagster_dbt_translator=self.translator,
+                target_path=folder / "target",
+                raise_on_error=False,
+            )
+            result.checks = [each for each in invocation.stream() if isinstance(each, dg.AssetCheckEvaluation)]
+            if not invocation.is_successful():
+                error = invocation.get_error()
+                unread = [str(error or "dbt ended without a reason")]
+                result.failures = failures_in(folder / "target" / "run_results.json") or unread
+        return result
 
 
 def failures_in(run_results: Path) -> list[str]:
@@ -98,11 +107,11 @@ def by_source(slices: Sequence[Slice]) -> dict[str, list[Slice]]:
     return grouped
 
 
-def merged_checks(checks: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
-    """One result a check where several builds ran it: passed if all passed, told by the first that failed."""
-    merged: dict[tuple[dg.AssetKey | None, str | None], dg.AssetCheckResult] = {}
+def merged_checks(checks: Sequence[dg.AssetCheckEvaluation]) -> list[dg.AssetCheckEvaluation]:
+    """One evaluation a check where several builds ran it: passed if all passed, told by the first that failed."""
+    merged: dict[dg.AssetCheckKey, dg.AssetCheckEvaluation] = {}
     for each in checks:
-        key = (each.asset_key, each.check_name)
-        if key not in merged or (merged[key].passed and not each.passed):
-            merged[key] = each
+        known = merged.get(each.asset_check_key)
+        if known is None or (known.passed and not each.passed):
+            merged[each.asset_check_key] = each
     return list(merged.values())

@@ -33,14 +33,14 @@ def summary_check_specs() -> list[dg.AssetCheckSpec]:
     ]
 
 
-def summary_checks(builds: Sequence[Build]) -> list[dg.AssetCheckResult]:
+def summary_checks(builds: Sequence[Build]) -> list[dg.AssetCheckEvaluation]:
     """What the builds' comparisons say; no result where no build came that far."""
     rows = [row for each in builds for row in compared(each.scratch)]
     left_out = [row for each in builds for row in exclusions(each.scratch)]
     return [equals_raw(rows), nothing_left_out(left_out)] if rows else []
 
 
-def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckResult:
+def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckEvaluation:
     """The comparison as a check: each metric's expected and actual amount, differences first."""
     apart = [row for row in rows if row.days_apart]
     ordered = sorted(rows, key=lambda row: (not row.days_apart, row.source, row.billing_period, row.currency_code, row.metric))
@@ -60,16 +60,16 @@ def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckResult:
             name = f"{row.source} {row.billing_period:%Y-%m} {row.currency_code}"
             metadata[f"expected {name}"] = dg.MetadataValue.text(plain(row.expected))
             metadata[f"actual {name}"] = dg.MetadataValue.text(plain(row.actual))
-    return dg.AssetCheckResult(asset_key=DAILY_SUMMARY, check_name=EQUALS_RAW, passed=not apart, metadata=metadata)
+    return dg.AssetCheckEvaluation(asset_key=DAILY_SUMMARY, check_name=EQUALS_RAW, passed=not apart, metadata=metadata)
 
 
-def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckResult:
+def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckEvaluation:
     """The exclusion list as a check that warns."""
     lines = ["| source | month | reason | line item type | currency | amount | example |", "|---|---|---|---|---|---:|---|"]
     for row in rows[:ROWS_SHOWN]:
         place = f"{row.source} | {row.billing_period:%Y-%m} | {row.reason} | {row.line_item_type} | {row.currency_code}"
         lines.append(f"| {place} | {plain(row.amount)} | {row.example} |")
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         asset_key=DAILY_SUMMARY,
         check_name=NOTHING_LEFT_OUT,
         passed=not rows,

@@ -249,7 +249,11 @@ def test_the_schedule_asks_for_the_same_as_the_sensor(lakehouse: Lakehouse, inst
     lakehouse.deliver("acme", SEPTEMBER, 2)
     lakehouse.deliver("globex", OCTOBER, 2)
     loading = Loading(lakehouse, instance)
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2026, 11, 1, tzinfo=UTC))
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=datetime(2026, 11, 1, tzinfo=UTC),
+        repository_def=loading.defs.get_repository_def(),
+    )
     ticked = loading.schedule.evaluate_tick(context)
     by_schedule = {each.run_key for each in ticked.run_requests or []}
     assert by_schedule == {each.run_key for each in loading.tick().run_requests or []}
