@@ -17,7 +17,6 @@ from pydantic import Field
 
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.dbt_models import LakehouseTranslator
 from cost_lakehouse.orchestration.decisions import month_text, months_between, partition_key
@@ -27,7 +26,7 @@ from cost_lakehouse.orchestration.summary_checks import summary_check_specs, sum
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
-from cost_lakehouse.summaries.stale import stale_slices
+from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
 DATA_VERSION_TAG = "dagster/data_version"
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -74,10 +73,11 @@ def summary_assets(
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         lake = Lake(settings)
-        waiting = stale_slices(lake)
+        proven = proven_receipts(lake)
+        waiting = stale_slices(lake, proven)
         stale = [each.slice for each in waiting]
-        versions = {slice_: load.delivery_id for slice_, load in stored_loads(lake).items()}
-        versions |= {slice_: each.delivery_id for slice_, each in zip(stale, waiting, strict=True)}
+        versions = {slice_: receipt.delivery_id for slice_, receipt in proven.items()}
+        versions |= {each.slice: each.delivery_id for each in waiting}
         chosen = chosen_slices(stale, list(versions), window, config.force, config.slices)
         if not chosen:
             context.log.info("Every summary of these months is up to date with its line items; nothing to build.")
@@ -93,13 +93,16 @@ def summary_assets(
                 if not each.ok:
                     failures[", ".join(by_source(each.slices))] = each.failures
                     continue
+                ready = unmoved(proven, proven_receipts(lake), each.slices)
+                for slice_ in sorted({*each.slices} - {*ready}):
+                    context.log.warning(f"{slice_} was loaded again during the build; it is built again by the next one.")
                 try:
-                    published = publish(lake, each.scratch, each.slices)
+                    published = publish(lake, each.scratch, ready)
                 except CostLakehouseError as error:
                     failures[", ".join(by_source(each.slices))] = [str(error)]
                     continue
-                context.log.info(f"Published {', '.join(str(slice_) for slice_ in each.slices)}")
-                yield from materializations(keys, marts, each, published, versions)
+                context.log.info(f"Published {', '.join(str(slice_) for slice_ in ready)}")
+                yield from materializations(keys, marts, ready, published, versions)
         if failures:
             raise _failure(failures)
 
@@ -119,19 +122,18 @@ def _builds(context: dg.AssetExecutionContext, builder: Builder, chosen: Sequenc
 def materializations(
     keys: Mapping[str, dg.AssetKey],
     marts: Mapping[str, dg.AssetKey],
-    built: Build,
+    slices: Sequence[Slice],
     published: Sequence[PublishedSlice],
     versions: Mapping[Slice, str],
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialization of every model for exactly the months that were rebuilt, marts with what changed in them."""
-    months = sorted({each.billing_period for each in built.slices})
-    for month in months:
-        slices = [each for each in built.slices if each.billing_period == month]
-        ids = {each.source: versions.get(each, "") for each in slices}
+    for month in sorted({each.billing_period for each in slices}):
+        of_month = [each for each in slices if each.billing_period == month]
+        ids = {each.source: versions.get(each, "") for each in of_month}
         version = sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()[:16]
         for name, key in keys.items():
             mine = [each for each in published if each.table.split(".")[-1] == name and each.billing_period == month]
-            metadata: dict[str, Any] = {"slices": ", ".join(str(each) for each in slices), "delivery_ids": ids}
+            metadata: dict[str, Any] = {"slices": ", ".join(str(each) for each in of_month), "delivery_ids": ids}
             if name in marts:
                 metadata |= mart_metadata(mine)
             yield dg.AssetMaterialization(

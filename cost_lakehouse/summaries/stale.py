@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
@@ -29,18 +31,28 @@ class StaleSlice:
         return Slice(self.source, self.billing_period)
 
 
-def stale_slices(lake: Lake) -> list[StaleSlice]:
-    """Every slice to summarise, sorted. Reads the ledger and ``marts.bill_status``, no line items.
+def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
+    """The newest accepted receipt of every slice that holds what it proves.
 
-    A slice that holds something else than its newest accepted receipt proves (a load is under way or was killed) is left
-    out: its next load makes it whole.
+    A slice that holds something else (a load is under way or was killed) is left out: its next load makes it whole.
     """
-    published = _published(lake)
     stored = stored_loads(lake)
+    return {slice_: each for slice_, each in current_receipts(lake).items() if is_current(each, stored.get(slice_))}
+
+
+def unmoved(before: Mapping[Slice, Receipt], now: Mapping[Slice, Receipt], slices: Sequence[Slice]) -> list[Slice]:
+    """The slices that hold the same load as before: what was built from them in between is of that load.
+
+    A slice that was loaded meanwhile may have been read half-way between its receipt and its rows; it is stale again.
+    """
+    return [each for each in slices if each in before and each in now and before[each].load_id == now[each].load_id]
+
+
+def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None) -> list[StaleSlice]:
+    """Every slice to summarise, sorted. Reads the ledger and ``marts.bill_status``, no line items."""
+    published = _published(lake)
     stale = []
-    for slice_, receipt in current_receipts(lake).items():
-        if not is_current(receipt, stored.get(slice_)):
-            continue
+    for slice_, receipt in (proven_receipts(lake) if proven is None else proven).items():
         delivery_id, loaded_at = published.get(slice_, (None, None))
         # The time tells a delivery that was replaced under its own id.
         if (delivery_id, loaded_at) != (receipt.delivery_id, receipt.loaded_at):

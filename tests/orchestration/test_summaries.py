@@ -67,7 +67,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     made = Played([stale("acme", SEPTEMBER), stale("acme", OCTOBER), stale("globex", SEPTEMBER)])
     monkeypatch.setattr(Builder, "build", lambda _, slices, folder: made.build(slices, folder))
     monkeypatch.setattr(subject, "publish", made.publish)
-    monkeypatch.setattr(subject, "stale_slices", lambda _: made.stale)
+    monkeypatch.setattr(subject, "stale_slices", lambda *_: made.stale)
+    monkeypatch.setattr(subject, "unmoved", lambda before, now, slices: list(slices))
     monkeypatch.setattr("cost_lakehouse.orchestration.summary_sensor.stale_slices", lambda _: made.stale)
     return made
 
