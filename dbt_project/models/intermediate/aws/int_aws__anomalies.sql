@@ -93,14 +93,14 @@ daily_summary as (
     where {{ slice_filter() }}
 ),
 
--- Two tag keys of one line came to the same key, and one value is not shown.
+-- Two tag keys of one line came to the same key, and one value is not shown; the detail is an example.
 tag_collisions as (
     select
         source,
         billing_period,
         delivery_id,
         'tag keys that become one' as reason,
-        tags as detail,
+        min(tags) as detail,
         cast(null as varchar) as line_item_type,
         cast(null as varchar) as invoice_id,
         currency_code,
@@ -110,7 +110,7 @@ tag_collisions as (
         cast(null as bigint) as example_row_number
     from daily_summary
     where tag_collisions > 0
-    group by source, billing_period, delivery_id, tags, currency_code
+    group by source, billing_period, delivery_id, currency_code
 ),
 
 -- Net prices hold the discounts that unblended costs have on lines of their own: per invoice both come to the same bill.
