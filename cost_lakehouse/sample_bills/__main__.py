@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cost_lakehouse.sample_bills.bills import Bill, FileFormat, Headers, Versioning, months_from, usual_deliveries
@@ -67,7 +67,7 @@ def _months(text: str) -> tuple[date, ...]:
 
 
 def _month(text: str) -> date:
-    return datetime.strptime(text, "%Y-%m").date()
+    return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
 
 
 def _parser() -> argparse.ArgumentParser:

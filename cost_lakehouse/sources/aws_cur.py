@@ -209,7 +209,7 @@ class _Report:
         return delivery, ""
 
     def _athena_status(self) -> str:
-        """Why the Parquet files must not be read now: AWS's status table says UPDATING while it replaces them. "" if they may."""
+        """Why the Parquet files must not be read now (AWS's status table says UPDATING while it replaces them), or "" """
         if self._updating is None:
             self._updating = ""
             folder = f"{self._location.athena_folder}{STATUS_FOLDER}/"
@@ -228,7 +228,8 @@ class _Report:
             table = pq.read_table(io.BytesIO(content), columns=["status"])
         except (pa.ArrowInvalid, KeyError, OSError) as error:
             raise DeliveryFailed(
-                f"{self._store.describe(status_file.key)} cannot be read, so nobody knows whether AWS is replacing the files: {error}.",
+                f"{self._store.describe(status_file.key)} cannot be read, so nobody knows whether AWS is replacing the files: "
+                f"{error}.",
                 "Wait for the next delivery; remove the file if the report has no Athena integration any more.",
             ) from None
         return {str(value).strip().upper() for value in table.column("status").to_pylist()}

@@ -85,7 +85,7 @@ class LocalFolder:
         """
         path = self._path(folder)
         try:
-            names = sorted(os.listdir(path))
+            names = sorted(os.listdir(path))  # noqa: PTH208 - names only, and many of them
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -158,7 +158,7 @@ class _CheckedFile(io.RawIOBase):
         if self._read > self._expected.size:
             raise _changed(self._path)
         try:
-            self._check(os.stat(self._path))
+            self._check(Path(self._path).stat())
         except OSError:
             raise _changed(self._path) from None
 

@@ -28,6 +28,7 @@ class Body(Protocol):
         """At most so many bytes; none at the end."""
 
     def close(self) -> None:
+        """Drop the connection."""
         """Give the connection back."""
 
 
@@ -52,9 +53,11 @@ class ResumingReader(io.RawIOBase):
         self._body: Body | None = open_at(0)
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill ``buffer`` with what comes next, over a new connection where one broke; the bytes read, 0 at the end."""
         view = memoryview(buffer).cast("B")
         if not len(view):
             return 0
@@ -74,6 +77,7 @@ class ResumingReader(io.RawIOBase):
         return 0
 
     def close(self) -> None:
+        """Drop the connection."""
         self._drop()
         super().close()
 

@@ -10,7 +10,7 @@ from botocore.parsers import ResponseParserError
 
 from cost_lakehouse.errors import SourceError
 
-# Everything a boto3 call raises; botocore gives an answer that it cannot parse (a web page, say) an error outside of its own family.
+# Everything a boto3 call raises; an answer that botocore cannot parse (a web page, say) is an error outside of its family.
 S3_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 S3Failure = ClientError | BotoCoreError | ResponseParserError
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})

@@ -27,7 +27,8 @@ def test_the_story_has_two_sources_and_four_steps_in_time_order(story: tuple[Pat
     assert set(first.expected.total()) == {"USD", "EUR"}
     assert first.expected.rows == 8_000
     times = [max(written.delivery.delivered_at for _, written in step.deliveries) for step in steps]
-    assert times == sorted(times) and len(set(times)) == 4
+    assert times == sorted(times)
+    assert len(set(times)) == 4
     assert [step.refused for step in steps] == [False, False, False, True]
     assert all(step.sentence for step in steps)
 

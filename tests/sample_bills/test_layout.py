@@ -142,7 +142,8 @@ def test_only_purchases_have_an_invoice_while_the_month_is_open(
     with_invoice = {row["bill/BillType"] for row in opened if row["bill/InvoiceId"]}
     assert with_invoice == {"Purchase"}
     usage = [row for row in opened if row["lineItem/LineItemType"] == "Usage"]
-    assert usage and not any(row["bill/InvoiceId"] for row in usage)
+    assert usage
+    assert not any(row["bill/InvoiceId"] for row in usage)
 
 
 def test_csv_snake_case_headers_are_those_of_parquet(tmp_path: Path, parquet_bill: list[Written]) -> None:

@@ -124,7 +124,8 @@ def test_negations_take_back_covered_usage_exactly_and_one_offsets_several(csv_b
                 key = row["savingsPlan/SavingsPlanARN"], row["identity/TimeInterval"], row["lineItem/UsageType"]
                 costs[key] += decimal_of(row, "lineItem/UnblendedCost")
                 covered[key] += row["lineItem/LineItemType"] == "SavingsPlanCoveredUsage"
-    assert costs and set(costs.values()) == {Decimal(0)}
+    assert costs
+    assert set(costs.values()) == {Decimal(0)}
     assert max(covered.values()) > 1
 
 
@@ -169,7 +170,8 @@ def test_pods_and_tasks_share_their_instance_exactly_and_cost_nothing_of_their_o
             split[parent] += decimal_of(row, "splitLineItem/SplitCost") + decimal_of(row, "splitLineItem/UnusedCost")
     own = {row["lineItem/ResourceId"]: decimal_of(row, "lineItem/UnblendedCost") for row in rows}
     assert operations == {"EKSPod-EC2", "ECSTask-EC2"}
-    assert split and all(own[parent] == cost for parent, cost in split.items())
+    assert split
+    assert all(own[parent] == cost for parent, cost in split.items())
 
 
 def test_a_bill_without_discounts_has_133_columns_and_no_net_ones(tmp_path: Path) -> None:
