@@ -139,10 +139,6 @@ def committed_loads(history: SliceHistory) -> set[str]:
     return {each.load_id for each in history.accepted if each.loaded_at <= history.committed.loaded_at}
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 class _Load:
     """One attempt to load one delivery, under the slice's lock."""
 
@@ -187,9 +183,9 @@ class _Load:
         if loaded.rejected:
             shown = "; ".join(str(each) for each in loaded.rejected[:3])
             more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
+            count = f"{loaded.rejected_count:,} value{'' if loaded.rejected_count == 1 else 's'}"
             raise DeliveryRefused(
-                f"{self._slice}, delivery {self._delivery.delivery_id}: {_counted(loaded.rejected_count, 'value')} cannot be stored: "
-                f"{shown}{more}.",
+                f"{self._slice}, delivery {self._delivery.delivery_id}: {count} cannot be stored: {shown}{more}.",
                 "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
                 tuple(loaded.rejected),
                 loaded.rejected_count,
@@ -241,8 +237,8 @@ class _Load:
             raise DeliveryRefused(
                 f"{self._slice}: the bill of payer {', '.join(sorted(payers))} for {self._slice.month} is in the lake already, "
                 f"from source {source}; {self._slice.source} would add it up twice.",
-                f"Keep one of the two sources: set `paused: true` on {self._slice.source}. Where it is {source} under a new name, "
-                "give it its old name back: a slice belongs to its source's name.",
+                f"Keep one of the two sources: set `paused: true` on {self._slice.source}. Where it is {source} under another "
+                "name, give it its old name back: a slice belongs to its source's name.",
             )
 
     def _refused_receipt(self, error: CostLakehouseError) -> Receipt:
