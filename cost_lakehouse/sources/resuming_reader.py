@@ -28,7 +28,6 @@ class Body(Protocol):
         """At most so many bytes; none at the end."""
 
     def close(self) -> None:
-        """Drop the connection."""
         """Give the connection back."""
 
 
