@@ -10,14 +10,15 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
 from cost_lakehouse.orchestration.tags import DELIVERY_TAG, FAILURE_TAG, LINE_ITEMS, LOAD_JOB
 
-# More earlier runs than this change nothing: the longest wait is reached long before.
-_RUNS_LOOKED_AT = 25
 _MAY_PASS = {DeliveryFailed.__name__, DeliveryChanged.__name__}
 
 
 def ends_of_runs(instance: dg.DagsterInstance, tag: str, value: str) -> list[datetime | None]:
-    """When each run with that tag ended (UTC, aware); None for one that is queued or going on."""
-    records = instance.get_run_records(dg.RunsFilter(tags={tag: value}), limit=_RUNS_LOOKED_AT)
+    """When each run with that tag ended (UTC, aware); None for one that is queued or going on.
+
+    All of them: their number makes the next run key, and one that was used before would start nothing.
+    """
+    records = instance.get_run_records(dg.RunsFilter(tags={tag: value}))
     return [datetime.fromtimestamp(each.end_time, UTC) if each.end_time else _end_unknown(each) for each in records]
 
 
