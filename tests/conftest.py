@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.demo import demo as demo
 from tests.services.s3 import S3Server
 
 

@@ -21,7 +21,7 @@ from cost_lakehouse.sample_bills import Expected
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.stale import stale_slices
-from tests.cli.conftest import Told, command
+from tests.demo import Told, command
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 

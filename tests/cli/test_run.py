@@ -18,7 +18,7 @@ from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Finding, FindingState
-from tests.cli.conftest import command
+from tests.demo import command
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 BILL = Bill(months=(SEPTEMBER, OCTOBER), rows=200, seed=3)

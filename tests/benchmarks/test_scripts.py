@@ -1,0 +1,50 @@
+"""The benchmarks run, on bills too small to say anything about speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import history
+from benchmarks.measuring import Measured
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> str:
+    """A benchmark's stdout."""
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_load_is_measured_beside_two_copies(tmp_path: Path) -> None:
+    told = run("benchmarks.load_csv", "--rows", "2000", "--rounds", "1", "--out", str(tmp_path))
+
+    assert "2,000 rows" in told
+    rows = [line for line in told.splitlines() if line.startswith(("| cost-lakehouse", "| polars", "| DuckDB"))]
+    assert len(rows) == 3
+
+
+def test_the_cost_of_history_is_told_as_a_ratio_to_the_shortest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def took(module: str, config: str, *first: str) -> Measured:
+        """As if the lake with one month more needed half as long again; a real refresh is what many other tests do."""
+        seconds = 3.0 if "history-200-1" in config else 2.0
+        return Measured(seconds, seconds, seconds, 0, {"load": seconds / 2, "summarise": seconds / 2, "seconds": seconds})
+
+    monkeypatch.setattr(history, "measure", took)
+    monkeypatch.setattr(
+        "sys.argv", ["history", "--rows", "200", "--history", "0", "1", "--rounds", "3", "--out", str(tmp_path)]
+    )
+
+    assert history.main() == 0
+
+    told = capsys.readouterr().out
+    assert "| no history | 1.0 | 1.0 | 2.0 | 1.00 |" in told
+    assert "| 1 months of history | 1.5 | 1.5 | 3.0 | 1.50 |" in told
+    assert sorted(each.name for each in tmp_path.rglob("lakehouse.yaml")) == ["lakehouse.yaml"] * 2

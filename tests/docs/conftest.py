@@ -1,0 +1,30 @@
+"""What the examples of the docs run on: the demo's lakehouse, and a small one of its own for what changes something."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.sample_bills.__main__ import main as make_bills
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No example may see the variables that another one left behind, or the developer's."""
+    for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_CONFIG", "COST_LAKEHOUSE_SCRATCH", "DOWNLOAD_SCHEDULE"):
+        monkeypatch.setenv(name, "")
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def small_lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lakehouse.yaml and a source ``acme-payer`` with two small months, the last of them 2026-10."""
+    folder = tmp_path_factory.mktemp("small")
+    make_bills([str(folder / "bills"), "--rows", "200", "--months", "2026-09..2026-10"])
+    (folder / "lakehouse.yaml").write_text(
+        "lake: {first_month: 2026-09}\n"
+        "sources: [{name: acme-payer, kind: aws_cur, location: bills/acme-billing/cur/hourly-cur}]\n"
+    )
+    return folder

@@ -1,0 +1,126 @@
+"""What README and docs tell people to type is typed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.settings import load_settings
+from tests.demo import Told, command
+from tests.docs.pages import ROOT, Example, blocks, commands
+
+OURS = "uv run cost-lakehouse "
+# Commands that are not run here, each with the reason.
+ELSEWHERE = {
+    "uv run pytest": "it is what runs this",
+    "uv run cost-lakehouse demo": "the session's demo is this very command, told once for all tests",
+    "cd dbt_project": "belongs to the dbt commands",
+    "uv run dbt build": "tests/dbt runs it as a developer does",
+    "uv run dbt build --select daily_costs+": "tests/dbt builds the whole project; a selection adds only waiting",
+    "uv run dbt docs generate": "tests/dbt runs it",
+    "uv run cost-lakehouse run --force": "the same with --month is run",
+    "uv run dagster dev": "serves until it is stopped; docs/take_screenshots.py starts it",
+    "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
+    'DOWNLOAD_SCHEDULE="0 6 * * *" uv run dagster dev': "as above; tests of the schedule set the variable",
+    "uv run python -m benchmarks.load_csv": "tests/benchmarks runs it on a small bill",
+    "uv run python -m benchmarks.load_csv --rows 1000000 5000000 --only lakehouse --rounds 3": "as above",
+    "uv run python -m benchmarks.history": "as above",
+}
+DBT = [each for each in commands() if each.text.startswith("uv run dbt ") and each.text not in ELSEWHERE]
+COMMANDS = [each for each in commands() if each.text not in ELSEWHERE and each not in DBT]
+SECRETS = {"ACME_EXTERNAL_ID": "an-id", "MINIO_ACCESS_KEY": "a-key", "MINIO_SECRET_KEY": "a-secret"}
+
+
+def test_the_two_commands_of_the_readme_stand_in_it() -> None:
+    readme = {each.text for each in commands() if each.page.name == "README.md"}
+    assert {"uv run cost-lakehouse demo", "uv run pytest"} <= readme
+
+
+def test_nothing_is_excused_that_no_page_shows() -> None:
+    assert set(ELSEWHERE) <= {each.text for each in commands()}
+
+
+@pytest.mark.parametrize("example", COMMANDS, ids=str)
+def test_a_command_of_the_docs_works(
+    example: Example, demo: Told, small_lakehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert example.text.startswith(OURS), f"{example}: run it here, or excuse it in ELSEWHERE"
+    arguments = shlex.split(example.text.removeprefix(OURS))
+    # What only looks does so on the demo, which other tests share; what changes something has a lakehouse of its own.
+    monkeypatch.chdir(small_lakehouse if arguments[0] == "run" else demo.folder)
+
+    result = command(*arguments)
+
+    assert result.exit_code == 0, f"{example}: {example.text}\n{result.output}"
+
+
+def test_the_dbt_commands_of_the_docs_work_on_a_lake(demo: Told, tmp_path: Path) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copyfile(demo.config, tmp_path / "lakehouse.yaml")
+    (tmp_path / "lake").symlink_to(demo.folder / "lake")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COST_LAKEHOUSE_")}
+    assert DBT
+    # The build first: what is shown has to be there.
+    for example in sorted(DBT, key=lambda each: " build " not in each.text):
+        arguments = shlex.split(example.text.removeprefix("uv run dbt "))
+        program = str(Path(sys.executable).with_name("dbt"))
+
+        done = subprocess.run([program, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+        assert done.returncode == 0, f"{example}: {example.text}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("example", blocks("sql"), ids=str)
+def test_a_query_of_the_docs_has_an_answer(example: Example, demo: Told) -> None:
+    rows = demo.query(example.text)
+
+    if "delivered <> stored" in example.text:
+        assert rows == []  # the page says so
+    else:
+        assert rows, f"{example}: no rows"
+    if "as difference" in example.text:
+        assert {row["difference"] for row in rows} == {"0"}
+
+
+@pytest.mark.parametrize("example", blocks("yaml"), ids=str)
+def test_a_configuration_of_the_docs_is_valid(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text(example.text, encoding="utf-8")
+
+    assert load_settings(file).sources
+
+
+@pytest.mark.parametrize("example", blocks("json"), ids=str)
+def test_json_of_the_docs_is_json(example: Example) -> None:
+    json.loads(example.text)
+
+
+def test_what_the_readme_shows_of_the_demo_is_what_it_prints(demo: Told) -> None:
+    (shown,) = [each for each in blocks("text") if each.page.name == "README.md"]
+    printed = [" ".join(line.split()) for line in (demo.result.stdout + demo.result.stderr).splitlines()]
+
+    for line in shown.text.splitlines():
+        if line != "...":
+            assert any(each.startswith(" ".join(line.split())) for each in printed), line
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_that_the_code_says() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    said = "\n".join(each.read_text(encoding="utf-8") for each in (ROOT / "cost_lakehouse").rglob("*.py"))
+    # A message that is parted over two lines of code is one message.
+    said = re.sub(r'"\s*\n\s*f?"', "", said)
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+
+    assert len(messages) > 15
+    assert [each for each in messages if each not in said] == []
