@@ -23,9 +23,11 @@ _ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 def _first_of_month(value: Any) -> Any:
     """Accept ``2026-01`` (YAML text) as the first of that month."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}", value):
-        return f"{value}-01"
-    return value
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])(-01)?", value):
+        raise ValueError("write a month, such as 2026-01")
+    return f"{value[:7]}-01"
 
 
 Month = Annotated[date, BeforeValidator(_first_of_month)]
@@ -192,8 +194,16 @@ def load_settings(given: Path | None = None) -> Settings:
     path = find_config(given)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {error}", "Correct the file.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        # The place alone: YAML's own message quotes the line, which may hold what ought not to be shown.
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(
+            f"{path}{place}: not valid YAML, {getattr(error, 'problem', None) or 'unreadable'}.",
+            "Look at brackets, quotes, colons and indentation there.",
+        ) from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} must hold `lake:` and `sources:`.", "See lakehouse.example.yaml.")
     try:
@@ -226,7 +236,7 @@ def _with_environment(node: Any, field: str, file: Path) -> Any:
 
 def _explain(error: Any) -> str:
     """One line for one wrong field; the value is left out, as it may be a secret."""
-    place = ".".join(str(part) for part in error["loc"]).replace(".[", "[") or "the file"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".") or "the file"
     kind = error["type"]
     if kind == "extra_forbidden":
         return f"{place}: unknown key; remove it or correct its spelling"

@@ -53,6 +53,8 @@ def run_once(
     failed = bool(errors) or any(each.standing is Standing.FAILED for each in judged)
     if not due:
         say(nothing_new(judged))
+    for line in left_out(judged):
+        say(line)
     if not due and not (summarize and stale_slices(lake)):
         return EXIT_FAILED if failed else 0
     with LoadBar() as bar:
@@ -73,9 +75,17 @@ def is_due(judged: Judged, force: bool) -> bool:
 def nothing_new(judged: Sequence[Judged]) -> str:
     """Why there is nothing to load, for people."""
     current = sum(each.standing is Standing.CURRENT for each in judged)
-    lines = [f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."]
-    lines += [f"  {each.label}: {each.standing}: {each.reason}" for each in judged if each.standing is Standing.WAITING]
-    return "\n".join(lines)
+    return f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."
+
+
+def left_out(judged: Sequence[Judged]) -> list[str]:
+    """What is there, or ought to be, and is not loaded: a line each, and one a source for months before the first."""
+    lines = [f"  {each.label}: {each.standing}: {each.reason}" for each in judged if each.standing is Standing.WAITING]
+    early = [each for each in judged if each.standing is Standing.EARLY]
+    for source in dict.fromkeys(each.source for each in early):
+        months = [each.month for each in early if each.source == source]
+        lines.append(f"  {source}: {', '.join(months)} not loaded: before lake.first_month")
+    return lines
 
 
 def execute(

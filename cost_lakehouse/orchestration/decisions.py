@@ -24,6 +24,7 @@ class Standing(StrEnum):
     REFUSED = "refused"  # tried, and on record as refused: only a manual run tries again
     WAITING = "waiting"  # not complete yet
     FAILED = "failed"  # the manifest cannot be understood
+    EARLY = "before first month"  # the lake begins later: delivered, and left out on purpose
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, stored_loads
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.decisions import Judged, Standing
+from cost_lakehouse.orchestration.decisions import Judged, Standing, month_text
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Finding, FindingState
 from cost_lakehouse.sources.discovery import discover
@@ -42,15 +42,20 @@ def holdings(lake: Lake) -> Holdings:
 
 
 def survey(settings: Settings, source: SourceSettings, held: Holdings, month: date | None = None) -> list[Judged]:
-    """Every month of a source (or ``month`` alone) since ``lake.first_month``, each with how it stands.
+    """Every month of a source (or ``month`` alone), each with how it stands.
 
     Raises SourceError where the source cannot be listed.
     """
-    return [
-        judge(finding, held)
-        for finding in discover(settings, source, month)
-        if finding.billing_period is None or finding.billing_period >= settings.lake.first_month
-    ]
+    first = settings.lake.first_month
+    judged = []
+    for finding in discover(settings, source, month):
+        if finding.billing_period is not None and finding.billing_period < first:
+            judged.append(
+                Judged(finding, Standing.EARLY, f"lake.first_month is {month_text(first)}; an earlier one loads this too")
+            )
+        else:
+            judged.append(judge(finding, held))
+    return judged
 
 
 def judge(finding: Finding, held: Holdings) -> Judged:

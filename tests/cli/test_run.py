@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -120,6 +121,22 @@ def test_nothing_delivered_yet_is_no_failure(config: str) -> None:
     assert "Nothing is loaded yet." in command("status").stdout
 
 
+def test_months_that_wait_or_lie_before_the_first_are_told_beside_what_is_loaded(config: str, tmp_path: Path) -> None:
+    august = date(2026, 8, 1)
+    deliver(tmp_path, SEPTEMBER, 2)
+    deliver(tmp_path, OCTOBER, 2, Fault.MISSING_FILE)
+    write_delivery(
+        tmp_path / "bills",
+        replace(BILL, months=(august,)),
+        BillDelivery(month=august, delivered_at=datetime(2026, 9, 2, tzinfo=UTC)),
+    )
+    result = command("run", "--no-summarize")
+    assert result.exit_code == 0, result.output
+    assert "acme: 2026-08 not loaded: before lake.first_month" in result.stdout
+    assert "acme 2026-10: waiting:" in result.stdout
+    assert [row["month"] for row in json.loads(command("status", "--json").stdout)] == ["2026-09"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -145,8 +162,8 @@ def test_a_wrong_configuration_names_field_and_fix(tmp_path: Path) -> None:
     configure(tmp_path, "- {name: Acme, kind: aws_cur, location: x, colour: red}")
     result = command("discover")
     assert result.exit_code == 2
-    assert "sources.0.name: use lower-case letters" in result.stderr
-    assert "sources.0.colour: unknown key" in result.stderr
+    assert "sources[0].name: use lower-case letters" in result.stderr
+    assert "sources[0].colour: unknown key" in result.stderr
 
 
 def test_a_paused_source_is_left_out_unless_named(config: str, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""A wrong configuration names the field and the fix, and never shows a secret."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.settings import Settings, load_settings
+
+SOURCE = "sources: [{name: acme, kind: aws_cur, location: 'bucket/cur/hourly'}]"
+
+
+def read(folder: Path, text: str) -> Settings:
+    file = folder / "lakehouse.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_settings(file)
+
+
+def test_defaults_need_no_server_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = read(tmp_path, f"lake: {{first_month: 2026-03}}\n{SOURCE}")
+    assert (settings.warehouse, settings.catalog_file) == (tmp_path / "lake/warehouse", tmp_path / "lake/catalog.db")
+    assert settings.lake.first_month == date(2026, 3, 1)
+    assert settings.source("acme").location == "bucket/cur/hourly"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lake: {engin: duckdb}", "lake.engin: unknown key"),
+        ("lake: {first_month: soon}", "lake.first_month: write a month, such as 2026-01"),
+        ("lake: {first_month: 2026-13}", "lake.first_month: write a month"),
+        ("lake: {engine: trino}", "lake.engine: this version runs on duckdb only"),
+        ("lakes: {}", "lakes: unknown key"),
+        ("sources: [{name: A, kind: aws_cur, location: x}]", r"sources\[0\].name: use lower-case"),
+        (f"sources: [{{name: {'a' * 41}, kind: aws_cur, location: x}}]", "at most 40 characters"),
+        ("sources: [{name: a, kind: aws_curr, location: x}]", r"sources\[0\].kind: Input should be 'aws_cur'"),
+        ("sources: [{name: a, kind: aws_cur}]", r"sources\[0\].location: is missing; add it"),
+        ("sources: [{name: a, kind: aws_cur, location: x, region: r}]", "region only fits a location that starts with s3://"),
+        ("sources: [{name: a, kind: aws_cur, location: 's3://b/x', access_key: k}]", "access_key and secret_key go together"),
+        (
+            "sources: [{name: a, kind: aws_cur, location: x}, {name: a, kind: aws_cur, location: y}]",
+            "the name 'a' is used twice",
+        ),
+        ("sources: [", "line 1, column 11: not valid YAML"),
+        ("- a\n- b", "must hold `lake:` and `sources:`"),
+    ],
+)
+def test_what_is_wrong_is_said_by_field_with_its_fix(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        read(tmp_path, text)
+
+
+def test_a_reference_to_the_environment_is_read_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILL_PLACE", "somewhere")
+    assert read(tmp_path, SOURCE.replace("bucket", "${BILL_PLACE}")).source("acme").location == "somewhere/cur/hourly"
+
+
+def test_a_variable_that_is_not_set_is_named_with_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BILL_PLACE", raising=False)
+    with pytest.raises(ConfigurationError, match=r"sources\[0\].location needs the environment variable BILL_PLACE"):
+        read(tmp_path, SOURCE.replace("bucket", "${BILL_PLACE}"))
+
+
+def test_a_secret_is_in_no_message_and_no_text_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILL_SECRET", "hunter2")
+    secret = "sources: [{name: a, kind: aws_cur, location: '%s', access_key: k, secret_key: '${BILL_SECRET}', region: r%s}]"
+    assert "hunter2" not in repr(read(tmp_path, secret % ("s3://b/x", "")))
+    with pytest.raises(ConfigurationError) as wrong:
+        read(tmp_path, secret % ("s3://b/x", ", colour: red"))
+    assert "hunter2" not in str(wrong.value)
+    with pytest.raises(ConfigurationError) as misplaced:
+        read(tmp_path, secret % ("folder", ""))
+    assert "hunter2" not in str(misplaced.value)
+
+
+def test_a_source_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Known sources: acme"):
+        read(tmp_path, SOURCE).source("nope")
+
+
+def test_a_missing_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no configuration file .*lakehouse.example.yaml"):
+        load_settings(tmp_path / "absent.yaml")
