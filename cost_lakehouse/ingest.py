@@ -111,7 +111,7 @@ def load_delivery(
     started = time.monotonic()
     slice_ = Slice(delivery.source, delivery.billing_period)
     with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS):
-        history = history_of(slice_, receipts(lake), stored_loads(lake, [slice_]))
+        history = history_of(slice_, receipts(lake, slice_), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
         for name in LEDGERS:
             on_record = {each.load_id for each in (*history.accepted, *history.refused)}
@@ -212,7 +212,8 @@ class _Load:
         proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._loaded.totals.row_count, totals)
         receipt = self._receipt(ACCEPTED, "", proof)
         files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
-        record_accepted(self._lake, receipt, totals, files, committed_loads(self._history))
+        refused = {each.load_id for each in self._history.refused}
+        record_accepted(self._lake, receipt, totals, files, committed_loads(self._history), refused)
         replace_slices(
             self._lake,
             RAW_TABLE,

@@ -22,11 +22,12 @@ from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, RECEIPTS
 LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
 
 
-def receipts(lake: Lake) -> list[Receipt]:
-    """Every receipt, oldest first."""
+def receipts(lake: Lake, slice_: Slice | None = None) -> list[Receipt]:
+    """Every receipt, or those of one slice, oldest first."""
+    where = "true" if slice_ is None else slice_.condition
     with connect(lake, ["raw.receipts"]) as connection:
         rows = connection.execute(
-            f"select {', '.join(RECEIPTS.names)} from raw.receipts order by loaded_at, load_id"
+            f"select {', '.join(RECEIPTS.names)} from raw.receipts where {where} order by loaded_at, load_id"
         ).fetchall()
     return [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
 
@@ -61,8 +62,8 @@ def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[S
         return {}
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
-            "select distinct source, delivery_id, payer_account_id from raw.control_totals where billing_period = ?",
-            [slice_.billing_period],
+            "select distinct source, delivery_id, payer_account_id from raw.control_totals "
+            f"where billing_period = date '{slice_.billing_period.isoformat()}'"
         ).fetchall()
     found: dict[str, set[str]] = {}
     for source, delivery_id, payer in rows:
@@ -72,12 +73,17 @@ def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[S
 
 
 def record_accepted(
-    lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], committed_loads: set[str]
+    lake: Lake,
+    receipt: Receipt,
+    totals: Sequence[dict[str, Any]],
+    files: Sequence[dict[str, Any]],
+    committed_loads: set[str],
+    refused_loads: set[str],
 ) -> None:
     """Put an accepted load on record, its receipt last.
 
     A repeated load of a delivery takes the place of its earlier totals and files, so that nobody adds them up twice. So do
-    the records of loads that were killed before their commit (all that are not in ``committed_loads``): they never happened.
+    the records of loads that were killed before their commit (neither committed nor refused): they never happened.
     """
 
     def never_happened(table: Table, file: DataFile) -> bool:
@@ -86,17 +92,12 @@ def record_accepted(
     def repeated(table: Table, file: DataFile) -> bool:
         return never_happened(table, file) or delivery_of(table, file) == receipt.delivery_id
 
+    def killed(table: Table, file: DataFile) -> bool:
+        return never_happened(table, file) and load_of(file) not in refused_loads
+
     _replace(lake, "raw.files", FILES, receipt, files, repeated)
     _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, repeated)
-    refused_loads = {each.load_id for each in receipts(lake) if each.state == REFUSED}
-    _replace(
-        lake,
-        "raw.receipts",
-        RECEIPTS,
-        receipt,
-        [_naive(receipt)],
-        lambda table, file: never_happened(table, file) and load_of(file) not in refused_loads,
-    )
+    _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], killed)
 
 
 def record_refused(lake: Lake, receipt: Receipt) -> None:

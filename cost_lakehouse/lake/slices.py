@@ -23,5 +23,10 @@ class Slice:
         """The slice's folder below a table's ``data`` folder; its spelling lets DuckDB skip other slices' files."""
         return f"source={self.source}/billing_period={self.billing_period.isoformat()}"
 
+    @property
+    def condition(self) -> str:
+        """The slice as an SQL condition. Literals, not parameters: only these let DuckDB skip other slices' files."""
+        return f"source = '{self.source}' and billing_period = date '{self.billing_period.isoformat()}'"
+
     def __str__(self) -> str:
         return f"{self.source} {self.month}"

@@ -146,10 +146,7 @@ def _old_totals(lake: Lake, slices: Sequence[Slice]) -> dict[tuple[str, Slice], 
 
 def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[Slice]) -> dict[Slice, dict[str, Decimal]]:
     """Each slice that has rows -> currency -> the sum of the mart's cost column."""
-    # Literals, not parameters: only these let DuckDB skip other slices' files. Source names need no quoting.
-    wanted = " or ".join(
-        f"(source = '{each.source}' and billing_period = date '{each.billing_period.isoformat()}')" for each in slices
-    )
+    wanted = " or ".join(f"({each.condition})" for each in slices)
     rows = connection.execute(
         f"select source, billing_period, coalesce(currency_code, ''), sum({MARTS[table]}) "
         f"from {table} where {wanted} group by 1, 2, 3"

@@ -148,3 +148,17 @@ def test_two_processes_that_load_different_slices_at_once_both_land(tmp_path: Pa
     assert set(current_slices(workshop.lake)) == {Slice("acme", month) for month in months}
     with connect(workshop.lake) as connection:
         assert connection.execute("select sum(rows) from raw.receipts").fetchone() == (2,)
+
+
+def test_many_slices_do_not_leave_a_manifest_each(lake: Lake) -> None:
+    slices = [Slice(f"s{number}", date(2026, 1, 1)) for number in range(45)]
+    for each in slices:
+        put(lake, each, "d1", "1")
+    table = lake.table("marts.costs")
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert len(snapshot.manifests(table.io)) <= 20
+
+    put(lake, slices[7], "d2", "5")
+
+    assert sum(cost for _, cost in costs(lake)) == 44 + 5
