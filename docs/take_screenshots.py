@@ -69,7 +69,7 @@ PICTURES = (
     Picture(
         "checks", "/assets/marts/aws_daily_summary?view=checks&checkDetail=equals_the_raw_bill", "Evaluation result", 1400, 640
     ),
-    Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 640),
+    Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 790),
     Picture("automation", "/automation", "summaries_due", 1400, 560),
 )
 
