@@ -44,20 +44,21 @@ def in_process(work: Callable[[], Any]) -> tuple[int, Any]:
     return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0), (json.loads(answer) if answer else None)
 
 
-def counted(work: Callable[[], object], kill_at: int | None = None) -> tuple[int, int]:
-    """How many calls into this project and pyiceberg ``work`` makes until its commit, and in all.
+def counted(work: Callable[[], object], kill_at: int | None = None, after_commit: bool = False) -> tuple[int, int]:
+    """How many calls into this project and pyiceberg ``work`` makes until its commit, and after it.
 
-    The process is killed at the given one.
+    The process is killed at the given one, counted from the start or from the commit.
     """
-    calls = until_commit = 0
+    calls = 0
+    until_commit: int | None = None
 
     def watch(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls, until_commit
         if event == "return" and frame.f_code.co_name == "replace_slices":
-            until_commit = calls
+            until_commit, calls = calls, 0
         if event == "call" and any(part in frame.f_code.co_filename for part in _WATCHED):
             calls += 1
-            if calls == kill_at:
+            if calls == kill_at and after_commit == (until_commit is not None):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.setprofile(watch)
@@ -65,7 +66,7 @@ def counted(work: Callable[[], object], kill_at: int | None = None) -> tuple[int
         work()
     finally:
         sys.setprofile(None)
-    return until_commit, calls
+    return until_commit or 0, calls
 
 
 def deliver(folder: Path, number: int) -> None:
@@ -108,12 +109,12 @@ def main(folder: Path, points: int) -> None:
     deliver(folder, 1)
     in_process(lambda: Workshop(folder).load().outcome)
     deliver(folder, 2)
-    _, (until_commit, calls) = in_process(lambda: counted(Workshop(folder).load))
+    _, (until_commit, rest) = in_process(lambda: counted(Workshop(folder).load))
     before = [until_commit * (2 * point + 1) // (2 * (points - AFTER_COMMIT)) for point in range(points - AFTER_COMMIT)]
-    after = [until_commit + (calls - until_commit) * (point + 1) // (AFTER_COMMIT + 2) for point in range(AFTER_COMMIT)]
-    for number, kill_at in enumerate(before + after, 3):
+    after = [1 + rest * point // AFTER_COMMIT for point in range(AFTER_COMMIT)]
+    for number, (kill_at, late) in enumerate([*((each, False) for each in before), *((each, True) for each in after)], 3):
         deliver(folder, number)
-        ended_by, _ = in_process(lambda kill_at=kill_at: counted(Workshop(folder).load, kill_at))  # type: ignore[misc]
+        ended_by, _ = in_process(lambda kill_at=kill_at, late=late: counted(Workshop(folder).load, kill_at, late))  # type: ignore[misc]
         _, recovery = in_process(lambda: recover(folder))
         print(json.dumps({"number": number, "killed": ended_by == signal.SIGKILL, **recovery}), flush=True)
 
