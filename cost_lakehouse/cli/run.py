@@ -167,6 +167,6 @@ def tell_summary(summary: SummaryOutcome) -> None:
     for failed in summary.failed_checks:
         say(f"  failed: {failed}")
     for warning in summary.warnings:
-        say(f"  worth a look: {warning}")
+        say(f"  worth a look: {warning} (marts.bill_findings lists each)")
     if not summary.ok:
         tell_problem(summary.problem)

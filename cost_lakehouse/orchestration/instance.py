@@ -25,6 +25,9 @@ INSTANCE_RULES = """\
 # Written by cost-lakehouse on first use; it is yours to change.
 telemetry:
   enabled: false
+nux:
+  # No newsletter dialog over the first page.
+  enabled: false
 concurrency:
   pools:
     # Everything that names a pool has one writer: a source's line items, and the summaries.
