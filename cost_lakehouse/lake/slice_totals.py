@@ -23,13 +23,12 @@ class CurrencyTotal:
 
 def totals_by_delivery(lake: Lake, only: Slice | None = None) -> dict[tuple[Slice, str], dict[str, CurrencyTotal]]:
     """(slice, delivery id) -> currency -> its unblended total; of all slices, or of one."""
-    where = "and source = ? and billing_period = ?" if only else ""
-    parameters = [UNBLENDED, *([only.source, only.billing_period] if only else [])]
+    where = f"and {only.condition}" if only else ""
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
             "select source, billing_period, delivery_id, currency_code, sum(delivered), sum(stored), sum(rounding) "
             f"from raw.control_totals where metric = ? {where} group by all order by all",
-            parameters,
+            [UNBLENDED],
         ).fetchall()
     found: dict[tuple[Slice, str], dict[str, CurrencyTotal]] = {}
     for source, billing_period, delivery_id, currency, delivered, stored, rounding in rows:
