@@ -37,11 +37,6 @@ def say(text: str = "") -> None:
     console().print(text, soft_wrap=True)
 
 
-def note(text: str) -> None:
-    """A line on stderr for people."""
-    console(stderr=True).print(text, soft_wrap=True)
-
-
 def tell_problem(problem: str, fix: str = "") -> None:
     """What went wrong and where, and what to do about it, on stderr."""
     terminal = console(stderr=True)

@@ -40,14 +40,6 @@ def delivery_of(table: Table, file: DataFile) -> str:
     return str(from_bytes(StringType(), (file.lower_bounds or {})[field.field_id]))
 
 
-def current_slices(lake: Lake, table_name: str = "raw.aws_cur") -> dict[Slice, str]:
-    """Every slice that has rows -> the delivery id of its rows. Reads no data."""
-    table = lake.table_or_none(table_name)
-    if table is None:
-        return {}
-    return {slice_of(file): delivery_of(table, file) for file in data_files(table)}
-
-
 @dataclass(frozen=True)
 class StoredLoad:
     """Which load a slice's rows come from. ``load_id`` is None where the files were rewritten since (compaction)."""
@@ -56,9 +48,9 @@ class StoredLoad:
     load_id: str | None
 
 
-def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None) -> dict[Slice, StoredLoad]:
-    """Every slice of ``raw.aws_cur`` that has rows (of the given ones) -> the load they come from. Reads no data."""
-    table = lake.table("raw.aws_cur")
+def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None, table_name: str = "raw.aws_cur") -> dict[Slice, StoredLoad]:
+    """Every slice of a table that has rows (of the given ones) -> the load they come from. Reads no data."""
+    table = lake.table(table_name)
     return {slice_of(file): StoredLoad(delivery_of(table, file), load_of(file)) for file in data_files(table, slices)}
 
 

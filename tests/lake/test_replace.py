@@ -14,7 +14,7 @@ import pytest
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import current_slices, data_files
+from cost_lakehouse.lake.data_files import data_files, stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
@@ -49,6 +49,10 @@ def put(lake: Lake, slice_: Slice, delivery: str, *costs: str) -> None:
     replace_slices(lake, "marts.costs", [slice_], writer.files, {"delivery-id": delivery})
 
 
+def deliveries(lake: Lake) -> dict[Slice, str]:
+    return {slice_: load.delivery_id for slice_, load in stored_loads(lake, table_name="marts.costs").items()}
+
+
 def costs(lake: Lake) -> list[tuple[date, Decimal]]:
     with connect(lake) as connection:
         return connection.execute("select billing_period, cost from marts.costs order by all").fetchall()
@@ -63,14 +67,14 @@ def test_one_replacement_is_one_snapshot_and_leaves_other_slices_alone(lake: Lak
 
     assert len(lake.table("marts.costs").metadata.snapshots) == before + 1
     assert costs(lake) == [(OCTOBER.billing_period, Decimal(3)), (NOVEMBER.billing_period, Decimal(5))]
-    assert current_slices(lake, "marts.costs") == {OCTOBER: "d2", NOVEMBER: "d1"}
+    assert deliveries(lake) == {OCTOBER: "d2", NOVEMBER: "d1"}
 
 
 def test_a_slice_can_be_replaced_by_nothing(lake: Lake) -> None:
     put(lake, OCTOBER, "d1", "1")
     put(lake, OCTOBER, "d2")
     assert costs(lake) == []
-    assert current_slices(lake, "marts.costs") == {}
+    assert deliveries(lake) == {}
 
 
 def test_the_snapshot_says_which_delivery_it_holds(lake: Lake) -> None:
@@ -88,7 +92,7 @@ def test_threads_that_replace_different_slices_at_once_all_land(lake: Lake) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(current_slices(lake, "marts.costs")) == slices
+    assert sorted(deliveries(lake)) == slices
 
 
 def test_threads_that_replace_the_same_slice_at_once_never_add_up(lake: Lake) -> None:
@@ -145,7 +149,7 @@ def test_two_processes_that_load_different_slices_at_once_both_land(tmp_path: Pa
     processes = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), month.isoformat()]) for month in months]
 
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    assert set(current_slices(workshop.lake)) == {Slice("acme", month) for month in months}
+    assert set(stored_loads(workshop.lake)) == {Slice("acme", month) for month in months}
     with connect(workshop.lake) as connection:
         assert connection.execute("select sum(rows) from raw.receipts").fetchone() == (2,)
 
