@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.maintenance_settings import MaintenanceSettings
+from cost_lakehouse.store_settings import StoreSettings, read_store_config
+from cost_lakehouse.strict import Strict
+from cost_lakehouse.trino_settings import TrinoSettings
 
 CONFIG_VARIABLE = "COST_LAKEHOUSE_CONFIG"
 DEFAULT_CONFIG = "lakehouse.yaml"
 DEFAULT_DOWNLOAD_SCHEDULE = "0 */2 * * *"
+CATALOG_BACKENDS = ("sqlite", "postgresql")
 SOURCE_NAME = re.compile(r"[a-z0-9-]+")
 SOURCE_NAME_MAX = 40
 _ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -33,38 +40,37 @@ def _first_of_month(value: Any) -> Any:
 Month = Annotated[date, BeforeValidator(_first_of_month)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LakeSettings(_Strict):
+class LakeSettings(Strict):
     """Where bills are kept, and the SQL engine that summarises them."""
 
     engine: Literal["duckdb", "trino"] = "duckdb"
-    catalog: str = "sqlite:///lake/catalog.db"
+    # A SQLAlchemy URL; secret because it may hold a password.
+    catalog: SecretStr = SecretStr("sqlite:///lake/catalog.db")
     warehouse: str = "lake/warehouse"
     first_month: Month = date(2020, 1, 1)
-
-    @field_validator("engine")
-    @classmethod
-    def _engine_is_built(cls, value: str) -> str:
-        if value == "trino":
-            raise ValueError("this version runs on duckdb only; set `engine: duckdb`")
-        return value
+    trino: TrinoSettings | None = None
+    store: StoreSettings | None = None
+    store_config: str | None = None
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
     @field_validator("catalog")
     @classmethod
-    def _catalog_is_sqlite(cls, value: str) -> str:
-        if not value.startswith("sqlite:///"):
-            raise ValueError("this version keeps its catalog in SQLite; write sqlite:///PATH")
+    def _catalog_is_known(cls, value: SecretStr) -> SecretStr:
+        try:
+            url = make_url(value.get_secret_value())
+        except ArgumentError:
+            raise ValueError("write sqlite:///PATH or postgresql://USER:${PASSWORD}@HOST/DATABASE") from None
+        if url.get_backend_name() not in CATALOG_BACKENDS or not url.database:
+            raise ValueError("the catalog is kept in SQLite (sqlite:///PATH) or PostgreSQL (postgresql://USER@HOST/DATABASE)")
         return value
 
     @field_validator("warehouse")
     @classmethod
-    def _warehouse_is_a_folder(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError("this version keeps its warehouse in a folder; write a path")
-        return value
+    def _warehouse_is_a_folder_or_s3(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if separator and (scheme != "s3" or not rest.strip("/")):
+            raise ValueError("write a folder, or s3://bucket/prefix")
+        return value.rstrip("/") if separator else value
 
     @field_validator("first_month")
     @classmethod
@@ -73,8 +79,35 @@ class LakeSettings(_Strict):
             raise ValueError("write a month, such as 2026-01")
         return value
 
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> LakeSettings:
+        if self.store is not None and self.store_config is not None:
+            raise ValueError("store and store_config say the same thing; keep one of them")
+        if (self.store is not None or self.store_config is not None) and not self.is_s3:
+            raise ValueError("store and store_config go with a warehouse that starts with s3://")
+        if self.engine == "duckdb" and self.trino is not None:
+            raise ValueError("trino goes with `engine: trino`")
+        if self.engine == "trino":
+            if self.trino is None:
+                raise ValueError("`engine: trino` needs `trino:` with at least its host")
+            if self.is_sqlite or not self.is_s3:
+                raise ValueError(
+                    "`engine: trino` needs what Trino can reach: `catalog: postgresql://...` and `warehouse: s3://bucket/prefix`"
+                )
+        return self
 
-class SourceSettings(_Strict):
+    @property
+    def is_s3(self) -> bool:
+        """Whether the warehouse is an S3-compatible store."""
+        return self.warehouse.startswith("s3://")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the catalog is a SQLite file."""
+        return make_url(self.catalog.get_secret_value()).get_backend_name() == "sqlite"
+
+
+class SourceSettings(Strict):
     """One place a bill arrives from."""
 
     name: str
@@ -117,7 +150,7 @@ class SourceSettings(_Strict):
         return self.location.startswith("s3://")
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """Everything ``lakehouse.yaml`` says. Relative paths are relative to that file (``base``)."""
 
     lake: LakeSettings = LakeSettings()
@@ -138,14 +171,28 @@ class Settings(_Strict):
         return (self.base / Path(value).expanduser()).resolve()
 
     @property
-    def warehouse(self) -> Path:
-        """The folder that holds the Iceberg tables."""
-        return self.path(self.lake.warehouse)
+    def warehouse(self) -> str:
+        """Where the Iceberg tables are, as Iceberg writes it: ``file:///folder`` or ``s3://bucket/prefix``."""
+        # Not ``as_uri``: pyiceberg takes a %20 literally.
+        return self.lake.warehouse if self.lake.is_s3 else f"file://{self.path(self.lake.warehouse)}"
 
     @property
-    def catalog_file(self) -> Path:
-        """The SQLite file of the Iceberg catalog."""
-        return self.path(self.lake.catalog.removeprefix("sqlite:///"))
+    def catalog_url(self) -> URL:
+        """The catalog's database, with its password; a SQLite file's path is absolute."""
+        url = make_url(self.lake.catalog.get_secret_value())
+        if self.lake.is_sqlite:
+            return url.set(database=str(self.path(url.database or "")))
+        return url.set(drivername="postgresql+psycopg2")
+
+    @property
+    def store(self) -> StoreSettings:
+        """How the warehouse's store is reached: ``lake.store``, or what ``lake.store_config`` says.
+
+        Raises ConfigurationError where that file is not there or wrong.
+        """
+        if self.lake.store_config is not None:
+            return read_store_config(self.path(self.lake.store_config), self.lake.warehouse)
+        return self.lake.store or StoreSettings()
 
     @property
     def dagster_home(self) -> Path:

@@ -1,0 +1,95 @@
+"""Where the lake's files are: a folder of this machine, or (``s3_warehouse``) an S3-compatible store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import PyArrowFileIO
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of the warehouse. ``location`` is spelled as Iceberg spells it; ``modified`` is aware UTC."""
+
+    location: str
+    size: int
+    modified: datetime
+
+
+class Warehouse(Protocol):
+    """What the lake needs of the place where its files are. Folders are relative to it, ``raw/aws_cur/data`` for example."""
+
+    location: str
+    """``file:///folder`` or ``s3://bucket/prefix``, without a slash at the end."""
+    file_io: FileIO
+    """Reads and writes the tables' metadata."""
+
+    def writing(self, folder: str, load_id: str) -> AbstractContextManager[Path]:
+        """A folder of this machine to write the files of one load into, before ``keep`` takes them over."""
+        ...
+
+    def keep(self, files: Sequence[Path], folder: str) -> list[str]:
+        """Files written under ``writing`` -> their locations in the warehouse, whole and safe.
+
+        Raises LakeError where the store does not take them.
+        """
+        ...
+
+    def list(self, folder: str) -> list[FoundFile]:
+        """Every file below a folder, sorted by location; none where it does not exist. Raises LakeError."""
+        ...
+
+    def delete(self, locations: Sequence[str]) -> None:
+        """Remove files; one that is not there is fine. Raises LakeError."""
+        ...
+
+    def let_duckdb_read(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give a DuckDB connection what it needs to read the warehouse's files."""
+        ...
+
+
+class FolderWarehouse:
+    """A folder: files are written where they stay."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError where the folder cannot be made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.location = f"file://{folder}"  # not ``as_uri``: pyiceberg takes a %20 literally
+        self.file_io: FileIO = PyArrowFileIO()
+
+    @contextmanager
+    def writing(self, folder: str, load_id: str) -> Iterator[Path]:
+        """The folder itself: nobody sees a file before the commit that names it."""
+        yield self.folder / folder
+
+    def keep(self, files: Sequence[Path], folder: str) -> list[str]:
+        """They are where they belong."""
+        return [f"file://{path}" for path in files]
+
+    def list(self, folder: str) -> list[FoundFile]:
+        """Every file below a folder, sorted by location."""
+        found = []
+        for path in sorted((self.folder / folder).rglob("*")):
+            try:
+                about = path.stat()
+            except FileNotFoundError:  # another process removed it just now
+                continue
+            if path.is_file():
+                found.append(FoundFile(f"file://{path}", about.st_size, datetime.fromtimestamp(about.st_mtime, UTC)))
+        return found
+
+    def delete(self, locations: Sequence[str]) -> None:
+        """Remove files; one that is not there is fine."""
+        for each in locations:
+            Path(each.removeprefix("file://")).unlink(missing_ok=True)
+
+    def let_duckdb_read(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """DuckDB reads local files as they are."""
