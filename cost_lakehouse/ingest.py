@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 
 from cost_lakehouse.audit.receipts import (
     ACCEPTED,
@@ -22,6 +22,7 @@ from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryF
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, remove_files_of_other_loads, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
+from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
@@ -110,7 +111,7 @@ def load_delivery(
     """
     started = time.monotonic()
     slice_ = Slice(delivery.source, delivery.billing_period)
-    with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS):
+    with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS) as lock:
         history = history_of(slice_, receipts(lake, slice_), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
         for name in LEDGERS:
@@ -123,7 +124,7 @@ def load_delivery(
         if progress is not None:
             progress.start(f"{slice_} {delivery.delivery_id}", delivery.bytes)
         try:
-            return _Load(lake, store, delivery, history, started, progress).run()
+            return _Load(lake, store, delivery, history, started, progress, lock).run()
         finally:
             if progress is not None:
                 progress.finish()
@@ -150,8 +151,10 @@ class _Load:
         history: SliceHistory,
         started: float,
         progress: Progress | None,
+        lock: Lock,
     ) -> None:
         self._lake = lake
+        self._lock = lock
         self._store = store
         self._delivery = delivery
         self._history = history
@@ -160,15 +163,18 @@ class _Load:
         self._slice = Slice(delivery.source, delivery.billing_period)
         self._load_id = new_load_id()
         self._loaded = LoadedFiles()
-        self._folder: Path = lake.data_folder(RAW_TABLE, self._slice)
+        self._folder = lake.data_folder(RAW_TABLE, self._slice)
 
     def run(self) -> LoadResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves the slice as it was."""
         try:
-            self._loaded = load_files(self._store, self._delivery, self._folder, self._load_id, self._progress)
-            stored = stored_totals(self._loaded.files)
-            self._prove(stored)
-            return self._commit(stored)
+            with self._lake.warehouse.writing(self._folder, self._load_id) as folder:
+                self._loaded = load_files(self._store, self._delivery, folder, self._load_id, self._progress)
+                stored = stored_totals(self._loaded.files)
+                self._prove(stored)
+                self._refuse_payers_of_other_sources()
+                locations = self._lake.warehouse.keep(self._loaded.files, self._folder)
+            return self._commit(stored, locations)
         except (DeliveryChanged, LakeError, SourceError):
             raise
         except (DeliveryRefused, DeliveryFailed) as error:
@@ -205,8 +211,8 @@ class _Load:
                 f"{self._slice}: delivery {self._delivery.delivery_id} was replaced while it was read.", "Run it again."
             )
 
-    def _commit(self, stored: StoredTotals) -> LoadResult:
-        self._refuse_payers_of_other_sources()
+    def _commit(self, stored: StoredTotals, locations: Sequence[str]) -> LoadResult:
+        self._may_commit()
         totals = control_total_rows(self._loaded.totals, stored)
         objects = [(each.key, each.etag, each.size, self._loaded.records[each.key]) for each in self._delivery.objects]
         proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._loaded.totals.row_count, totals)
@@ -218,9 +224,9 @@ class _Load:
             self._lake,
             RAW_TABLE,
             [self._slice],
-            self._loaded.files,
+            locations,
             {"delivery-id": receipt.delivery_id, "rows": str(receipt.rows), "receipt-digest": receipt.digest},
-            guard=self._refuse_payers_of_other_sources,
+            guard=self._may_commit,
         )
         return LoadResult(
             Outcome.LOADED,
@@ -230,6 +236,10 @@ class _Load:
             self._loaded.totals.by_currency(),
             stored.top_services,
         )
+
+    def _may_commit(self) -> None:
+        self._lock.ensure_held()
+        self._refuse_payers_of_other_sources()
 
     def _refuse_payers_of_other_sources(self) -> None:
         """One payer and month comes from one source only, or its costs would add up twice."""

@@ -104,6 +104,11 @@ class Workshop:
         self.settings = settings_for(folder, sources or {"acme": "bucket/cur/hourly"})
         self.lake = Lake(self.settings)
 
+    @property
+    def warehouse(self) -> Path:
+        """The folder that holds the lake's files."""
+        return Path(self.lake.warehouse.location.removeprefix("file://"))
+
     def delivery(self, source: str = "acme", month: date = date(2026, 10, 1)) -> Delivery:
         """The complete delivery that is there now."""
         (finding,) = discover(self.settings, self.settings.source(source), month)

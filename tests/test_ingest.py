@@ -259,7 +259,7 @@ def test_delivered_is_stored_plus_rounding_in_every_control_total(workshop: Work
 def test_files_that_no_snapshot_needs_are_cleaned_up(workshop: Workshop) -> None:
     workshop.write([line()], assembly="A1")
     workshop.load()
-    folder = workshop.lake.data_folder("raw.aws_cur", Slice("acme", date(2026, 10, 1)))
+    folder = workshop.warehouse / workshop.lake.data_folder("raw.aws_cur", Slice("acme", date(2026, 10, 1)))
     (folder / "load-0123456789abcdef-00000.parquet").write_bytes(b"left by a killed load")
     workshop.write([line(), line(UnblendedCost="bad")], assembly="A2")
 

@@ -21,7 +21,8 @@ def read(folder: Path, text: str) -> Settings:
 
 def test_defaults_need_no_server_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     settings = read(tmp_path, f"lake: {{first_month: 2026-03}}\n{SOURCE}")
-    assert (settings.warehouse, settings.catalog_file) == (tmp_path / "lake/warehouse", tmp_path / "lake/catalog.db")
+    assert settings.warehouse == f"file://{tmp_path}/lake/warehouse"
+    assert settings.catalog_url.database == f"{tmp_path}/lake/catalog.db"
     assert settings.lake.first_month == date(2026, 3, 1)
     assert settings.source("acme").location == "bucket/cur/hourly"
 
@@ -32,7 +33,13 @@ def test_defaults_need_no_server_and_paths_are_relative_to_the_file(tmp_path: Pa
         ("lake: {engin: duckdb}", "lake.engin: unknown key"),
         ("lake: {first_month: soon}", "lake.first_month: write a month, such as 2026-01"),
         ("lake: {first_month: 2026-13}", "lake.first_month: write a month"),
-        ("lake: {engine: trino}", "lake.engine: this version runs on duckdb only"),
+        ("lake: {engine: trino}", "lake: `engine: trino` needs `trino:`"),
+        ("lake: {engine: trino, trino: {host: h}}", "needs what Trino can reach: `catalog: postgresql"),
+        ("lake: {trino: {host: h}}", "trino goes with `engine: trino`"),
+        ("lake: {catalog: 'mysql://u@h/d'}", "lake.catalog: the catalog is kept in SQLite"),
+        ("lake: {catalog: here}", "lake.catalog: write sqlite:///PATH or postgresql"),
+        ("lake: {warehouse: 'gs://bucket/x'}", "lake.warehouse: write a folder, or s3://bucket/prefix"),
+        ("lake: {store: {region: r}}", "go with a warehouse that starts with s3://"),
         ("lakes: {}", "lakes: unknown key"),
         ("sources: [{name: A, kind: aws_cur, location: x}]", r"sources\[0\].name: use lower-case"),
         (f"sources: [{{name: {'a' * 41}, kind: aws_cur, location: x}}]", "at most 40 characters"),

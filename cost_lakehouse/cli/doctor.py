@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -77,7 +78,9 @@ def _told(name: str, check: Check) -> Finding:
 
 
 def _warehouse(settings: Settings) -> Finding:
-    folder = settings.warehouse
+    if settings.lake.is_s3:
+        return _s3_warehouse(settings)
+    folder = settings.path(settings.lake.warehouse)
     problem = _not_writable(folder)
     if problem:
         raise LakeError(
@@ -90,10 +93,31 @@ def _warehouse(settings: Settings) -> Finding:
     return Finding("warehouse", "ok", says)
 
 
+def _s3_warehouse(settings: Settings) -> Finding:
+    """Write, list, read and delete one small object: what every load does."""
+    from cost_lakehouse.lake.s3_warehouse import S3Warehouse
+
+    warehouse = S3Warehouse(settings.warehouse, settings.store)
+    name = f".cost-lakehouse-doctor-{secrets.token_hex(8)}"
+    location = f"{warehouse.location}/{name}/probe"
+    try:
+        with warehouse.file_io.new_output(location).create() as stream:
+            stream.write(b"writable")
+        listed = [each.location for each in warehouse.list(name)]
+        with warehouse.file_io.new_input(location).open() as stream:
+            read = stream.read()
+    finally:
+        warehouse.delete([location])
+    if listed != [location] or read != b"writable":
+        raise LakeError(f"{settings.warehouse} does not give back what was written.", "Look at the store's own log.")
+    return Finding("warehouse", "ok", f"{settings.warehouse} can be written, listed, read and cleared")
+
+
 def _catalog(settings: Settings) -> Finding:
     from cost_lakehouse.lake.catalog import Lake
 
-    return Finding("catalog", "ok", f"{settings.catalog_file}: {len(Lake(settings).table_names())} tables")
+    label = settings.catalog_url.render_as_string(hide_password=True)
+    return Finding("catalog", "ok", f"{label}: {len(Lake(settings).table_names())} tables")
 
 
 def _engine(settings: Settings) -> Finding:

@@ -1,24 +1,31 @@
-"""Opens the lake: the Iceberg catalog in SQLite, the warehouse folder, and the tables in them."""
+"""The lake: its Iceberg catalog (SQLite or PostgreSQL), its tables, and the locks that its processes share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
+from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import raw_tables
+from cost_lakehouse.lake.warehouse import FolderWarehouse, Warehouse
 from cost_lakehouse.settings import Settings
 
 CATALOG_NAME = "lake"
@@ -48,22 +55,24 @@ class Lake:
         Raises LakeError where they cannot be used.
         """
         self.settings = settings
-        self.warehouse: Path = settings.warehouse
+        url = _with_timeouts(settings.catalog_url)
         try:
-            self.warehouse.mkdir(parents=True, exist_ok=True)
-            settings.catalog_file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._lock_file("catalog"), timeout=60):
-                self._catalog = SqlCatalog(
-                    CATALOG_NAME,
-                    uri=f"sqlite:///{settings.catalog_file}?timeout=60",
-                    warehouse=f"file://{self.warehouse}",
-                )
+            self.warehouse: Warehouse = _open_warehouse(settings)
+            if settings.lake.is_sqlite:
+                file = Path(str(url.database))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                # Beside the catalog: who shares it shares the locks.
+                self._locks: FileLocks | PostgresLocks = FileLocks(file.with_name(f"{file.name}.locks"))
+            else:
+                self._locks = PostgresLocks(_server(url))
+            with self.lock("catalog", "The lake's catalog", 60):
+                self._catalog = _open_catalog(url, self.warehouse)
                 self._create_raw_tables()
-        except (OSError, OperationalError, Timeout) as error:
+        except (OSError, DBAPIError, Timeout) as error:
             raise LakeError(
-                f"The lake cannot be opened (catalog {settings.catalog_file}, warehouse {self.warehouse}): "
-                f"{type(error).__name__}: {str(error).splitlines()[0]}.",
-                "Check that both places exist, are writable and have free space.",
+                f"The lake cannot be opened (catalog {settings.catalog_url.render_as_string(hide_password=True)}, "
+                f"warehouse {settings.warehouse}): {type(error).__name__}: {_first_line(error)}.",
+                "Check that both places exist, can be reached and written with these credentials, and have free space.",
             ) from error
 
     def table(self, name: str) -> Table:
@@ -100,7 +109,7 @@ class Lake:
             created = self._catalog.create_table(
                 name,
                 schema,
-                location=f"file://{self.warehouse / name.replace('.', '/')}",
+                location=f"{self.warehouse.location}/{table_folder(name)}",
                 partition_spec=partitions,
                 properties=_TABLE_PROPERTIES,
             )
@@ -111,28 +120,18 @@ class Lake:
             transaction.set_properties({"schema.name-mapping.default": created.schema().name_mapping.model_dump_json()})
         return created
 
-    def data_folder(self, name: str, slice_: Slice) -> Path:
-        """The folder that holds a slice's data files."""
-        return self.warehouse / name.replace(".", "/") / "data" / slice_.folder
+    def data_folder(self, name: str, slice_: Slice) -> str:
+        """The folder in the warehouse that holds a slice's data files."""
+        return f"{table_folder(name)}/data/{slice_.folder}"
 
     @contextmanager
-    def lock(self, name: str, what: str, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, name: str, what: str, wait_seconds: float = 0) -> Iterator[Lock]:
         """Hold a lock of that name across processes; a killed holder's lock is free at once.
 
         Raises LakeError where another process holds it longer than ``wait_seconds``.
         """
-        try:
-            with FileLock(self._lock_file(name), timeout=wait_seconds):
-                yield
-        except Timeout:
-            raise LakeError(
-                f"{what} is being worked on by another process.", "Wait until it is done, then try again."
-            ) from None
-
-    def _lock_file(self, name: str) -> Path:
-        folder = self.warehouse / ".locks"
-        folder.mkdir(exist_ok=True)
-        return folder / f"{name}.lock"
+        with self._locks.hold(name, what, wait_seconds) as held:
+            yield held
 
     def _create_raw_tables(self) -> None:
         for namespace in NAMESPACES:
@@ -151,3 +150,44 @@ def iceberg_schema(columns: pa.Schema) -> Schema:
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
 
     return assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(columns))
+
+
+def table_folder(name: str) -> str:
+    """The folder of the table ``namespace.name`` in the warehouse."""
+    return name.replace(".", "/")
+
+
+def _open_warehouse(settings: Settings) -> Warehouse:
+    if not settings.lake.is_s3:
+        return FolderWarehouse(settings.path(settings.lake.warehouse))
+    from cost_lakehouse.lake.s3_warehouse import S3Warehouse  # boto3 takes half a second, which a folder does not need
+
+    return S3Warehouse(settings.warehouse, settings.store)
+
+
+def _open_catalog(url: URL, warehouse: Warehouse) -> SqlCatalog:
+    """pyiceberg's catalog, on connections that are given back; it creates its two tables on first use."""
+    properties = {"uri": url.render_as_string(hide_password=False), "warehouse": warehouse.location}
+    if not warehouse.location.startswith("file://"):
+        properties |= IO_PROPERTIES | register_io(warehouse)
+    catalog = SqlCatalog(CATALOG_NAME, **properties)
+    own = catalog.engine
+    catalog.engine = create_engine(url, poolclass=NullPool) if url.get_backend_name() == "sqlite" else _server(url)
+    own.dispose()
+    return catalog
+
+
+@cache
+def _server(url: URL) -> Engine:
+    """One pool of connections a process and database: lakes are opened often, and servers count connections."""
+    return create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=32, pool_recycle=1800)
+
+
+def _with_timeouts(url: URL) -> URL:
+    """The catalog's address with patience for busy files and none for servers that do not answer."""
+    defaults = {"timeout": "60"} if url.get_backend_name() == "sqlite" else {"connect_timeout": "10", "keepalives_idle": "30"}
+    return url.update_query_dict({name: value for name, value in defaults.items() if name not in url.query})
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no message"])[0]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
@@ -61,65 +60,55 @@ def file_name(load_id: str, number: int) -> str:
 
 def load_of(file: DataFile) -> str | None:
     """The load that wrote a data file, by its name."""
-    return _load_of_name(file.file_path.rsplit("/", 1)[-1])
+    return _load_of_location(file.file_path)
 
 
-def local_path(location: str) -> Path:
-    """A data file's path on this machine."""
-    return Path(location.removeprefix("file://"))
-
-
-def file_location(path: Path) -> str:
-    """How Iceberg names a file of this machine. Not ``as_uri``: pyiceberg takes a %20 literally."""
-    return f"file://{path}"
-
-
-def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, known_loads: set[str]) -> list[Path]:
-    """Delete the slice's data files of loads that never came to an end, and return them.
+def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, known_loads: set[str]) -> list[str]:
+    """Delete the slice's data files of loads that never came to an end, and return their locations.
 
     ``known_loads`` did. Files of the current snapshot, and files that no load of ours wrote, stay. Costs a look into the
     slice's folder, not into history. Call it only while holding the slice's lock: a load under way is not known yet.
     """
-    folder = lake.data_folder(table_name, slice_)
-    found = [path for path in folder.glob("*.parquet") if _load_of_name(path.name) not in (None, *known_loads)]
+    found = {
+        each.location
+        for each in lake.warehouse.list(lake.data_folder(table_name, slice_))
+        if _load_of_location(each.location) not in (None, *known_loads)
+    }
     if not found:
         return []
-    current = {local_path(file.file_path) for file in data_files(lake.table(table_name), [slice_])}
-    unneeded = sorted(set(found) - current)
-    for path in unneeded:
-        path.unlink(missing_ok=True)
+    current = {file.file_path for file in data_files(lake.table(table_name), [slice_])}
+    unneeded = sorted(found - current)
+    lake.warehouse.delete(unneeded)
     return unneeded
 
 
-def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[Path]:
-    """Delete the slice's data files that no snapshot of the table knows, and return them.
+def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[str]:
+    """Delete the slice's data files that no snapshot of the table knows, and return their locations.
 
     Reads every snapshot's manifests, so it is for the rare case that a writer was killed. Call it only while no other
     writer of the slice is at work.
     """
-    folder = lake.data_folder(table_name, slice_)
-    found = set(folder.glob("*.parquet"))
+    found = {each.location for each in lake.warehouse.list(lake.data_folder(table_name, slice_))}
     table = lake.table_or_none(table_name)
     if not found or table is None:
         return []
     unneeded = sorted(found - _files_of_all_snapshots(table))
-    for path in unneeded:
-        path.unlink(missing_ok=True)
+    lake.warehouse.delete(unneeded)
     return unneeded
 
 
-def _files_of_all_snapshots(table: Table) -> set[Path]:
+def _files_of_all_snapshots(table: Table) -> set[str]:
     """The data files of every snapshot; manifests that snapshots share are read once."""
     manifests = {each.manifest_path: each for snapshot in table.metadata.snapshots for each in snapshot.manifests(table.io)}
     return {
-        local_path(entry.data_file.file_path)
+        entry.data_file.file_path
         for manifest in manifests.values()
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
     }
 
 
-def _load_of_name(name: str) -> str | None:
-    match = _LOAD_FILE.fullmatch(name)
+def _load_of_location(location: str) -> str | None:
+    match = _LOAD_FILE.fullmatch(location.rsplit("/", 1)[-1])
     return match.group(1) if match else None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import duckdb
 from pyiceberg.table import Table
 
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
-from cost_lakehouse.lake.data_files import data_files, local_path
 from cost_lakehouse.lake.tables import raw_tables
 
 
@@ -25,6 +25,7 @@ def connect(lake: Lake, names: Sequence[str] | None = None) -> duckdb.DuckDBPyCo
 
 def create_views(connection: duckdb.DuckDBPyConnection, lake: Lake, names: Sequence[str] | None = None) -> None:
     """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only) in the connection's database."""
+    lake.warehouse.let_duckdb_read(connection)
     chosen = lake.table_names() if names is None else list(names)
     for namespace in NAMESPACES:
         connection.execute(f"create schema if not exists {namespace}")
@@ -34,9 +35,18 @@ def create_views(connection: duckdb.DuckDBPyConnection, lake: Lake, names: Seque
 
 
 def select_statement(table: Table) -> str:
-    """The SELECT that shows a table's current snapshot, with the table's columns in order."""
+    """The SELECT that shows a table's current snapshot, with the table's columns in order.
+
+    Raises LakeError where another engine deleted rows without rewriting their files: DuckDB would show them still.
+    """
     columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
-    paths = [str(local_path(file.file_path)) for file in data_files(table)]
+    tasks = list(table.scan().plan_files())
+    if any(task.delete_files for task in tasks):
+        raise LakeError(
+            f"{'.'.join(table.name())} holds rows that another engine deleted without rewriting their files.",
+            "Run `cost-lakehouse maintain`: it rewrites these files.",
+        )
+    paths = [task.file.file_path.removeprefix("file://") for task in tasks]
     if not paths:
         nothing = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
         return f"select {nothing} where false"
@@ -44,7 +54,12 @@ def select_statement(table: Table) -> str:
     # A file written before a column was added lacks it: only then is it worth opening every file's footer.
     by_name = ", union_by_name = true" if len(table.metadata.schemas) > 1 else ""
     # Partition values are taken from the paths, so that a filter on them skips files unopened.
-    partitions = "hive_partitioning = true, hive_types = {'source': varchar, 'billing_period': date}"
+    in_paths = all("/source=" in path and "/billing_period=" in path for path in paths)
+    partitions = (
+        "hive_partitioning = true, hive_types = {'source': varchar, 'billing_period': date}"
+        if in_paths
+        else "hive_partitioning = false"
+    )
     shown = ", ".join(f'"{name}"' for name, _ in columns)
     return f"select {shown} from read_parquet([{listed}], {partitions}{by_name})"
 

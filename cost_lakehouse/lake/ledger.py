@@ -121,12 +121,15 @@ def _replace(
 ) -> None:
     slice_ = Slice(receipt.source, receipt.billing_period)
     same = {name: getattr(receipt, name) for name in ("source", "billing_period", "delivery_id", "load_id")}
-    writer = SliceWriter(lake.data_folder(name, slice_), receipt.load_id, [1] if receipt.state == REFUSED else [])
-    table = pa.Table.from_pylist([{**same, **row} for row in rows], schema=schema)
-    for batch in table.to_batches():
-        writer.write(batch)
-    writer.close()
-    replace_files(lake, name, [slice_], writer.files, drop)
+    folder = lake.data_folder(name, slice_)
+    with lake.warehouse.writing(folder, receipt.load_id) as local:
+        writer = SliceWriter(local, receipt.load_id, [1] if receipt.state == REFUSED else [])
+        table = pa.Table.from_pylist([{**same, **row} for row in rows], schema=schema)
+        for batch in table.to_batches():
+            writer.write(batch)
+        writer.close()
+        locations = lake.warehouse.keep(writer.files, folder)
+    replace_files(lake, name, [slice_], locations, drop)
 
 
 def _naive(receipt: Receipt) -> dict[str, Any]:

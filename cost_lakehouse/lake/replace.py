@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
@@ -15,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files, file_location
+from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.slices import Slice
 
 COMMIT_ATTEMPTS = 30
@@ -26,11 +25,11 @@ def replace_slices(
     lake: Lake,
     table_name: str,
     slices: Sequence[Slice],
-    files: Sequence[Path],
+    files: Sequence[str],
     properties: Mapping[str, str] | None = None,
     guard: Callable[[], None] | None = None,
 ) -> None:
-    """Make ``files`` (Parquet, none of 0 rows) the only files of ``slices``, in one atomic commit.
+    """Make ``files`` (locations of Parquet files, none of 0 rows) the only files of ``slices``, in one atomic commit.
 
     ``guard`` is called in every attempt after the table's state was read, and may raise to call the commit off: what it
     saw still holds when the commit lands, because a commit on another state is refused and tried again.
@@ -43,7 +42,7 @@ def replace_files(
     lake: Lake,
     table_name: str,
     slices: Sequence[Slice],
-    files: Sequence[Path],
+    files: Sequence[str],
     drop: Callable[[Table, DataFile], bool],
     properties: Mapping[str, str] | None = None,
     guard: Callable[[], None] | None = None,
@@ -53,7 +52,10 @@ def replace_files(
         table = lake.table(table_name)
         if guard is not None:
             guard()
-        old = [file for file in data_files(table, slices) if drop(table, file)]
+        present = data_files(table, slices)
+        if files and {*files} <= {file.file_path for file in present}:
+            return  # the attempt before this one did land; only its answer was lost
+        old = [file for file in present if drop(table, file)]
         if not old and not files:
             return
         try:
@@ -62,7 +64,7 @@ def replace_files(
         except (CommitFailedException, ValidationException):
             pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
         except OperationalError as error:
-            if "locked" not in str(error):
+            if "locked" not in str(error) and not error.connection_invalidated:
                 raise
             pause = _LONGEST_PAUSE_SECONDS
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries, hides nothing
@@ -72,12 +74,12 @@ def replace_files(
     )
 
 
-def _commit(table: Table, old: Sequence[DataFile], files: Sequence[Path], properties: dict[str, str]) -> None:
+def _commit(table: Table, old: Sequence[DataFile], files: Sequence[str], properties: dict[str, str]) -> None:
     with table.transaction() as transaction:
         update = transaction.update_snapshot(snapshot_properties=properties)
         # Where nothing is taken out, manifests are merged on the way: a ledger's thousand loads stay quick to look through.
         with update.overwrite() if old else update.merge_append() as snapshot:
             for file in old:
                 snapshot.delete_data_file(file)
-            for path in files:
-                snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, file_location(path)))
+            for location in files:
+                snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))

@@ -191,7 +191,7 @@ def _materialization(
     proven = totals_by_delivery(Lake(settings), slice_).get((slice_, receipt.delivery_id), {})
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(receipt.rows),
-        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse.as_uri()}/{RAW_TABLES[source.kind].replace('.', '/')}"),
+        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{RAW_TABLES[source.kind].replace('.', '/')}"),
         "outcome": dg.MetadataValue.text(result.outcome.value),
         "unchanged": dg.MetadataValue.bool(result.outcome is not Outcome.LOADED),
         "bytes": dg.MetadataValue.int(receipt.bytes),

@@ -25,6 +25,7 @@ from cost_lakehouse.orchestration.summary_build import Build, Builder, by_source
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.built import DuckdbScratch
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
@@ -97,7 +98,7 @@ def summary_assets(
                 for slice_ in sorted({*each.slices} - {*ready}):
                     context.log.warning(f"{slice_} was loaded again during the build; it is built again by the next one.")
                 try:
-                    published = publish(lake, each.scratch, ready)
+                    published = publish(lake, DuckdbScratch(each.scratch), ready)
                 except CostLakehouseError as error:
                     failures[", ".join(by_source(each.slices))] = [str(error)]
                     continue

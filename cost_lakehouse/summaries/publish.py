@@ -1,4 +1,4 @@
-"""Takes the marts that dbt built and tested from its scratch database into the lake: one atomic commit a mart."""
+"""Takes the marts that dbt built and tested into the lake: one atomic commit a mart."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.io import FileIO
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake, iceberg_schema
@@ -21,6 +21,7 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries.built import BuiltSummaries
 
 # In the order of their commits: `bill_status` is the mark that a slice is published, so it comes last.
 MARTS: Mapping[str, str] = {
@@ -31,6 +32,9 @@ MARTS: Mapping[str, str] = {
     "marts.bill_status": "billed_cost",
 }
 """Every published mart -> the column that its totals add up."""
+
+UNFINISHED = ".publishing/unfinished.json"
+"""Where in the warehouse a publication that is under way says which slices it writes."""
 
 _ROWS_PER_BATCH = 128 * 1024
 _LOCK_WAIT_SECONDS = 600.0
@@ -51,17 +55,17 @@ class PublishedSlice:
     new: dict[str, Decimal]
 
 
-def publish(lake: Lake, scratch_file: Path, slices: Sequence[Slice]) -> list[PublishedSlice]:
-    """Make the scratch database's rows of ``slices`` the marts' rows of them; other slices stay untouched.
+def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice]) -> list[PublishedSlice]:
+    """Make a build's rows of ``slices`` the marts' rows of them; other slices stay untouched.
 
     Call it only after every test of the build passed. A slice without rows is emptied. Publishing again is harmless.
-    Raises LakeError where the scratch database cannot be read or lacks a slice: nothing is published then.
+    Raises LakeError where the build cannot be read or lacks a slice: nothing is published then.
     """
     chosen = sorted(set(slices))
     if not chosen:
         return []
-    with _scratch(scratch_file) as scratch, lake.lock("publish", "Publishing summaries", _LOCK_WAIT_SECONDS):
-        _check_built(scratch, scratch_file, chosen)
+    with built.connect() as scratch, lake.lock("publish", "Publishing summaries", _LOCK_WAIT_SECONDS):
+        _check_built(scratch, built.label, chosen)
         before = _old_totals(lake, chosen)
         with _unfinished(lake, chosen):
             return [each for table in MARTS for each in _publish_mart(lake, scratch, table, chosen, before)]
@@ -76,20 +80,22 @@ def _publish_mart(
 ) -> list[PublishedSlice]:
     schema = scratch.execute(f"select * from {table} limit 0").to_arrow_table().schema
     _fit_table(lake, table, schema)
-    files: list[Path] = []
+    files: list[str] = []
     written: dict[Slice, int] = {}
     load_id = new_load_id()
     for slice_ in slices:
-        writer = SliceWriter(lake.data_folder(table, slice_), load_id, [])
-        reader = scratch.execute(
-            f"select * from {table} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
-        ).to_arrow_reader(_ROWS_PER_BATCH)
-        written[slice_] = 0
-        for batch in reader:
-            writer.write(batch)
-            written[slice_] += batch.num_rows
-        writer.close()
-        files += writer.files
+        folder = lake.data_folder(table, slice_)
+        with lake.warehouse.writing(folder, load_id) as local:
+            writer = SliceWriter(local, load_id, [])
+            reader = scratch.execute(
+                f"select * from {table} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
+            ).to_arrow_reader(_ROWS_PER_BATCH)
+            written[slice_] = 0
+            for batch in reader:
+                writer.write(batch)
+                written[slice_] += batch.num_rows
+            writer.close()
+            files += lake.warehouse.keep(writer.files, folder)
     replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
     new = _totals(scratch, table, slices)
     known = {slice_ for name, slice_ in before if name == "marts.bill_status"}
@@ -122,16 +128,16 @@ def _fit_table(lake: Lake, name: str, schema: pa.Schema) -> None:
         raise LakeError(f"{name} was changed by others while columns were added: {error}.", "Run it again.") from error
 
 
-def _check_built(scratch: duckdb.DuckDBPyConnection, scratch_file: Path, slices: Sequence[Slice]) -> None:
+def _check_built(scratch: duckdb.DuckDBPyConnection, label: str, slices: Sequence[Slice]) -> None:
     """Every slice has a row in ``bill_status``, also an empty one: without it, the build was of other slices."""
     try:
         rows = scratch.execute("select distinct source, billing_period from marts.bill_status").fetchall()
     except duckdb.CatalogException as error:
-        raise LakeError(f"{scratch_file} holds no marts: the build did not end.", "Build the summaries again.") from error
+        raise LakeError(f"{label} holds no marts: the build did not end.", "Build the summaries again.") from error
     built = {Slice(source, billing_period) for source, billing_period in rows}
     missing = [str(each) for each in slices if each not in built]
     if missing:
-        raise LakeError(f"{scratch_file} was not built for {', '.join(missing)}.", "Build the summaries of these slices again.")
+        raise LakeError(f"{label} was not built for {', '.join(missing)}.", "Build the summaries of these slices again.")
 
 
 def _old_totals(lake: Lake, slices: Sequence[Slice]) -> dict[tuple[str, Slice], dict[str, Decimal]]:
@@ -158,34 +164,23 @@ def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[
 
 
 @contextmanager
-def _scratch(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not file.is_file():
-        raise LakeError(f"There is no scratch database {file}.", "Build the summaries first.")
-    try:
-        connection = duckdb.connect(str(file), read_only=True)
-    except duckdb.IOException as error:
-        raise LakeError(f"{file} cannot be read: {error}", "Wait until the build that writes it has ended.") from error
-    with connection:
-        connection.execute("set timezone = 'UTC'")
-        yield connection
-
-
-@contextmanager
 def _unfinished(lake: Lake, slices: Sequence[Slice]) -> Iterator[None]:
     """Remember what is being written, so that the files of a publication that was killed are removed by the next one."""
-    mark = lake.warehouse / ".locks" / "publish.unfinished"
-    left = _read_mark(mark)
+    mark = f"{lake.warehouse.location}/{UNFINISHED}"
+    left = _read_mark(lake.warehouse.file_io, mark)
     for table in MARTS if left else ():
         for each in left:
             remove_unneeded_files(lake, table, each)
-    mark.write_text(json.dumps([[each.source, each.billing_period.isoformat()] for each in slices]), encoding="utf-8")
+    with lake.warehouse.file_io.new_output(mark).create(overwrite=True) as stream:
+        stream.write(json.dumps([[each.source, each.billing_period.isoformat()] for each in slices]).encode())
     yield
-    mark.unlink()
+    lake.warehouse.delete([mark])
 
 
-def _read_mark(mark: Path) -> list[Slice]:
+def _read_mark(file_io: FileIO, mark: str) -> list[Slice]:
     """The slices of a killed publication. A mark that was cut short was written before any file."""
     try:
-        return [Slice(source, date.fromisoformat(period)) for source, period in json.loads(mark.read_text(encoding="utf-8"))]
+        with file_io.new_input(mark).open() as stream:
+            return [Slice(source, date.fromisoformat(period)) for source, period in json.loads(stream.read())]
     except (FileNotFoundError, ValueError):
         return []

@@ -88,7 +88,7 @@ def seen(folder: Path) -> dict[str, Any]:
             "select delivery_id, sum(stored)::integer from raw.control_totals "
             "where metric = 'line_item_unblended_cost' group by all"
         ).fetchall()
-    needed = {file.name for file in workshop.lake.warehouse.glob("raw/aws_cur/data/*/*/*.parquet")}
+    needed = {file.name for file in workshop.warehouse.glob("raw/aws_cur/data/*/*/*.parquet")}
     return {
         "costs": [cost for (cost,) in costs],
         "doubled_receipts": accepted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -41,12 +42,19 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def put(lake: Lake, slice_: Slice, delivery: str, *costs: str) -> None:
-    writer = SliceWriter(lake.data_folder("marts.costs", slice_), new_load_id(), [])
+    folder, load_id = lake.data_folder("marts.costs", slice_), new_load_id()
+    with lake.warehouse.writing(folder, load_id) as local:
+        files = lake.warehouse.keep(written(local, load_id, slice_, delivery, costs), folder)
+    replace_slices(lake, "marts.costs", [slice_], files, {"delivery-id": delivery})
+
+
+def written(local: Path, load_id: str, slice_: Slice, delivery: str, costs: Sequence[str]) -> list[Path]:
+    writer = SliceWriter(local, load_id, [])
     rows = [{**slice_.__dict__, "delivery_id": delivery, "cost": Decimal(cost)} for cost in costs]
     for batch in pa.Table.from_pylist(rows, schema=COLUMNS).to_batches():
         writer.write(batch)
     writer.close()
-    replace_slices(lake, "marts.costs", [slice_], writer.files, {"delivery-id": delivery})
+    return writer.files
 
 
 def deliveries(lake: Lake) -> dict[Slice, str]:

@@ -16,6 +16,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.settings import CONFIG_VARIABLE
+from cost_lakehouse.summaries.built import DuckdbScratch
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import stale_slices
@@ -47,7 +48,7 @@ class DbtRunner:
         """Build what is stale and publish it."""
         slices = [each.slice for each in stale_slices(lake)]
         self.build(lake, slices)
-        return publish(lake, self.scratch, slices)
+        return publish(lake, DuckdbScratch(self.scratch), slices)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,117 @@
+"""Locks that every process of one lake shares; a killed holder's lock is free at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from cost_lakehouse.errors import LakeError
+
+_POLL_SECONDS = 0.5
+
+
+class Lock(Protocol):
+    """A lock that is held."""
+
+    def ensure_held(self) -> None:
+        """Raises LakeError where the lock was lost, as when the database was restarted meanwhile."""
+        ...
+
+
+class Locks(Protocol):
+    """The locks of one lake, by name."""
+
+    def hold(self, name: str, what: str, wait_seconds: float) -> Iterator[Lock]:
+        """Hold a lock; for ``contextmanager``. Raises LakeError where another process holds it longer."""
+        ...
+
+
+class FileLocks:
+    """Lock files in a folder, for processes of one machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def hold(self, name: str, what: str, wait_seconds: float) -> Iterator[Lock]:
+        """Hold the lock file of that name."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self._folder / f"{name}.lock", timeout=wait_seconds):
+                yield _HeldByFile()
+        except Timeout:
+            raise _busy(what) from None
+
+
+class _HeldByFile:
+    """The operating system takes a lock file from nobody who lives."""
+
+    def ensure_held(self) -> None:
+        return None
+
+
+class PostgresLocks:
+    """PostgreSQL's advisory locks: they belong to a connection, so that they end with the process that opened it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def hold(self, name: str, what: str, wait_seconds: float) -> Iterator[Lock]:
+        """Hold the advisory lock of that name on a connection of its own."""
+        # Names are told apart from other programs' locks in the same database by the prefix.
+        key = int.from_bytes(blake2b(f"cost-lakehouse {name}".encode(), digest_size=8).digest(), "big", signed=True)
+        end = time.monotonic() + wait_seconds
+        with self._engine.connect() as connection:
+            # Autocommit: a lock that waits for hours must not hold a transaction open.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            while not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+                if time.monotonic() >= end:
+                    raise _busy(what)
+                time.sleep(_POLL_SECONDS)
+            try:
+                yield _HeldByConnection(connection, key, what)
+            finally:
+                _release(connection, key)
+
+
+class _HeldByConnection:
+    def __init__(self, connection: Connection, key: int, what: str) -> None:
+        self._connection = connection
+        self._key = key
+        self._what = what
+
+    def ensure_held(self) -> None:
+        held = text(
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() "
+            "and ((classid::bigint << 32) | objid::bigint) = :key and objsubid = 1"
+        )
+        try:
+            count = self._connection.execute(held, {"key": self._key}).scalar()
+        except DBAPIError:
+            count = 0
+        if not count:
+            raise LakeError(
+                f"{self._what} was called off: the catalog's database ended the connection that kept others away.",
+                "Nothing was committed. Run it again.",
+            )
+
+
+def _release(connection: Connection, key: int) -> None:
+    """Give the lock back; where the connection is gone, so is the lock."""
+    try:
+        connection.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
+    except OperationalError:
+        connection.invalidate()
+
+
+def _busy(what: str) -> LakeError:
+    return LakeError(f"{what} is being worked on by another process.", "Wait until it is done, then try again.")
