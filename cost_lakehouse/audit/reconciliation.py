@@ -1,11 +1,10 @@
-"""Summary against raw bill: what the comparison in a build's scratch database says, before anything is published."""
+"""Summary against raw bill: what the comparison in a build says, before anything is published."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -44,12 +43,12 @@ class Exclusion:
     example: str  # file and record of one such line
 
 
-def compared(scratch: Path) -> list[Compared]:
+def compared(built: duckdb.DuckDBPyConnection) -> list[Compared]:
     """Every comparison of a build; empty where the build did not come that far."""
     return [
         Compared(*row)
         for row in _rows(
-            scratch,
+            built,
             "intermediate.int_aws__reconciliation",
             "select source, billing_period, coalesce(currency_code, ''), metric, sum(expected_amount), sum(actual_amount), "
             "sum(difference), count(*), count(*) filter (where difference <> 0) "
@@ -58,12 +57,12 @@ def compared(scratch: Path) -> list[Compared]:
     ]
 
 
-def exclusions(scratch: Path) -> list[Exclusion]:
+def exclusions(built: duckdb.DuckDBPyConnection) -> list[Exclusion]:
     """What a build left out, the first ones where there are many; empty where the build did not come that far."""
     return [
         Exclusion(*row)
         for row in _rows(
-            scratch,
+            built,
             "intermediate.int_aws__exclusions",
             "select source, billing_period, reason, coalesce(line_item_type, ''), coalesce(currency_code, ''), unblended_cost, "
             "concat(file_name, ', record ', row_number) from intermediate.int_aws__exclusions "
@@ -72,12 +71,9 @@ def exclusions(scratch: Path) -> list[Exclusion]:
     ]
 
 
-def _rows(scratch: Path, table: str, statement: str) -> list[tuple[Any, ...]]:
-    if not scratch.exists():
-        return []
+def _rows(built: duckdb.DuckDBPyConnection, table: str, statement: str) -> list[tuple[Any, ...]]:
     schema, name = table.split(".")
-    with duckdb.connect(str(scratch), read_only=True) as connection:
-        known = connection.execute(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
-        ).fetchone()
-        return connection.execute(statement).fetchall() if known else []
+    known = built.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+    ).fetchone()
+    return built.execute(statement).fetchall() if known else []

@@ -8,8 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -22,10 +21,10 @@ from packaging.version import Version
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.orchestration.tags import line_items_key
-from cost_lakehouse.settings import CONFIG_VARIABLE, Settings
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.dbt_target import parse_way, variables
 
 PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
-SCRATCH_VARIABLE = "COST_LAKEHOUSE_SCRATCH"
 # What decides the manifest; seeds' and docs' contents do not.
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
 _RAW_TABLE_OF_KIND = {"aws_cur": "aws_cur"}
@@ -51,41 +50,31 @@ def dbt_executable() -> str:
     return str(beside) if beside.exists() else "dbt"
 
 
-@contextmanager
-def dbt_environment(settings: Settings, scratch: Path) -> Iterator[dict[str, str]]:
-    """The environment variables that dbt reads, set in this process for as long as the context lasts.
-
-    dagster-dbt hands its own environment on, and reads the profile in this process too.
-    """
-    wanted = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch)}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield {**os.environ}
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def parse_if_stale(settings: Settings) -> DbtProject:
     """The project with a manifest that fits its files; parses only where a file differs from the last parse.
 
+    The manifest is of one engine: names and materialisations differ. No engine is needed for parsing.
     ``prepare_if_dev`` would parse in every process of ``dagster dev``, and in none elsewhere.
     Raises ConfigurationError where dbt cannot parse the project.
     """
     folder = project_folder()
-    target = folder / "target"
-    target.mkdir(exist_ok=True)
+    inside = Path("target") if settings.lake.engine == "duckdb" else Path("target") / settings.lake.engine
+    target = folder / inside
+    target.mkdir(parents=True, exist_ok=True)
     manifest, mark = target / "manifest.json", target / "manifest.digest"
-    digest = _digest(folder)
-    with FileLock(target / ".parse.lock"):  # several processes of `dagster dev` come here at once
+    with (
+        FileLock(target / ".parse.lock"),  # several processes of `dagster dev` come here at once
+        tempfile.TemporaryDirectory(prefix="cost-lakehouse-parse-") as aside,
+    ):
+        arguments, environment = parse_way(settings, folder, Path(aside))
+        digest = _digest(folder, Path(aside) / "profiles.yml")
         if not manifest.exists() or not mark.exists() or mark.read_text(encoding="utf-8") != digest:
-            _parse(settings, folder, manifest)
+            _parse(folder, Path(aside), arguments, environment)
+            unfinished = manifest.with_suffix(".new")
+            shutil.copyfile(Path(aside) / "manifest.json", unfinished)
+            unfinished.replace(manifest)
             mark.write_text(digest, encoding="utf-8")
-    return DbtProject(project_dir=folder, profiles_dir=folder)
+    return DbtProject(project_dir=folder, profiles_dir=folder, target_path=inside)
 
 
 class LakehouseDbt(DbtCliResource):
@@ -110,31 +99,27 @@ def dbt_resource(project: DbtProject) -> DbtCliResource:
     )
 
 
-def _parse(settings: Settings, folder: Path, manifest: Path) -> None:
-    """Run ``dbt parse`` aside, and put the manifest in place in one step."""
-    with tempfile.TemporaryDirectory(prefix="cost-lakehouse-parse-") as aside:
-        command = [dbt_executable(), "--quiet", "parse", "--project-dir", str(folder), "--profiles-dir", str(folder)]
-        command += ["--target-path", aside, "--log-path", aside]
-        with dbt_environment(settings, Path(aside) / "parse.duckdb") as environment:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            said = (done.stdout + done.stderr).strip()
-            raise ConfigurationError(
-                f"dbt cannot parse the project in {folder}: {said}", "Correct the model or macro it names."
-            )
-        unfinished = manifest.with_suffix(".new")
-        shutil.copyfile(Path(aside) / "manifest.json", unfinished)
-        unfinished.replace(manifest)
+def _parse(folder: Path, aside: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run ``dbt parse``; what it writes goes aside."""
+    command = [dbt_executable(), "--quiet", "parse", "--project-dir", str(folder), *arguments]
+    command += ["--target-path", str(aside), "--log-path", str(aside)]
+    with variables(environment) as whole:
+        done = subprocess.run(command, env=whole, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip()
+        raise ConfigurationError(f"dbt cannot parse the project in {folder}: {said}", "Correct the model or macro it names.")
 
 
-def _digest(folder: Path) -> str:
-    """A digest of every file that dbt parses: path and content."""
+def _digest(folder: Path, *others: Path) -> str:
+    """A digest of every file that dbt parses, path and content, and of the others that are there."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if inside.parts[0] in {"target", "logs", "dbt_packages"} or path.suffix not in _PARSED_SUFFIXES:
             continue
         digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    for path in others:
+        digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
 
 
@@ -144,6 +129,7 @@ class LakehouseTranslator(DagsterDbtTranslator):
     def __init__(self, settings: Settings, months: dg.MonthlyPartitionsDefinition) -> None:
         super().__init__()
         self._months = months
+        self._engine = settings.lake.engine
         self._line_items: dict[str, list[dg.AssetKey]] = {}
         for source in settings.sources:
             self._line_items.setdefault(_RAW_TABLE_OF_KIND[source.kind], []).append(line_items_key(source.name))
@@ -165,7 +151,7 @@ class LakehouseTranslator(DagsterDbtTranslator):
             deps=list(unique.values()),
             partitions_def=self._months,
             owners=["team:finops"],
-            kinds={"dbt", "duckdb", *({"iceberg"} if is_mart(manifest["nodes"][unique_id]) else ())},
+            kinds={"dbt", self._engine, *({"iceberg"} if is_mart(manifest["nodes"][unique_id]) else ())},
         )
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:

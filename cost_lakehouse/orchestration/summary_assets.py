@@ -1,4 +1,4 @@
-"""The summaries: one dbt build of what is stale, tested in a scratch database, published only where every test passed."""
+"""The summaries: one dbt build of what is stale, tested in a place of its own, published only where every test passed."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
@@ -25,7 +25,6 @@ from cost_lakehouse.orchestration.summary_build import Build, Builder, by_source
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.summaries.built import DuckdbScratch
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
@@ -51,7 +50,7 @@ def chosen_slices(
 def summary_assets(
     settings: Settings, months: dg.MonthlyPartitionsDefinition, project: DbtProject, manifest: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """All dbt models as one step: they share a scratch database, so they are built together or not at all."""
+    """All dbt models as one step: they share a place that is empty at first, so they are built together or not at all."""
     translator = LakehouseTranslator(settings, months)
     specs, check_specs = build_dbt_specs(
         translator=translator, manifest=manifest, select="fqn:*", exclude="", selector="", io_manager_key=None, project=project
@@ -87,7 +86,7 @@ def summary_assets(
         failures: dict[str, list[str]] = {}
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder(settings, context.instance, context.run.run_id))
-            builds = _builds(context, Builder(dbt, manifest, translator, settings), chosen, folder)
+            builds = _builds(context, Builder(dbt, manifest, translator, lake, stack), chosen, folder)
             yield from merged_checks([check for each in builds for check in each.checks])
             yield from summary_checks(builds)
             for each in builds:
@@ -98,7 +97,7 @@ def summary_assets(
                 for slice_ in sorted({*each.slices} - {*ready}):
                     context.log.warning(f"{slice_} was loaded again during the build; it is built again by the next one.")
                 try:
-                    published = publish(lake, DuckdbScratch(each.scratch), ready)
+                    published = publish(lake, each.built, ready)
                 except CostLakehouseError as error:
                     failures[", ".join(by_source(each.slices))] = [str(error)]
                     continue

@@ -1,11 +1,11 @@
-"""One dbt build of some slices in a scratch database of its own, and what it said: checks, models, failures."""
+"""One dbt build of some slices in a place of its own, and what it said: checks, models, failures."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 
+from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.dbt_models import dbt_environment
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
+from cost_lakehouse.summaries.dbt_target import build_target, variables
 
 _FAILED = {"error", "fail", "runtime error"}
 
@@ -26,7 +28,7 @@ class Build:
     """What one dbt build of ``slices`` gave. ``failures`` is empty where everything was built and every test passed."""
 
     slices: tuple[Slice, ...]
-    scratch: Path
+    built: BuiltSummaries
     failures: list[str] = field(default_factory=list)
     checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
 
@@ -38,7 +40,7 @@ class Build:
 
 @contextmanager
 def scratch_folder(settings: Settings, instance: dg.DagsterInstance, run_id: str) -> Iterator[Path]:
-    """A folder for one run's scratch databases, removed at its end; what killed runs left is removed first."""
+    """A folder for what one run's builds write on this machine, removed at its end; what killed runs left is removed first."""
     root = settings.dagster_home / "scratch"
     for left in root.glob("*"):
         run = instance.get_run_by_id(left.name)
@@ -54,24 +56,25 @@ def scratch_folder(settings: Settings, instance: dg.DagsterInstance, run_id: str
 
 @dataclass(frozen=True)
 class Builder:
-    """How dbt is run: the command, and how its models and tests are named in Dagster."""
+    """How dbt is run: the command, how its models and tests are named in Dagster, and how long builds are kept (``kept``)."""
 
     dbt: DbtCliResource
     manifest: Mapping[str, Any]
     translator: DagsterDbtTranslator
-    settings: Settings
+    lake: Lake
+    kept: ExitStack
 
     def build(self, slices: Sequence[Slice], folder: Path) -> Build:
         """Run ``dbt build`` on exactly those slices; nothing is published here, and a failing build is told, not raised.
 
-        dbt is not told which assets were selected: models share a scratch database that is empty at first, so some of them
-        cannot be built without the others.
+        dbt is not told which assets were selected: models share a place that is empty at first, so some of them cannot be
+        built without the others. Raises LakeError where there is no such place to be had.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        result = Build(tuple(sorted(slices)), folder / "scratch.duckdb")
-        with dbt_environment(self.settings, result.scratch):
+        target = self.kept.enter_context(build_target(self.lake, Path(self.dbt.project_dir), folder))
+        result = Build(tuple(sorted(slices)), target.built)
+        with variables(target.environment):
             invocation = self.dbt.cli(
-                build_arguments(result.slices),
+                [*build_arguments(result.slices), *target.arguments],
                 manifest=self.manifest,
                 dagster_dbt_translator=self.translator,
                 target_path=folder / "target",

@@ -21,6 +21,10 @@ class BuiltSummaries(Protocol):
         """What the build is called in messages."""
         ...
 
+    def is_there(self) -> bool:
+        """Whether the build came so far that there is something to read. Raises LakeError where that cannot be told."""
+        ...
+
     def connect(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection with ``marts.<name>`` and ``intermediate.<name>``; a table that was not built is not there.
 
@@ -39,6 +43,10 @@ class DuckdbScratch:
     def label(self) -> str:
         """The file."""
         return str(self.file)
+
+    def is_there(self) -> bool:
+        """Whether there is a file."""
+        return self.file.is_file()
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:

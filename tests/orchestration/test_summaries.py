@@ -22,6 +22,7 @@ from cost_lakehouse.orchestration.summary_build import Build, Builder, failures_
 from cost_lakehouse.orchestration.summary_checks import equals_raw, nothing_left_out
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor, waited_long
 from cost_lakehouse.orchestration.tags import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, STALE_TAG, SUMMARY_JOB
+from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
 from cost_lakehouse.summaries.publish import PublishedSlice
 from cost_lakehouse.summaries.stale import StaleSlice
 from tests.orchestration.conftest import OCTOBER, SEPTEMBER, Lakehouse
@@ -46,9 +47,9 @@ class Played:
         check = dg.AssetCheckEvaluation(
             asset_key=RECONCILED, check_name="daily_summary_reconciles_to_the_raw_bill", passed=not failing
         )
-        return Build(tuple(slices), folder / "none.duckdb", [f"{each} is wrong" for each in failing], [check])
+        return Build(tuple(slices), DuckdbScratch(folder / "none.duckdb"), [f"{each} is wrong" for each in failing], [check])
 
-    def publish(self, lake: Any, scratch: Path, slices: Sequence[Slice]) -> list[PublishedSlice]:
+    def publish(self, lake: Any, built: BuiltSummaries, slices: Sequence[Slice]) -> list[PublishedSlice]:
         self.published += [str(each) for each in slices]
         return [
             PublishedSlice(table, each.source, each.billing_period, 7, {"USD": Decimal(1)}, {"USD": Decimal("2.50")})
