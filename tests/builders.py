@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import yaml
+
 from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.settings import Settings, load_settings
@@ -88,20 +90,30 @@ def write_delivery(
     return paths
 
 
-def settings_for(folder: Path, sources: Mapping[str, str]) -> Settings:
-    """A ``lakehouse.yaml`` in ``folder`` with these sources (name -> location), read back."""
-    lines = "".join(f"  - {{name: {name}, kind: aws_cur, location: {location}}}\n" for name, location in sources.items())
+def settings_for(folder: Path, sources: Mapping[str, str], lake: Mapping[str, object] | None = None) -> Settings:
+    """A ``lakehouse.yaml`` in ``folder`` with these sources (name -> location) and options of ``lake:``, read back."""
+    document = {
+        "lake": {"first_month": "2026-01", **(lake or {})},
+        "sources": [{"name": name, "kind": "aws_cur", "location": location} for name, location in sources.items()],
+    }
     file = folder / "lakehouse.yaml"
-    file.write_text(f"lake:\n  first_month: 2026-01\nsources:\n{lines or '  []'}\n")
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
     return load_settings(file)
 
 
 class Workshop:
     """A folder with a bucket, a configuration and a lake; ``load`` loads what discovery finds of a source."""
 
-    def __init__(self, folder: Path, sources: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, sources: Mapping[str, str] | None = None, lake: Mapping[str, object] | None = None
+    ) -> None:
+        """Without ``sources`` and ``lake``, a configuration that is there already is taken as it is."""
         self.bucket = folder / "bucket"
-        self.settings = settings_for(folder, sources or {"acme": "bucket/cur/hourly"})
+        file = folder / "lakehouse.yaml"
+        if file.exists() and sources is None and lake is None:
+            self.settings = load_settings(file)
+        else:
+            self.settings = settings_for(folder, sources or {"acme": "bucket/cur/hourly"}, lake)
         self.lake = Lake(self.settings)
 
     @property

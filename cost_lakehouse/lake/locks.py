@@ -11,7 +11,7 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cost_lakehouse.errors import LakeError
 
@@ -96,7 +96,7 @@ class _HeldByConnection:
         )
         try:
             count = self._connection.execute(held, {"key": self._key}).scalar()
-        except DBAPIError:
+        except SQLAlchemyError:
             count = 0
         if not count:
             raise LakeError(
@@ -107,9 +107,11 @@ class _HeldByConnection:
 
 def _release(connection: Connection, key: int) -> None:
     """Give the lock back; where the connection is gone, so is the lock."""
+    if connection.invalidated:
+        return
     try:
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": key})
-    except OperationalError:
+    except DBAPIError:
         connection.invalidate()
 
 
