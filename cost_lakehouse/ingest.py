@@ -20,7 +20,7 @@ from cost_lakehouse.audit.receipts import (
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, remove_files_of_other_loads, stored_loads
+from cost_lakehouse.lake.data_files import StoredLoad, commit_labels, remove_files_of_other_loads, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
@@ -225,7 +225,11 @@ class _Load:
             RAW_TABLE,
             [self._slice],
             locations,
-            {"delivery-id": receipt.delivery_id, "rows": str(receipt.rows), "receipt-digest": receipt.digest},
+            {
+                **commit_labels(receipt.delivery_id, receipt.load_id, [self._slice]),
+                "rows": str(receipt.rows),
+                "receipt-digest": receipt.digest,
+            },
             guard=self._may_commit,
         )
         return LoadResult(

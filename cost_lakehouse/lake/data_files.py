@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import pyarrow.parquet as pq
 from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import StringType
 
 from cost_lakehouse.lake.catalog import Lake
@@ -19,12 +21,17 @@ _LOAD_FILE = re.compile(r"(load-[0-9a-f]{16})-\d{5}\.parquet")
 _EPOCH = date(1970, 1, 1)
 
 
-def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
-    """The data files of the current snapshot, of the given slices only where they are given."""
+def file_tasks(table: Table, slices: Sequence[Slice] | None = None) -> list[FileScanTask]:
+    """The data files of the current snapshot with what other engines deleted in them, of the given slices only if given."""
     if slices is not None and not slices:
         return []
     scan = table.scan() if slices is None else table.scan(row_filter=_filter(slices))
-    return [task.file for task in scan.plan_files()]
+    return list(scan.plan_files())
+
+
+def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
+    """The data files of the current snapshot, of the given slices only where they are given."""
+    return [task.file for task in file_tasks(table, slices)]
 
 
 def slice_of(file: DataFile) -> Slice:
@@ -34,23 +41,72 @@ def slice_of(file: DataFile) -> Slice:
 
 
 def delivery_of(table: Table, file: DataFile) -> str:
-    """The delivery id of a data file's rows: a file holds one, so both bounds are it."""
-    field = table.schema().find_field("delivery_id")
-    return str(from_bytes(StringType(), (file.lower_bounds or {})[field.field_id]))
+    """The delivery id of a data file's rows, of which a file of a slice has one: both bounds are it.
+
+    Where another engine wrote the file and cut the bounds short (they differ then), or none, the file itself is asked.
+    """
+    field_id = table.schema().find_field("delivery_id").field_id
+    lower, upper = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
+    if lower is not None and lower == upper:
+        return str(from_bytes(StringType(), lower))
+    with table.io.new_input(file.file_path).open() as stream, pq.ParquetFile(stream) as parquet:
+        return str(next(parquet.iter_batches(1, columns=["delivery_id"])).column(0)[0])
 
 
 @dataclass(frozen=True)
 class StoredLoad:
-    """Which load a slice's rows come from. ``load_id`` is None where the files were rewritten since (compaction)."""
+    """Which load a slice's rows come from. ``load_id`` is None where nothing tells: rewritten, its load's commit unknown."""
 
     delivery_id: str
     load_id: str | None
 
 
 def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None, table_name: str = "raw.aws_cur") -> dict[Slice, StoredLoad]:
-    """Every slice of a table that has rows (of the given ones) -> the load they come from. Reads no data."""
+    """Every slice of a table that has rows (of the given ones) -> the load they come from. Reads no data.
+
+    A rewritten file (compaction) has no load in its name: the commit of the slice's last load says it then.
+    """
     table = lake.table(table_name)
-    return {slice_of(file): StoredLoad(delivery_of(table, file), load_of(file)) for file in data_files(table, slices)}
+    found: dict[Slice, StoredLoad] = {}
+    for file in data_files(table, slices):
+        slice_ = slice_of(file)
+        if slice_ not in found or found[slice_].load_id is None:
+            found[slice_] = StoredLoad(delivery_of(table, file), load_of(file))
+    if any(each.load_id is None for each in found.values()):
+        committed = _last_committed_loads(table)
+        for slice_, stored in found.items():
+            last = committed.get(slice_)
+            if stored.load_id is None and last is not None and last.delivery_id == stored.delivery_id:
+                found[slice_] = replace(stored, load_id=last.load_id)
+    return found
+
+
+def commit_labels(delivery_id: str, load_id: str, slices: Sequence[Slice]) -> dict[str, str]:
+    """What a load's commit says of itself in its snapshot's summary, for those who look at the history later."""
+    return {"delivery-id": delivery_id, "load-id": load_id, "slices": ", ".join(map(str, slices))}
+
+
+def committed_slices(snapshot: Snapshot) -> list[Slice]:
+    """The slices that a load committed with this snapshot, by its labels; none where it is no load's commit."""
+    labels = snapshot.summary.additional_properties if snapshot.summary is not None else {}
+    found = []
+    for each in filter(None, labels.get("slices", "").split(", ")):
+        source, _, month = each.partition(" ")
+        found.append(Slice(source, date.fromisoformat(f"{month}-01")))
+    return found
+
+
+def _last_committed_loads(table: Table) -> dict[Slice, StoredLoad]:
+    """Every slice -> its last load, by the labels of the snapshots up to the current one."""
+    current = table.current_snapshot()
+    newest = current.sequence_number if current is not None else None
+    found: dict[Slice, StoredLoad] = {}
+    for snapshot in sorted(table.metadata.snapshots, key=lambda each: each.sequence_number or 0):
+        if newest is not None and (snapshot.sequence_number or 0) <= newest and snapshot.summary is not None:
+            labels = snapshot.summary.additional_properties
+            for slice_ in committed_slices(snapshot):
+                found[slice_] = StoredLoad(labels.get("delivery-id", ""), labels.get("load-id"))
+    return found
 
 
 def file_name(load_id: str, number: int) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, load_of
+from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, file_tasks, load_of
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.replace import replace_files
+from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
+from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, RECEIPTS
@@ -86,14 +90,14 @@ def record_accepted(
     the records of loads that were killed before their commit (neither committed nor refused): they never happened.
     """
 
-    def never_happened(table: Table, file: DataFile) -> bool:
-        return load_of(file) not in committed_loads
+    def never_happened(load_id: str) -> bool:
+        return load_id not in committed_loads
 
-    def repeated(table: Table, file: DataFile) -> bool:
-        return never_happened(table, file) or delivery_of(table, file) == receipt.delivery_id
+    def repeated(load_id: str, delivery_id: str) -> bool:
+        return never_happened(load_id) or delivery_id == receipt.delivery_id
 
-    def killed(table: Table, file: DataFile) -> bool:
-        return never_happened(table, file) and load_of(file) not in refused_loads
+    def killed(load_id: str, delivery_id: str) -> bool:
+        return never_happened(load_id) and load_id not in refused_loads
 
     _replace(lake, "raw.files", FILES, receipt, files, repeated)
     _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, repeated)
@@ -103,11 +107,11 @@ def record_accepted(
 def record_refused(lake: Lake, receipt: Receipt) -> None:
     """Put a refused load on record. An accepted receipt of the same load, written just before, is taken back."""
 
-    def same_load(table: Table, file: DataFile) -> bool:
-        return load_of(file) == receipt.load_id
+    def same_load(load_id: str, delivery_id: str) -> bool:
+        return load_id == receipt.load_id
 
-    for name in ("raw.files", "raw.control_totals"):
-        replace_files(lake, name, [Slice(receipt.source, receipt.billing_period)], [], same_load)
+    _replace(lake, "raw.files", FILES, receipt, [], same_load)
+    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, [], same_load)
     _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], same_load)
 
 
@@ -117,19 +121,71 @@ def _replace(
     schema: pa.Schema,
     receipt: Receipt,
     rows: Sequence[dict[str, Any]],
-    drop: Callable[[Table, DataFile], bool],
+    drop: Callable[[str, str], bool],
 ) -> None:
+    """Add a load's rows to a ledger, and take out the slice's rows whose (load id, delivery id) ``drop`` picks."""
     slice_ = Slice(receipt.source, receipt.billing_period)
     same = {name: getattr(receipt, name) for name in ("source", "billing_period", "delivery_id", "load_id")}
+    table = pa.Table.from_pylist([{**same, **row} for row in rows], schema=schema)
+    added = _write(lake, name, slice_, receipt.load_id, table, first=1 if receipt.state == REFUSED else 0)
+    for _ in range(COMMIT_ATTEMPTS):
+        mixed = _rewrite_mixed_files(lake, name, slice_, drop)
+        try:
+            replace_files(lake, name, [slice_], [*added, *mixed.kept], mixed.picks)
+        except _FilesChanged:
+            lake.warehouse.delete(mixed.kept)
+        else:
+            return
+    raise LakeError(f"{name} was changed by others at every attempt to add {slice_}.", "Run it again when they are done.")
+
+
+class _FilesChanged(Exception):
+    """Files of rows of several loads have come up since they were looked at."""
+
+
+@dataclass(frozen=True)
+class _MixedFiles:
+    """The slice's files that hold, or may hold, rows of several loads (compaction), judged row by row."""
+
+    drop: Callable[[str, str], bool]
+    judged: dict[str, bool]  # location -> whether rows in it are to go, so that it is replaced by `kept`
+    kept: list[str]  # new files, with the rows that stay
+
+    def picks(self, table: Table, file: DataFile) -> bool:
+        """Whether the commit takes a file of the slice out."""
+        load_id = load_of(file)
+        if load_id is not None:
+            return self.drop(load_id, delivery_of(table, file))
+        if file.file_path not in self.judged:
+            raise _FilesChanged
+        return self.judged[file.file_path]
+
+
+def _rewrite_mixed_files(lake: Lake, name: str, slice_: Slice, drop: Callable[[str, str], bool]) -> _MixedFiles:
+    """Look into the files whose name tells no load; where rows are to go, write those that stay into new files."""
+    table = lake.table(name)
+    judged: dict[str, bool] = {}
+    kept: list[str] = []
+    for task in file_tasks(table, [slice_]):
+        if load_of(task.file) is not None:
+            continue
+        rows = pa.Table.from_batches(read_rows(table, [task]), schema_to_pyarrow(table.schema(), include_field_ids=False))
+        stay = [not drop(*ids) for ids in zip(*(rows[id_].to_pylist() for id_ in ("load_id", "delivery_id")), strict=True)]
+        judged[task.file.file_path] = not all(stay)
+        if not all(stay):
+            kept += _write(lake, name, slice_, new_rewrite_id(), rows.filter(pa.array(stay, pa.bool_())))
+    return _MixedFiles(drop, judged, kept)
+
+
+def _write(lake: Lake, name: str, slice_: Slice, load_id: str, rows: pa.Table, first: int = 0) -> list[str]:
+    """New files with these rows, which nobody sees before the commit that names them; none where there is no row."""
     folder = lake.data_folder(name, slice_)
-    with lake.warehouse.writing(folder, receipt.load_id) as local:
-        writer = SliceWriter(local, receipt.load_id, [1] if receipt.state == REFUSED else [])
-        table = pa.Table.from_pylist([{**same, **row} for row in rows], schema=schema)
-        for batch in table.to_batches():
+    with lake.warehouse.writing(folder, load_id) as local:
+        writer = SliceWriter(local, load_id, [0] * first)
+        for batch in rows.to_batches():
             writer.write(batch)
         writer.close()
-        locations = lake.warehouse.keep(writer.files, folder)
-    replace_files(lake, name, [slice_], locations, drop)
+        return lake.warehouse.keep(writer.files, folder)
 
 
 def _naive(receipt: Receipt) -> dict[str, Any]:
