@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.signs_of_life import SignsOfLife, lives
 from cost_lakehouse.orchestration.tags import PROCESS_TAG
 from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 
 INSTANCE_FILE = "dagster.yaml"
-# The same rules as the project's own dagster.yaml; that one adds where the files are (a test compares the two).
+_MODULE = "cost_lakehouse.orchestration.instance"
+# The same as the project's own dagster.yaml (a test compares the two).
 INSTANCE_RULES = """\
 # Written by cost-lakehouse on first use; it is yours to change.
+storage:
+  # Where the Iceberg catalog is PostgreSQL, in a schema `dagster` of its database; else files beside lakehouse.yaml.
+  custom:
+    module: cost_lakehouse.orchestration.instance
+    class: SharedStorage
+    config: {}
+local_artifact_storage:
+  module: cost_lakehouse.orchestration.instance
+  class: SharedArtifactStorage
+  config: {}
+compute_logs:
+  module: cost_lakehouse.orchestration.instance
+  class: SharedComputeLogs
+  config: {}
 telemetry:
   enabled: false
 nux:
@@ -43,6 +64,11 @@ run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 60
 """
+# How long a run's process on another machine must have been silent before the run counts as dead: long enough for it to
+# renew its sign of life several times after the database was restarted.
+SILENCE_SECONDS = 90
+SILENT_TAG = "cost_lakehouse/silent_since"
+_SIGNS = SignsOfLife()
 
 
 def home_of_this_configuration() -> Path:
@@ -53,21 +79,40 @@ def home_of_this_configuration() -> Path:
     given = os.environ.get("DAGSTER_HOME")
     if given:
         return Path(given).expanduser().resolve()
-    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG).expanduser().resolve().parent / ".dagster"
+    return configuration_file().parent / ".dagster"
 
 
-class SharedSqliteStorage(DagsterSqliteStorage):
-    """Runs, events and schedules in the shared home. ``dagster dev`` without ``DAGSTER_HOME`` would forget them at its end."""
+def configuration_file() -> Path:
+    """The lakehouse.yaml of this process, whether or not it is there."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG).expanduser().resolve()
+
+
+class SharedStorage(DagsterStorage, ConfigurableClass):
+    """Runs, events and schedules: in PostgreSQL where the catalog is, else in the shared home.
+
+    It is never made itself: it stands in a dagster.yaml, which holds no password, and what it stands for is opened.
+    """
 
     @classmethod
     def config_type(cls) -> Any:
-        """Nothing to configure: the home is found as the command finds it."""
-        return {}
+        """``configuration``: the path of a lakehouse.yaml, where it is not the one that the command would find."""
+        return {"configuration": dg.Field(dg.StringSource, is_required=False)}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> SharedSqliteStorage:
-        """Open, and on first use create, the storage."""
-        return cls.from_local(base_dir=str(home_of_this_configuration()), inst_data=inst_data)
+    def from_config_value(  # type: ignore[override]  # one of two others
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> DagsterStorage:
+        """Open, and on first use create, the storage.
+
+        Raises LakeError where PostgreSQL cannot be used, ConfigurationError where COST_LAKEHOUSE_DAGSTER_DB is wrong.
+        """
+        given = config_value.get("configuration")
+        database = dagster_database(Path(given) if given else configuration_file())
+        if database is None:
+            return DagsterSqliteStorage.from_local(base_dir=str(home_of_this_configuration()), inst_data=inst_data)
+        storage = open_storage(database, inst_data)
+        _SIGNS.expect(storage.postgres_url)
+        return storage
 
 
 class SharedArtifactStorage(LocalArtifactStorage):
@@ -112,14 +157,35 @@ def command_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     if not rules.exists():
         rules.write_text(INSTANCE_RULES, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
-    no_output_files = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"compute_logs": no_output_files})) as instance:
-        yield instance
+    overrides = {
+        **_storage_of(rules, settings),
+        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
+    }
+    try:
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides)) as instance:
+            yield instance
+    finally:
+        _SIGNS.end()
+
+
+def _storage_of(rules: Path, settings: Settings) -> dict[str, Any]:
+    """The storage of this configuration, which need not be the environment's; nothing where the user chose another."""
+    chosen = yaml.safe_load(rules.read_text(encoding="utf-8")) or {}
+    ours = {"custom": {"module": _MODULE, "class": SharedStorage.__name__, "config": {"configuration": str(settings.file)}}}
+    theirs = chosen.get("storage") or {}
+    is_ours = not theirs or theirs.get("custom", {}).get("class") == SharedStorage.__name__
+    of_old = {"run_storage", "event_log_storage", "schedule_storage"} & set(chosen)
+    return {"storage": ours} if is_ours and not of_old else {}
 
 
 def process_label() -> str:
-    """This process, so that another one on this machine can tell whether it is still alive."""
-    return f"{socket.gethostname()}|{os.getpid()}|{_started_at(os.getpid())}"
+    """This process, so that any other one can tell whether it is still alive.
+
+    Host, number and start; then its machine since when (a number means nothing on another one), and whether it gives signs
+    of life, which it does from now on where Dagster's records are in PostgreSQL.
+    """
+    label = f"{socket.gethostname()}|{os.getpid()}|{_started_at(os.getpid())}|{_place()}"
+    return f"{label}|signs" if _SIGNS.give(f"{label}|signs") else label
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -131,7 +197,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(unfinished):
         label = run.tags.get(PROCESS_TAG)
-        if label is None or not _is_gone(label):
+        if label is None or not _is_gone(instance, run, label):
             continue
         instance.report_run_failed(
             run, message="The process of this run ended without a word (killed, or the machine stopped)."
@@ -141,13 +207,31 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return ended
 
 
-def _is_gone(label: str) -> bool:
-    """Whether a labelled process of this machine no longer lives; of another machine nothing is known."""
-    host, _, rest = label.partition("|")
-    pid, _, started = rest.partition("|")
-    if host != socket.gethostname() or not pid.isdigit():
+def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun, label: str) -> bool:
+    """Whether a labelled process no longer lives. Of another machine nothing is known but its signs of life."""
+    host, pid, started, place, signs, *_ = [*label.split("|"), "", "", "", ""]
+    is_here = host == socket.gethostname() and place in ("", _place())
+    if is_here and pid.isdigit():
+        return not _exists(int(pid)) or started != _started_at(int(pid))
+    database = getattr(instance.run_storage, "postgres_url", None)
+    if signs and database:
+        return _is_silent(instance, run, lives(database, label))
+    # Files in a home belong to one machine, which was restarted then.
+    return database is None and pid.isdigit() and host == socket.gethostname()
+
+
+def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, lives: bool) -> bool:
+    """Whether a process has been seen without a sign of life twice, long enough apart; what was seen is kept on the run."""
+    since = run.tags.get(SILENT_TAG)
+    now = time.time()
+    if lives:
+        if since:
+            instance.add_run_tags(run.run_id, {SILENT_TAG: ""})
         return False
-    return not _exists(int(pid)) or started != _started_at(int(pid))
+    if not since:
+        instance.add_run_tags(run.run_id, {SILENT_TAG: str(int(now))})
+        return False
+    return now - float(since) >= SILENCE_SECONDS
 
 
 def _exists(pid: int) -> bool:
@@ -166,4 +250,14 @@ def _started_at(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
+        return ""
+
+
+@cache
+def _place() -> str:
+    """This machine since its start, and where containers share it, this container (Linux); empty elsewhere."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
         return ""
