@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.demo import demo as demo
+from tests.services.postgres import PostgresServer
+from tests.services.process import ServiceError
+from tests.services.production import ProductionStack
 from tests.services.s3 import S3Server
+from tests.services.trino import TrinoServer
+
+
+def start_or_skip(server: PostgresServer | TrinoServer) -> None:
+    """Start a server; where it cannot be had, CI fails, and a developer's own run goes on without its tests."""
+    try:
+        server.start()
+    except ServiceError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +46,39 @@ def s3_shared_bucket(s3_server: S3Server) -> str:
 def s3_bucket(s3_server: S3Server) -> str:
     """A new, empty bucket."""
     return s3_server.make_bucket()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One real PostgreSQL for the run; a test takes a database of its own with ``make_database``."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    try:
+        start_or_skip(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def trino_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServer]:
+    """One real Trino for the run, without a catalog: a test's lake brings its own."""
+    server = TrinoServer(tmp_path_factory.mktemp("trino"))
+    try:
+        start_or_skip(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def production(postgres_server: PostgresServer, s3_server: S3Server, trino_server: TrinoServer) -> ProductionStack:
+    """PostgreSQL, S3 and Trino, on which ``new_lake`` makes lakes."""
+    return ProductionStack(postgres_server, s3_server, trino_server)
+
+
+@pytest.fixture
+def production_lake(production: ProductionStack, tmp_path: Path) -> Iterator[Path]:
+    """The lakehouse.yaml of a new, empty lake in the production setting, without sources."""
+    config = production.new_lake(tmp_path)
+    yield config
+    production.drop_lake(config)

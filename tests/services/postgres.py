@@ -12,8 +12,9 @@ import subprocess
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -79,9 +80,13 @@ class PostgresServer:
 
     def execute(self, sql: str, database: str = "postgres") -> None:
         """Run one statement on a connection of its own, outside a transaction."""
-        engine = create_engine(self._url(database), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        with self._connect(database) as connection:
             connection.execute(text(sql))
+
+    def query(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """The rows of one statement."""
+        with self._connect(database) as connection:
+            return [tuple(row) for row in connection.execute(text(sql))]
 
     def start(self) -> PostgresServer:
         """Start the server and wait until it answers.
@@ -110,6 +115,9 @@ class PostgresServer:
         if self._process is not None:
             self._process.end()
             self._process = None
+
+    def _connect(self, database: str) -> Connection:
+        return create_engine(self._url(database), poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
     def _url(self, database: str) -> URL:
         return URL.create(

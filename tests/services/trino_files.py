@@ -1,4 +1,4 @@
-"""Trino's own files: fetched once from the Maven repository and kept in a cache outside of this one, for all processes."""
+"""Trino's own files: fetched once from the Maven repository, kept in a cache outside the project, shared by all processes."""
 
 from __future__ import annotations
 
