@@ -1,0 +1,92 @@
+"""Tells DuckDB how the warehouse's store is reached: its httpfs extension comes from a package, never from the network."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import duckdb
+from botocore.exceptions import BotoCoreError
+
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.store_errors import StoreErrors
+from cost_lakehouse.sources.s3_errors import S3_FAILURES
+from cost_lakehouse.store_settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def let_duckdb_read(
+    connection: duckdb.DuckDBPyConnection,
+    client: S3Client,
+    session: boto3.session.Session,
+    store: StoreSettings,
+    bucket: str,
+    errors: StoreErrors,
+) -> None:
+    """Load httpfs and make the secret for ``bucket``.
+
+    Raises LakeError where there are no credentials, or httpfs is not installed.
+    """
+    place = f"s3://{bucket}"
+    _load_httpfs(connection)
+    try:
+        found = session.get_credentials()
+        if found is None:
+            raise errors.no_credentials(place)
+        keys = found.get_frozen_credentials()
+    except BotoCoreError as error:
+        raise errors.explain(error, place) from None
+    endpoint = store.endpoint or client.meta.endpoint_url
+    secret: dict[str, Any] = {
+        "type": "s3",
+        "provider": "config",
+        "scope": f"{place}/",
+        "key_id": keys.access_key,
+        "secret": keys.secret_key,
+        "session_token": keys.token,
+        "region": _region(client, store, bucket),
+        "endpoint": endpoint.partition("://")[2],
+        "url_style": "path" if store.is_path_style else "vhost",
+        "use_ssl": store.is_tls,
+    }
+    _create_secret(connection, "lake_store", secret)
+
+
+def _load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
+    version = f"v{duckdb.__version__}"
+    try:
+        extension = files("duckdb_extension_httpfs") / "extensions" / version / "httpfs.duckdb_extension"
+    except ModuleNotFoundError:
+        extension = None
+    if extension is None or not extension.is_file():
+        raise LakeError(
+            f"DuckDB {version} cannot read S3: its extension httpfs is not installed.",
+            f"Install duckdb-extension-httpfs=={duckdb.__version__}.",
+        )
+    connection.execute(f"load {_quoted(str(extension))}")
+
+
+def _region(client: S3Client, store: StoreSettings, bucket: str) -> str:
+    """The bucket's region: boto3 follows AWS to another one by itself, DuckDB does not."""
+    if store.endpoint is None and store.region is None:
+        try:
+            return client.head_bucket(Bucket=bucket)["BucketRegion"]
+        except (*S3_FAILURES, KeyError):
+            return client.meta.region_name
+    return client.meta.region_name
+
+
+def _create_secret(connection: duckdb.DuckDBPyConnection, name: str, options: dict[str, Any]) -> None:
+    said = ", ".join(f"{key} {_quoted(value)}" for key, value in options.items() if value is not None)
+    connection.execute(f"create or replace temporary secret {name} ({said})")
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "map {" + ", ".join(f"{_quoted(key)}: {_quoted(each)}" for key, each in value.items()) + "}"
+    return "'" + str(value).replace("'", "''") + "'"
