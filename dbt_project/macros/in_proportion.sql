@@ -4,15 +4,15 @@
   to 12 digits. Without a whole there is no ratio: the amount itself.
 -#}
 {% macro in_proportion(amount, part, whole) -%}
-    {%- set ratio = 'try_cast(cast(' ~ part ~ ' as double) / cast(' ~ whole ~ ' as double) as decimal(7, 6))' -%}
+    {%- set amount, part, whole = '(' ~ amount ~ ')', '(' ~ part ~ ')', '(' ~ whole ~ ')' -%}
+    {%- set ratio = 'try_cast(' ~ divided(part, whole) ~ ' as decimal(7, 6))' -%}
     case
         when {{ whole }} = 0 or {{ part }} = {{ whole }} then {{ amount }}
         when {{ amount }} = {{ whole }} then {{ part }}
         when {{ whole }} * {{ ratio }} = {{ part }} then cast({{ amount }} * {{ ratio }} as decimal(38, 20))
         else
             {{ amount }} - cast(
-                cast({{ amount }} as double) * cast({{ whole }} - {{ part }} as double) / cast({{ whole }} as double)
-                as decimal(38, 12)
+                cast({{ amount }} as decimal(24, 12)) * ({{ divided(whole ~ ' - ' ~ part, whole) }}) as decimal(38, 12)
             )
     end
 {%- endmacro %}

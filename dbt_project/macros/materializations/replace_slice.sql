@@ -35,3 +35,8 @@
     insert into {{ arg_dict['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}
 {%- endmacro %}
+
+{#- Named after the invocation, so that two builds in one schema do not take each other's. -#}
+{% macro trino__make_temp_relation(base_relation, suffix) -%}
+    {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier ~ suffix ~ '_' ~ invocation_id[:8]})) }}
+{%- endmacro %}
