@@ -12,6 +12,7 @@ import subprocess
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
@@ -19,8 +20,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from tests.services.ports import same_port
 from tests.services.process import ServiceError, ServiceProcess
-from tests.services.s3 import free_ports
 
 START_SECONDS = 60
 ATTEMPTS = 3
@@ -102,6 +103,7 @@ class PostgresServer:
                 # Another process may have taken the port, or a killed server's children may not be gone yet.
                 if attempt == ATTEMPTS:
                     raise PostgresServerError(str(error)) from None
+                Event().wait(attempt)
         return self
 
     def stop(self) -> None:
@@ -131,11 +133,7 @@ class PostgresServer:
         if not (data / "PG_VERSION").exists():
             self._make_data(programs, as_user, data)
         self.password = self._secret_file.read_text(encoding="utf-8")
-        remembered = self.folder / "port"
-        self.port = self.port or (int(remembered.read_text(encoding="utf-8")) if remembered.exists() else 0)
-        if not self.port or not _is_free(self.port):
-            (self.port,) = free_ports(1)
-            remembered.write_text(str(self.port), encoding="utf-8")
+        self.port = same_port(self.folder / "port")
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(self.port), *options]
         self._process = ServiceProcess("PostgreSQL", command, self.folder / "postgres.log", data, _environment())
@@ -198,7 +196,7 @@ def _as_unprivileged_user() -> list[str]:
     account = pwd.getpwnam(UNPRIVILEGED_USER)
     rights = "+dac_override,+dac_read_search"
     return [
-        program, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+        program, "--pdeathsig=KILL", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
         f"--inh-caps={rights}", f"--ambient-caps={rights}", "--",
     ]  # fmt: skip
 
@@ -206,15 +204,3 @@ def _as_unprivileged_user() -> list[str]:
 def _environment() -> dict[str, str]:
     """This process's environment without settings of PostgreSQL, and with messages in English."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))} | {"LC_ALL": "C"}
-
-
-def _is_free(port: int) -> bool:
-    import socket
-
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

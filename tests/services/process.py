@@ -1,17 +1,25 @@
-"""A server process of the tests: started in a process group of its own, logged to a file, ended by its id."""
+"""A server process of the tests: in a process group of its own, logged to a file, ended by its id."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
 
 LOG_LINES = 15
 PAUSE_SECONDS = 0.1
+# Becomes the server after asking Linux to end it with the thread that started it: PR_SET_PDEATHSIG is 1.
+_WITH_ITS_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class ServiceError(RuntimeError):
@@ -19,17 +27,22 @@ class ServiceError(RuntimeError):
 
 
 class ServiceProcess:
-    """One running server. Its own process group keeps a terminal's Ctrl-C away from it: who started it ends it."""
+    """One running server. Its own process group keeps a terminal's Ctrl-C away from it: who started it ends it.
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    Where this process is killed, the server ends too (on Linux, if it was started by the main thread).
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self._log = log
         with log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
-                command,
+                [*_with_its_parent(), *command],
                 cwd=folder,
-                env=dict(environment),
+                env=None if environment is None else dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -47,11 +60,11 @@ class ServiceProcess:
 
         Raises ServiceError where the process ends or ``seconds`` pass before that.
         """
-        pause = Event()
+        pause = threading.Event()
         problem: Exception | None = None
         for _ in range(int(seconds / PAUSE_SECONDS)):
             if not self.is_running:
-                raise ServiceError(f"{self.name} ended at once with exit code {self._process.returncode}:\n{self._tail()}")
+                raise ServiceError(self.how_it_ended())
             try:
                 answers()
                 return
@@ -60,8 +73,12 @@ class ServiceProcess:
             pause.wait(PAUSE_SECONDS)
         raise ServiceError(f"{self.name} did not answer within {seconds:g} s ({problem}):\n{self._tail()}")
 
+    def how_it_ended(self) -> str:
+        """One line with its exit code, and its last words."""
+        return f"{self.name} ended by itself with exit code {self._process.returncode}:\n{self._tail()}"
+
     def end(self, how: signal.Signals = signal.SIGKILL, seconds: float = 20) -> None:
-        """Send the signal, wait until the process has ended, and kill what is left of its group."""
+        """Send the signal, wait until the process has ended, and kill it with its group where it takes too long."""
         if self.is_running and how is not signal.SIGKILL:
             self._process.send_signal(how)
             with suppress(subprocess.TimeoutExpired):
@@ -75,3 +92,9 @@ class ServiceProcess:
         with self._log.open("rb") as file:
             file.seek(self._log_start)
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
+
+
+def _with_its_parent() -> list[str]:
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return []
+    return [sys.executable, "-I", "-S", "-c", _WITH_ITS_PARENT, str(os.getpid())]

