@@ -3,11 +3,12 @@
     {{ return(adapter.dispatch('map_to_json', 'cost_lakehouse')(map)) }}
 {%- endmacro %}
 
-{#- Trino's own cast to JSON sorts by UTF-16 units, which puts emoji before some other letters. -#}
+{#- Trino's own cast of a map sorts by UTF-16 units, which puts emoji before some other letters. -#}
 {% macro default__map_to_json(map) -%}
     '{' || array_join(transform(
         array_sort(map_keys({{ map }})),
-        key -> json_format(cast(key as json)) || ':' || json_format(cast(element_at({{ map }}, key) as json))
+        map_key -> {{ json_string('map_key') }}
+        || ':' || coalesce({{ json_string('element_at(' ~ map ~ ', map_key)') }}, 'null')
     ), ',') || '}'
 {%- endmacro %}
 

@@ -1,6 +1,7 @@
 {#-
   Regular expressions. Patterns keep to what RE2 and Java's have in common: no look-around, no back-references.
-  regexp_replace_all: `replacement` may name group 1 as {1}. regexp_group: null where nothing matches.
+  regexp_replace_all: `replacement` may name group 1 as {1}. regexp_group: null where
+  nothing matches, or nothing in the group.
 -#}
 {% macro regexp_replace_all(text, pattern, replacement) -%}
     {{ return(adapter.dispatch('regexp_replace_all', 'cost_lakehouse')(text, pattern, replacement)) }}
@@ -19,7 +20,7 @@
 {%- endmacro %}
 
 {% macro default__regexp_group(text, pattern, group) -%}
-    regexp_extract({{ text }}, '{{ pattern }}', {{ group }})
+    nullif(regexp_extract({{ text }}, '{{ pattern }}', {{ group }}), '')
 {%- endmacro %}
 
 {% macro duckdb__regexp_group(text, pattern, group) -%}
