@@ -8,16 +8,17 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.federated_store import read_federated_store
 from cost_lakehouse.maintenance_settings import MaintenanceSettings
-from cost_lakehouse.store_settings import StoreSettings, read_store_config
+from cost_lakehouse.store_settings import StoreSettings
 from cost_lakehouse.strict import Strict
 from cost_lakehouse.trino_settings import TrinoSettings
+from cost_lakehouse.yaml_file import explain, read_yaml
 
 CONFIG_VARIABLE = "COST_LAKEHOUSE_CONFIG"
 DEFAULT_CONFIG = "lakehouse.yaml"
@@ -25,7 +26,6 @@ DEFAULT_DOWNLOAD_SCHEDULE = "0 */2 * * *"
 CATALOG_BACKENDS = ("sqlite", "postgresql")
 SOURCE_NAME = re.compile(r"[a-z0-9-]+")
 SOURCE_NAME_MAX = 40
-_ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _first_of_month(value: Any) -> Any:
@@ -191,8 +191,8 @@ class Settings(Strict):
         Raises ConfigurationError where that file is not there or wrong.
         """
         if self.lake.store_config is not None:
-            return read_store_config(self.path(self.lake.store_config), self.lake.warehouse)
-        return self.lake.store or StoreSettings()
+            return read_federated_store(self.path(self.lake.store_config), self.lake.warehouse)
+        return (self.lake.store or StoreSettings()).relative_to(self.base)
 
     @property
     def dagster_home(self) -> Path:
@@ -239,54 +239,12 @@ def load_settings(given: Path | None = None) -> Settings:
     Raises ConfigurationError that names each wrong field and its fix.
     """
     path = find_config(given)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
-    except yaml.YAMLError as error:
-        # The place alone: YAML's own message quotes the line, which may hold what ought not to be shown.
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigurationError(
-            f"{path}{place}: not valid YAML, {getattr(error, 'problem', None) or 'unreadable'}.",
-            "Look at brackets, quotes, colons and indentation there.",
-        ) from None
+    document = read_yaml(path) or {}
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} must hold `lake:` and `sources:`.", "See lakehouse.example.yaml.")
     try:
-        return Settings(**_with_environment(document, "", path), base=path.parent, file=path)
+        return Settings(**document, base=path.parent, file=path)
     except ValidationError as error:
-        raise ConfigurationError(f"{path} is wrong.", "; ".join(_explain(each) for each in error.errors())) from None
+        raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(each) for each in error.errors())) from None
     except TypeError:
         raise ConfigurationError(f"{path}: unknown key at the top.", "Known keys: lake, sources.") from None
-
-
-def _with_environment(node: Any, field: str, file: Path) -> Any:
-    """Replace ``${NAME}`` in every text by the environment's value."""
-    if isinstance(node, dict):
-        return {key: _with_environment(value, f"{field}.{key}".lstrip("."), file) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_with_environment(value, f"{field}[{index}]", file) for index, value in enumerate(node)]
-    if not isinstance(node, str):
-        return node
-
-    def value_of(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise ConfigurationError(
-                f"{file}: {field} needs the environment variable {name}, which is not set.", f"Set {name}."
-            )
-        return os.environ[name]
-
-    return _ENVIRONMENT_REFERENCE.sub(value_of, node)
-
-
-def _explain(error: Any) -> str:
-    """One line for one wrong field; the value is left out, as it may be a secret."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".") or "the file"
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        return f"{place}: unknown key; remove it or correct its spelling"
-    if kind == "missing":
-        return f"{place}: is missing; add it"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"

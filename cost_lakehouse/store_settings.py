@@ -19,6 +19,8 @@ LARGEST_PART = 5 * 1024 * MEBIBYTE
 # What botocore waits for a store's "100 Continue"; 0 sends the body at once.
 EXPECT_CONTINUE_SECONDS = (0.0, 1.0)
 SSE_KEY_BYTES = 32
+# What Go keeps of a host where 0 is written.
+GO_IDLE_PER_HOST = 2
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)")
 _UNREADABLE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
@@ -85,10 +87,9 @@ class StoreSettings(Strict):
     response_header_timeout: Duration = 120.0
     tls_handshake_timeout: Duration = 10.0
     expect_continue_timeout: Duration = 1.0
-    max_idle_conns: int = Field(default=100, ge=1)
-    max_idle_conns_per_host: int = Field(default=100, ge=1)
+    max_idle_conns: int = Field(default=100, ge=0)
+    max_idle_conns_per_host: int = Field(default=100, ge=0)
     max_conns_per_host: int = Field(default=0, ge=0)
-    disable_compression: bool = True
 
     insecure_skip_verify: bool = False
     ca_file: str | None = None
@@ -117,13 +118,6 @@ class StoreSettings(Strict):
     def _is_what_botocore_waits(cls, value: float) -> float:
         if value not in EXPECT_CONTINUE_SECONDS:
             raise ValueError("only 1s (wait one second for the store's consent) and 0s (send at once) can be had")
-        return value
-
-    @field_validator("disable_compression")
-    @classmethod
-    def _is_not_compressed(cls, value: bool) -> bool:
-        if not value:
-            raise ValueError("answers are always asked for uncompressed, as Parquet is compressed already; leave it out")
         return value
 
     @model_validator(mode="after")
@@ -178,6 +172,12 @@ class StoreSettings(Strict):
             if given[name] is not None:
                 raise ValueError(f"{name} cannot be honoured: DuckDB, which reads the store, does not know it; leave it out")
 
+    def relative_to(self, base: Path) -> StoreSettings:
+        """The same with its files (TLS, encryption key) as absolute paths, taken relative to ``base``."""
+        files = {name: getattr(self, name) for name in ("ca_file", "cert_file", "key_file", "encryption_key")}
+        found = {name: str((base / Path(file).expanduser()).resolve()) for name, file in files.items() if file is not None}
+        return self.model_copy(update=found)
+
     @property
     def is_tls(self) -> bool:
         """Whether the store is spoken to over TLS."""
@@ -192,6 +192,12 @@ class StoreSettings(Strict):
     def is_path_style(self) -> bool:
         """Whether the bucket's name is a part of the path: few stores but AWS serve it as a host name."""
         return self.bucket_lookup_type == "path" or (self.bucket_lookup_type == "auto" and self.endpoint is not None)
+
+    @property
+    def kept_connections(self) -> int:
+        """How many idle connections are kept: all requests go to one host, so both limits count. 0 as in Go."""
+        per_host = self.max_idle_conns_per_host or GO_IDLE_PER_HOST
+        return min(self.max_idle_conns or per_host, per_host)
 
     @property
     def grants_rights(self) -> bool:
@@ -228,8 +234,3 @@ def _check_header(name: str, content: str) -> None:
         return
     if lowered.startswith("x-amz-") or lowered in ("content-encoding", "content-md5", "content-length", "expires", "host"):
         raise ValueError(f"{name} cannot be set on every object; leave it out")
-
-
-def read_store_config(file: Path, warehouse: str) -> StoreSettings:
-    """Read a ``federated-store.yaml``; ``warehouse`` is the lake's, so that the two can be compared."""
-    raise NotImplementedError

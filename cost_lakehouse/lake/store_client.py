@@ -122,8 +122,7 @@ def _config(store: StoreSettings) -> Config:
         "connect_timeout": store.tls_handshake_timeout or None,
         "read_timeout": store.response_header_timeout or None,
         "retries": {"mode": "standard", "total_max_attempts": store.max_retries},
-        # All requests go to one host, so both limits are of the same connections.
-        "max_pool_connections": min(store.max_idle_conns, store.max_idle_conns_per_host),
+        "max_pool_connections": store.kept_connections,
         "s3": {"addressing_style": styles[store.bucket_lookup_type]},
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
