@@ -61,6 +61,13 @@ class PostgresServer:
         self.password = ""
         self._process: ServiceProcess | None = None
 
+    @property
+    def process(self) -> ServiceProcess:
+        """Its process."""
+        if self._process is None:
+            raise PostgresServerError("PostgreSQL was not started.")
+        return self._process
+
     def url(self, database: str) -> str:
         """A SQLAlchemy URL of that database, with its password."""
         return self._url(database).render_as_string(hide_password=False)

@@ -51,7 +51,7 @@ class ProductionStack:
         )
         self.open_lake(names)
         config = folder / "lakehouse.yaml"
-        write_config(config, self.lake_keys(names) | {"first_month": first_month} | lake, sources)
+        write_config(config, {"first_month": first_month}, self.lake_keys(names) | lake, sources)
         self._lakes[config] = names
         return config
 
@@ -98,11 +98,25 @@ class ProductionStack:
         }
 
 
-def write_config(file: Path, lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> None:
-    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it."""
+def write_config(
+    file: Path, defaults: Mapping[str, Any], lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it.
+
+    Of a file that is there already, the keys in ``lake`` are set and everything else is kept.
+    """
+    document: dict[str, Any] = {"lake": dict(defaults), "sources": [dict(each) for each in sources]}
+    if file.exists():
+        before = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        document |= before
+        document["lake"] = dict(before.get("lake") or {})
+    for name, value in lake.items():
+        own = document["lake"].get(name)
+        document["lake"][name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
+    if file.exists() and document == before:
+        return  # with the comments that its user may have put into it
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    document = {"lake": dict(lake), "sources": [dict(each) for each in sources]}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 

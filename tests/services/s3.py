@@ -44,6 +44,13 @@ class S3Server:
         self._client: S3Client | None = None
 
     @property
+    def process(self) -> ServiceProcess:
+        """Its process."""
+        if self._process is None:
+            raise S3ServerError("The S3 server was not started.")
+        return self._process
+
+    @property
     def endpoint(self) -> str:
         """The address that boto3, DuckDB, Trino … take as endpoint."""
         return f"http://127.0.0.1:{self.port}"

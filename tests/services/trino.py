@@ -109,9 +109,11 @@ class TrinoServer:
         return f"http://{self.host}:{self.port}"
 
     @property
-    def pid(self) -> int:
-        """The id of its process."""
-        return self._process_running.pid
+    def process(self) -> ServiceProcess:
+        """Its process."""
+        if self._process is None:
+            raise TrinoServerError("Trino was not started.")
+        return self._process
 
     def connect(self, catalog: str | None = CATALOG, schema: str | None = None, **more: Any) -> Connection:
         """A connection as the tests' user; ``more`` goes to ``trino.dbapi.connect``."""
@@ -153,7 +155,7 @@ class TrinoServer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self.launch()
-                self._process_running.wait_until(self._answers, (Error, requests.RequestException), START_SECONDS)
+                self.process.wait_until(self._answers, (Error, requests.RequestException), START_SECONDS)
                 return self
             except ServiceError as error:
                 self.kill()
@@ -171,12 +173,6 @@ class TrinoServer:
         if self._process is not None:
             self._process.end()
             self._process = None
-
-    @property
-    def _process_running(self) -> ServiceProcess:
-        if self._process is None:
-            raise TrinoServerError("Trino is not running.")
-        return self._process
 
     def _answers(self) -> None:
         # Asked over HTTP first: the client itself waits for a server that is starting, even for one that has ended since.
@@ -197,6 +193,7 @@ class TrinoServer:
             "http-server.http.port": str(self.port),
             "discovery.uri": self.url,
             "internal-communication.shared-secret": self._shared_secret,
+            "http-server.log.enabled": "false",
             "plugin.dir": str(files / "plugin"),
             # Every test may have a catalog of its own, made and dropped by SQL.
             "catalog.management": "dynamic",
