@@ -132,10 +132,9 @@ def _replace(
         mixed = _rewrite_mixed_files(lake, name, slice_, drop)
         try:
             replace_files(lake, name, [slice_], [*added, *mixed.kept], mixed.picks)
-        except _FilesChanged:
-            lake.warehouse.delete(mixed.kept)
-        else:
             return
+        except _FilesChanged:
+            continue  # what was rewritten in vain is nobody's; maintenance removes it
     raise LakeError(f"{name} was changed by others at every attempt to add {slice_}.", "Run it again when they are done.")
 
 

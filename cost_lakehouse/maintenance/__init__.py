@@ -1,0 +1,1 @@
+"""Keeps the lake small and quick: expires snapshots, merges small files, removes what nothing refers to; and reports it."""

@@ -1,0 +1,121 @@
+"""Reads from Iceberg's metadata what the rules decide by: snapshots with their deliveries, files with who refers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import ManifestEntry, ManifestFile
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from cost_lakehouse.lake.data_files import committed_slices, file_tasks, slice_of
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.maintenance.rules import FileFacts, Rules, SnapshotFacts, file_key, groups_to_merge
+
+KEEP_TAG = "cost-lakehouse-keep-"
+"""Tags of this beginning are ours: they tell Trino what not to expire."""
+
+_READERS = 8
+
+
+def snapshot_facts(table: Table) -> list[SnapshotFacts]:
+    """Every snapshot of the table."""
+    protected = {ref.snapshot_id for name, ref in table.metadata.refs.items() if not name.startswith(KEEP_TAG)}
+    return [
+        SnapshotFacts(
+            each.snapshot_id,
+            each.sequence_number or 0,
+            datetime.fromtimestamp(each.timestamp_ms / 1000, UTC),
+            _deliveries(table, each),
+            each.snapshot_id in protected,
+        )
+        for each in table.metadata.snapshots
+    ]
+
+
+def keep_tags(table: Table) -> dict[str, int]:
+    """Our own tags: name -> snapshot."""
+    return {name: ref.snapshot_id for name, ref in table.metadata.refs.items() if name.startswith(KEEP_TAG)}
+
+
+def reachable(table: Table, snapshot_ids: Collection[int] | None = None) -> set[str]:
+    """The keys of every file that snapshots need, all of the table's or these: metadata, data, deletes, statistics."""
+    snapshots = [each for each in table.metadata.snapshots if snapshot_ids is None or each.snapshot_id in snapshot_ids]
+    ids = {each.snapshot_id for each in snapshots}
+    found = {file_key(each.manifest_list) for each in snapshots}
+    found |= {file_key(each.statistics_path) for each in table.metadata.statistics if each.snapshot_id in ids}
+    found |= {file_key(each.statistics_path) for each in table.metadata.partition_statistics if each.snapshot_id in ids}
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="manifests") as pool:
+        manifests = {
+            each.manifest_path: each for of_one in pool.map(lambda one: one.manifests(table.io), snapshots) for each in of_one
+        }
+        found |= {file_key(each) for each in manifests}
+        for entries in pool.map(lambda one: _files_in(one, table.io), manifests.values()):
+            found |= entries
+    return found
+
+
+def metadata_files(table: Table) -> set[str]:
+    """The keys of the table's metadata versions: the current one and those of its log."""
+    versions = [table.metadata_location, *(each.metadata_file for each in table.metadata.metadata_log)]
+    return {file_key(each) for each in versions} | {"metadata/version-hint.text"}
+
+
+@dataclass(frozen=True)
+class SlicePlan:
+    """What is to be merged in one slice: each group of files becomes one."""
+
+    slice_: Slice
+    groups: list[list[FileFacts]]
+
+    @property
+    def files(self) -> list[FileFacts]:
+        """Every file that is to be rewritten."""
+        return [each for group in self.groups for each in group]
+
+    @property
+    def deletes(self) -> frozenset[str]:
+        """The delete files that go with it."""
+        return frozenset(location for each in self.files for location in each.deletes)
+
+
+def merge_plans(table: Table, rules: Rules) -> list[SlicePlan]:
+    """What is to be merged in the table's current snapshot, a slice each, sorted."""
+    by_slice: dict[Slice, list[FileFacts]] = {}
+    for task in file_tasks(table):
+        facts = FileFacts(
+            task.file.file_path,
+            task.file.file_size_in_bytes,
+            task.file.record_count,
+            frozenset(each.file_path for each in task.delete_files),
+        )
+        by_slice.setdefault(slice_of(task.file), []).append(facts)
+    plans = [SlicePlan(slice_, groups_to_merge(files, rules)) for slice_, files in sorted(by_slice.items())]
+    return [each for each in plans if each.groups]
+
+
+def _deliveries(table: Table, snapshot: Snapshot) -> frozenset[tuple[Slice, str]]:
+    """What a load committed with a snapshot. Commits of before they had labels are asked for what they changed."""
+    delivery_id = snapshot.summary.additional_properties.get("delivery-id") if snapshot.summary is not None else None
+    if delivery_id is None:
+        return frozenset()
+    slices: Iterable[Slice] = committed_slices(snapshot) or {
+        slice_of(entry.data_file)
+        for manifest in snapshot.manifests(table.io)
+        if manifest.added_snapshot_id == snapshot.snapshot_id
+        for entry in _entries(manifest, table.io, discard_deleted=False)
+        if entry.snapshot_id == snapshot.snapshot_id
+    }
+    return frozenset((each, delivery_id) for each in slices)
+
+
+def _files_in(manifest: ManifestFile, io: FileIO) -> set[str]:
+    return {file_key(entry.data_file.file_path) for entry in _entries(manifest, io)}
+
+
+def _entries(manifest: ManifestFile, io: FileIO, discard_deleted: bool = True) -> list[ManifestEntry]:
+    return manifest.fetch_manifest_entry(io, discard_deleted=discard_deleted)

@@ -1,0 +1,272 @@
+"""Merges small files and applies another engine's deletes: the same rows in fewer files, by one commit that any load beats."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile, ManifestWriterV2
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.snapshots import Operation, Summary
+from pyiceberg.table.update.snapshot import _OverwriteFiles
+from pyiceberg.typedef import EMPTY_DICT
+from sqlalchemy.exc import OperationalError
+
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import file_tasks, slice_of
+from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.locks import Lock
+from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS
+from cost_lakehouse.lake.rewrite import check_same_rows, new_rewrite_id, read_rows
+from cost_lakehouse.lake.slice_writer import SliceWriter
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.maintenance.facts import SlicePlan
+from cost_lakehouse.maintenance.report import Files
+
+LABEL = "cost-lakehouse.merge"
+"""In the summary of snapshots that only merged files: an id that tells the commit."""
+
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slices that are merged by one commit, under one lock (None: every commit of others is noticed, and wins)."""
+
+    plans: list[SlicePlan]
+    lock: str | None = None
+    what: str = ""
+
+
+def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
+    """What is merged together, and who has to stay away meanwhile.
+
+    A slice of line items is large, and its load is kept away from it. The publisher removes unfinished files of its own, so
+    it is kept away from marts. Ledgers are small: should a load come in between, it wins, and they are merged next time.
+    """
+    if not plans:
+        return []
+    if table_name in LEDGERS:
+        return [Batch(list(plans))]
+    if table_name.startswith("marts."):
+        return [Batch(list(plans), "publish", "Publishing summaries")]
+    return [Batch([each], f"load-{each.slice_.source}-{each.slice_.month}", f"The load of {each.slice_}") for each in plans]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a batch came to: the slices that were merged with the new files, and those that others changed meanwhile."""
+
+    plans: list[SlicePlan]
+    new: Files
+    changed: list[Slice]
+
+
+def merge(lake: Lake, table_name: str, batch: Batch) -> Merged:
+    """Rewrite the batch's files.
+
+    Raises Busy where somebody else has the batch's lock, LakeError where the files cannot be read or written, or would not
+    hold the same rows.
+    """
+    with exclusively(lake, batch) as lock:
+        table = lake.table(table_name)
+        planned, tasks = _still_planned(table, batch.plans)
+        written: dict[Slice, list[_New]] = {}
+        for plan in planned:
+            written[plan.slice_] = []
+            for group in plan.groups:
+                written[plan.slice_] += _rewrite(lake, table, plan.slice_, [tasks[each.location] for each in group])
+        if lock is not None:
+            lock.ensure_held()
+        merged = _commit(lake, table_name, planned, written)
+    done = {each.slice_ for each in merged}
+    lake.warehouse.delete([each.location for slice_, new in written.items() if slice_ not in done for each in new])
+    new = Files.of(each.size for plan in merged for each in written[plan.slice_])
+    return Merged(merged, new, [each.slice_ for each in batch.plans if each.slice_ not in done])
+
+
+class Busy(Exception):
+    """Another process works on what was to be merged."""
+
+
+@contextmanager
+def exclusively(lake: Lake, batch: Batch) -> Iterator[Lock | None]:
+    """Hold the batch's lock. Raises Busy where somebody else has it: maintenance does not wait."""
+    with ExitStack() as stack:
+        lock = None
+        if batch.lock is not None:
+            try:
+                lock = stack.enter_context(lake.lock(batch.lock, batch.what))
+            except LakeError as error:
+                raise Busy(error.problem) from None
+        yield lock
+
+
+@dataclass(frozen=True)
+class _New:
+    location: str
+    size: int
+
+
+def _still_planned(table: Table, plans: Sequence[SlicePlan]) -> tuple[list[SlicePlan], dict[str, FileScanTask]]:
+    """The plans that still fit the current snapshot, and its files: a load may have replaced some, or rows were deleted."""
+    tasks = {each.file.file_path: each for each in file_tasks(table, [plan.slice_ for plan in plans])}
+    counts = Counter(slice_of(each.file) for each in tasks.values())
+    fitting = []
+    for plan in plans:
+        same = all(each.location in tasks and _deletes(tasks[each.location]) == each.deletes for each in plan.files)
+        # Where deletes go, the whole slice is rewritten: a file that came in meanwhile may need them.
+        if same and (not plan.deletes or counts[plan.slice_] == len(plan.files)):
+            fitting.append(plan)
+    return fitting, tasks
+
+
+def _deletes(task: FileScanTask) -> frozenset[str]:
+    return frozenset(each.file_path for each in task.delete_files)
+
+
+def _rewrite(lake: Lake, table: Table, slice_: Slice, tasks: Sequence[FileScanTask]) -> list[_New]:
+    """The rows of some files in new ones, which nobody sees before the commit that names them."""
+    folder = lake.data_folder(".".join(table.name()), slice_)
+    rewrite_id = new_rewrite_id()
+    with lake.warehouse.writing(folder, rewrite_id) as local:
+        writer = SliceWriter(local, rewrite_id, [])
+        try:
+            for batch in read_rows(table, tasks):
+                writer.write(batch)
+            writer.close()
+            check_same_rows(lake, table, tasks, writer.files)
+            sizes = [each.stat().st_size for each in writer.files]
+            return [_New(*each) for each in zip(lake.warehouse.keep(writer.files, folder), sizes, strict=True)]
+        except BaseException:
+            writer.close()
+            for each in writer.files:
+                each.unlink(missing_ok=True)
+            raise
+
+
+def _commit(
+    lake: Lake, table_name: str, plans: Sequence[SlicePlan], written: Mapping[Slice, Sequence[_New]]
+) -> list[SlicePlan]:
+    """Put the new files in the place of the old ones, where they are still there; the plans that came true."""
+    done: list[SlicePlan] = []
+    labels = {LABEL: new_rewrite_id()}
+
+    def change(table: Table) -> None:
+        if any(each.summary is not None and each.summary.get(LABEL) == labels[LABEL] for each in table.metadata.snapshots):
+            return  # the attempt before this one did land; only its answer was lost
+        done[:], tasks = _still_planned(table, plans)
+        if done:
+            old = [tasks[each.location].file for plan in done for each in plan.files]
+            new = [each.location for plan in done for each in written[plan.slice_]]
+            _replace(table, old, new, {plan.slice_ for plan in done if plan.deletes}, labels)
+
+    # Whatever it raises, it may have landed: its files are left alone, and are orphans if it has not.
+    commit_with_retries(lake, table_name, change)
+    return done
+
+
+def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], None]) -> None:
+    """Make a change that looks at the table as it is at every attempt.
+
+    Raises LakeError when it keeps colliding with others.
+    """
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            change(lake.table(table_name))
+            return
+        except (CommitFailedException, ValidationException):
+            pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
+        except OperationalError as error:
+            if "locked" not in str(error) and not error.connection_invalidated:
+                raise
+            pause = _LONGEST_PAUSE_SECONDS
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries, hides nothing
+    raise LakeError(
+        f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to commit.",
+        "Run maintenance again when fewer loads are under way.",
+    )
+
+
+def _replace(
+    table: Table, old: Sequence[DataFile], written: Sequence[str], without_deletes: set[Slice], labels: dict[str, str]
+) -> None:
+    with table.transaction() as transaction:
+        producer = _Rewrite(Operation.OVERWRITE, transaction, table.io, snapshot_properties=labels)
+        producer.without_deletes = without_deletes
+        with producer as snapshot:
+            for file in old:
+                snapshot.delete_data_file(file)
+            for location in written:
+                snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
+
+
+class _Rewrite(_OverwriteFiles):
+    """An overwrite that also takes out the delete files of slices which were rewritten whole; pyiceberg's keeps them."""
+
+    without_deletes: set[Slice]
+    _dropped: set[DataFile]
+
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        self._dropped = set()
+        if not self.without_deletes:
+            return manifests
+        return [kept for each in manifests if (kept := self._without_deletes_of_slices(each)) is not None]
+
+    def _without_deletes_of_slices(self, manifest: ManifestFile) -> ManifestFile | None:
+        if manifest.content != ManifestContent.DELETES:
+            return manifest
+        entries = self.fetch_manifest_entry(manifest)
+        going = [each for each in entries if slice_of(each.data_file) in self.without_deletes]
+        self._dropped.update(each.data_file for each in going)
+        if not going:
+            return manifest
+        if len(going) == len(entries):
+            return None
+        with _DeletesWriter(
+            self.spec(manifest.partition_spec_id),
+            self.schema(),
+            self.new_manifest_output(),
+            self._snapshot_id,
+            self._compression,
+        ) as writer:
+            for each in entries:
+                if each not in going:
+                    writer.add_entry(_existing(each))
+        return writer.to_manifest_file()
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        deleted = self._deleted_data_files
+        self._deleted_data_files = deleted | self._dropped
+        try:
+            return super()._summary(snapshot_properties)
+        finally:
+            self._deleted_data_files = deleted
+
+
+class _DeletesWriter(ManifestWriterV2):
+    """Writes a manifest of delete files, which pyiceberg itself does not."""
+
+    def content(self) -> ManifestContent:
+        return ManifestContent.DELETES
+
+    @property
+    def _meta(self) -> dict[str, str]:
+        return {**super()._meta, "content": "deletes"}
+
+
+def _existing(entry: ManifestEntry) -> ManifestEntry:
+    return ManifestEntry.from_args(
+        status=ManifestEntryStatus.EXISTING,
+        snapshot_id=entry.snapshot_id,
+        sequence_number=entry.sequence_number,
+        file_sequence_number=entry.file_sequence_number,
+        data_file=entry.data_file,
+    )
