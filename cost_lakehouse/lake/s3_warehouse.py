@@ -20,7 +20,7 @@ from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.lake.store_io import StoreIO, split_object
 from cost_lakehouse.lake.store_upload import upload_all
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.sources.s3_errors import S3_FAILURES
+from cost_lakehouse.s3_causes import S3_FAILURES
 from cost_lakehouse.store_settings import StoreSettings
 
 DELETED_AT_ONCE = 1000
@@ -38,7 +38,7 @@ class S3Warehouse:
         self.bucket, _, prefix = self.location.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._store = store
-        self._errors = StoreErrors(store, self.bucket, prefix)
+        self._errors = StoreErrors(store, self.bucket)
         try:
             self._session = make_session(store)
             self._client = make_store_client(store, self._session)

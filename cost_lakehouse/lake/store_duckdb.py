@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_errors import StoreErrors
-from cost_lakehouse.sources.s3_errors import S3_FAILURES
+from cost_lakehouse.s3_causes import S3_FAILURES
 from cost_lakehouse.store_settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -51,8 +52,14 @@ def let_duckdb_read(
         "endpoint": endpoint.partition("://")[2],
         "url_style": "path" if store.is_path_style else "vhost",
         "use_ssl": store.is_tls,
+        "verify_ssl": not store.insecure_skip_verify,
     }
     _create_secret(connection, "lake_store", secret)
+    _set(connection, "http_retries", max(store.max_retries - 1, 0))
+    # DuckDB has one limit for all of it, in whole seconds; 0 is no limit here, and a day there.
+    _set(connection, "http_timeout", math.ceil(store.response_header_timeout) or 86400)
+    if store.ca_file is not None:
+        _set(connection, "ca_cert_file", store.ca_file)
 
 
 def _load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
@@ -84,9 +91,11 @@ def _create_secret(connection: duckdb.DuckDBPyConnection, name: str, options: di
     connection.execute(f"create or replace temporary secret {name} ({said})")
 
 
+def _set(connection: duckdb.DuckDBPyConnection, name: str, value: Any) -> None:
+    connection.execute(f"set {name} = {_quoted(value)}")
+
+
 def _quoted(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, dict):
-        return "map {" + ", ".join(f"{_quoted(key)}: {_quoted(each)}" for key, each in value.items()) + "}"
     return "'" + str(value).replace("'", "''") + "'"

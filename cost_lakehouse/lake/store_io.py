@@ -14,7 +14,7 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 
 from cost_lakehouse.lake.store_client import make_store_client
 from cost_lakehouse.lake.store_errors import StoreErrors
-from cost_lakehouse.sources.s3_errors import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
+from cost_lakehouse.s3_causes import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
 from cost_lakehouse.store_settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class StoreIO(FileIO):
 
     def errors(self, place: str) -> StoreErrors:
         """Tells the errors of that place."""
-        bucket, key = split_object(place)
-        return StoreErrors(self.store, bucket, key.rpartition("/")[0])
+        return StoreErrors(self.store, split_object(place)[0])
 
     def size_of(self, place: str) -> int | None:
         """An object's size, or None where it is not there. Raises LakeError."""

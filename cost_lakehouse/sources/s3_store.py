@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.s3_causes import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
 from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.object_store import Listing, read_small
 from cost_lakehouse.sources.resuming_reader import Body, ResumingReader
 from cost_lakehouse.sources.s3_client import DEFAULT_ATTEMPTS, make_s3_client
-from cost_lakehouse.sources.s3_errors import ABSENT, PRECONDITION_FAILED, S3_FAILURES, S3Errors, error_code
+from cost_lakehouse.sources.s3_errors import S3Errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
