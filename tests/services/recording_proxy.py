@@ -66,6 +66,14 @@ class RecordingProxy(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Speak TLS where the proxy has a certificate."""
+        if self.tls is None:
+            super().finish_request(request, client_address)
+        else:
+            with self.tls.wrap_socket(request, server_side=True) as secured:
+                super().finish_request(secured, client_address)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves early, or trusts nobody here, is what some tests are about."""
 
@@ -75,8 +83,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def setup(self) -> None:
-        if self.server.tls is not None:
-            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
         with self.server.lock:
             self.server.connections += 1
