@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from datetime import date
 
 from benchmarks.measuring import Measured, common_options, configuration, machine, measure, median, print_table, sample_bill
+from benchmarks.servers import production
+from tests.services.production import ProductionStack
 
 NEWEST = date(2026, 10, 1)
 
@@ -16,22 +19,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000, help="rows a month")
     parser.add_argument("--history", type=int, nargs="+", default=[0, 10], help="months beside the refreshed one")
+    parser.add_argument("--engine", choices=("duckdb", "trino"), default="duckdb", help="trino: with PostgreSQL and S3")
     parser.add_argument("--rounds", type=int, default=5)
     common_options(parser)
     wanted = parser.parse_args()
-    configs = {}
-    for months in wanted.history:
-        first = months_before(NEWEST, months)
-        folder = wanted.out / f"history-{wanted.rows}-{months}"
-        report = sample_bill(folder / "bills", wanted.rows, f"{first:%Y-%m}..{NEWEST:%Y-%m}", wanted.seed)
-        configs[months] = configuration(folder, report, f"{first:%Y-%m}")
-        measure("benchmarks.refresh_month", str(configs[months]), "--first")
-    measured: dict[int, list[Measured]] = {months: [] for months in configs}
-    for number in range(wanted.rounds):
-        for months, config in configs.items():
-            took = measure("benchmarks.refresh_month", str(config))
-            measured[months].append(took)
-            sys.stderr.write(f"round {number + 1}: {months} months of history: {took.seconds:.1f} s\n")
+    with ExitStack() as stack:
+        servers = stack.enter_context(production(wanted.out / "servers")) if wanted.engine == "trino" else None
+        measured = rounds(wanted, servers)
     print(f"{machine()}; {wanted.rows:,} rows a month, seed {wanted.seed}; median of {wanted.rounds} rounds\n")
     least = wanted.history[0]
     rows = [
@@ -42,10 +36,32 @@ def main() -> int:
             f"{part(measured[months], 'seconds'):.1f}",
             f"{median([a.seconds / b.seconds for a, b in zip(measured[months], measured[least], strict=True)]):.2f}",
         )
-        for months in configs
+        for months in measured
     ]
-    print_table(("refresh of one month", "load s", "summaries s", "together s", "ratio"), rows)
+    print_table((f"refresh of one month, {wanted.engine}", "load s", "summaries s", "together s", "ratio"), rows)
     return 0
+
+
+def rounds(wanted: argparse.Namespace, servers: ProductionStack | None) -> dict[int, list[Measured]]:
+    """Months of history -> what each round took; on ``servers``, or without them in a folder."""
+    configs = {}
+    for months in wanted.history:
+        first = months_before(NEWEST, months)
+        folder = wanted.out / f"history-{wanted.rows}-{months}"
+        report = sample_bill(folder / "bills", wanted.rows, f"{first:%Y-%m}..{NEWEST:%Y-%m}", wanted.seed)
+        if servers is None:
+            configs[months] = configuration(folder, report, f"{first:%Y-%m}")
+        else:
+            source = {"name": "bench", "kind": "aws_cur", "location": str(report)}
+            configs[months] = servers.new_lake(folder / "trino", [source], f"{first:%Y-%m}")
+        measure("benchmarks.refresh_month", str(configs[months]), "--first")
+    measured: dict[int, list[Measured]] = {months: [] for months in configs}
+    for number in range(wanted.rounds):
+        for months, config in configs.items():
+            took = measure("benchmarks.refresh_month", str(config))
+            measured[months].append(took)
+            sys.stderr.write(f"round {number + 1}: {months} months of history: {took.seconds:.1f} s\n")
+    return measured
 
 
 def part(measured: list[Measured], name: str) -> float:

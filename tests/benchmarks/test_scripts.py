@@ -29,6 +29,16 @@ def test_a_load_is_measured_beside_two_copies(tmp_path: Path) -> None:
     assert len(rows) == 3
 
 
+def test_a_load_into_s3_is_measured_beside_one_into_a_folder(tmp_path: Path) -> None:
+    told = run("benchmarks.load_s3", "--rows", "2000", "--rounds", "1", "--out", str(tmp_path))
+
+    rows = [line for line in told.splitlines() if line.startswith("| into")]
+    assert [line.split("|")[1].strip() for line in rows] == [
+        "into a folder, catalog in SQLite",
+        "into S3, catalog in PostgreSQL",
+    ]
+
+
 def test_the_cost_of_history_is_told_as_a_ratio_to_the_shortest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
