@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.demo import demo as demo
+from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
-from tests.services.process import ServiceError
 from tests.services.production import ProductionStack
 from tests.services.s3 import S3Server
 from tests.services.trino import TrinoServer
-
-
-def start_or_skip(server: PostgresServer | TrinoServer) -> None:
-    """Start a server; where it cannot be had, CI fails, and a developer's own run goes on without its tests."""
-    try:
-        server.start()
-    except ServiceError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +42,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     """One real PostgreSQL for the run; a test takes a database of its own with ``make_database``."""
     server = PostgresServer(tmp_path_factory.mktemp("postgres"))
     try:
-        start_or_skip(server)
-        yield server
+        yield or_skip(server.start)
     finally:
         server.stop()
 
@@ -64,8 +52,7 @@ def trino_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServ
     """One real Trino for the run, without a catalog: a test's lake brings its own."""
     server = TrinoServer(tmp_path_factory.mktemp("trino"))
     try:
-        start_or_skip(server)
-        yield server
+        yield or_skip(server.start)
     finally:
         server.stop()
 

@@ -88,12 +88,12 @@ class PostgresServer:
 
     def execute(self, sql: str, database: str = "postgres") -> None:
         """Run one statement on a connection of its own, outside a transaction."""
-        with self._connect(database) as connection:
+        with self.connect(database) as connection:
             connection.execute(text(sql))
 
     def query(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """The rows of one statement."""
-        with self._connect(database) as connection:
+        with self.connect(database) as connection:
             return [tuple(row) for row in connection.execute(text(sql))]
 
     def start(self) -> PostgresServer:
@@ -101,9 +101,14 @@ class PostgresServer:
 
         Raises PostgresServerError where it cannot be had.
         """
+        programs, as_user = _programs(), _as_unprivileged_user()
+        data = self.folder / "data"
+        if not (data / "PG_VERSION").exists():
+            self._make_data(programs, as_user, data)
+        self.password = self._secret_file.read_text(encoding="utf-8")
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._start_once()
+                self._start_once([*as_user, str(programs / "postgres")], data)
                 return self
             except ServiceError as error:
                 self.kill()
@@ -125,7 +130,8 @@ class PostgresServer:
             self._process.end()
             self._process = None
 
-    def _connect(self, database: str) -> Connection:
+    def connect(self, database: str = "postgres") -> Connection:
+        """A connection of its own, outside a transaction."""
         return create_engine(self._url(database), poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
     def _url(self, database: str) -> URL:
@@ -133,16 +139,10 @@ class PostgresServer:
             "postgresql+psycopg2", username=self.user, password=self.password, host=self.host, port=self.port, database=database
         )
 
-    def _start_once(self) -> None:
-        programs = _programs()
-        as_user = _as_unprivileged_user()
-        data = self.folder / "data"
-        if not (data / "PG_VERSION").exists():
-            self._make_data(programs, as_user, data)
-        self.password = self._secret_file.read_text(encoding="utf-8")
+    def _start_once(self, program: list[str], data: Path) -> None:
         self.port = same_port(self.folder / "port")
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        command = [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(self.port), *options]
+        command = [*program, "-D", str(data), "-p", str(self.port), *options]
         self._process = ServiceProcess("PostgreSQL", command, self.folder / "postgres.log", data, _environment())
         self._process.wait_until(lambda: self.execute("select 1"), (OperationalError,), START_SECONDS)
 

@@ -106,14 +106,14 @@ def write_config(
     Of a file that is there already, the keys in ``lake`` are set and everything else is kept.
     """
     document: dict[str, Any] = {"lake": dict(defaults), "sources": [dict(each) for each in sources]}
-    if file.exists():
-        before = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        document |= before
-        document["lake"] = dict(before.get("lake") or {})
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if text:
+        document = yaml.safe_load(text)
+    keys = document.setdefault("lake", {})
     for name, value in lake.items():
-        own = document["lake"].get(name)
-        document["lake"][name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
-    if file.exists() and document == before:
+        both_hold_keys = isinstance(value, dict) and isinstance(keys.get(name), dict)
+        keys[name] = keys[name] | value if both_hold_keys else value
+    if text and document == yaml.safe_load(text):
         return  # with the comments that its user may have put into it
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)

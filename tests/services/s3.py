@@ -114,6 +114,7 @@ class S3Server:
             "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}", f"-filer.localSocket={data}/filer.sock",
             "-s3", f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={self.folder}/s3.json",
             f"-s3.localSocket={data}/s3.sock", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
+            "-s3.iam.readOnly=false",
         ]  # fmt: skip
         self._process = ServiceProcess("`weed`", command, self.folder / "weed.log", data)
         self._client = client = self._new_client()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,11 @@ from tests.services.process import ServiceError, ServiceProcess
 from tests.services.s3 import S3Server
 from tests.services.trino_files import trino_files
 
-START_SECONDS = 180
+START_SECONDS = 300
 ATTEMPTS = 2
 PORT_TAKEN = "Address already in use"
 USER = "cost-lakehouse"
+PASSWORD_ROUNDS = 1000  # the least that Trino takes
 CATALOG = "lake"
 # What Trino needs of a Java of today, and what keeps it small and quick to start: tests are short, so code is compiled once.
 JAVA_OPTIONS = (
@@ -75,8 +77,8 @@ class TrinoServer:
 
     ``catalogs`` are properties by catalog; further catalogs may be made by SQL (``CREATE CATALOG``) and outlive a restart.
     ``config`` is added to Trino's own configuration, ``java`` to Java's options; files that they name may be written to
-    ``etc`` before ``start``. ``client`` is what ``trino.dbapi.connect`` takes besides host, port and user, where the
-    configuration asks clients for more.
+    ``etc`` before ``start``. With a ``keystore`` (PEM: key and certificates) it has an HTTPS port as well, on which it
+    authenticates as ``config`` says; on its HTTP port it always believes the user's name.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class TrinoServer:
         catalogs: Mapping[str, Mapping[str, str]] | None = None,
         *,
         config: Mapping[str, str] | None = None,
-        client: Mapping[str, Any] | None = None,
+        keystore: Path | None = None,
         heap: str = "2G",
         java: Sequence[str] = QUICK_START,
     ) -> None:
@@ -96,7 +98,8 @@ class TrinoServer:
         self.user = USER
         self.catalogs = {name: dict(properties) for name, properties in (catalogs or {}).items()}
         self.config = dict(config or {})
-        self.client = dict(client or {})
+        self.https_port = 0
+        self._keystore = keystore
         self._heap = heap
         self._java = tuple(java)
         self._shared_secret = secrets.token_hex(32)
@@ -115,10 +118,23 @@ class TrinoServer:
             raise TrinoServerError("Trino was not started.")
         return self._process
 
+    def ask_for_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Let only these users in on the HTTPS port, with their passwords; to be called before ``start``."""
+        lines = []
+        for user, password in passwords.items():
+            salt = secrets.token_bytes(16)
+            hashed = hashlib.pbkdf2_hmac("sha1", password.encode(), salt, PASSWORD_ROUNDS)
+            lines.append(f"{user}:{PASSWORD_ROUNDS}:{salt.hex()}:{hashed.hex()}\n")
+        file = self.etc / "password.db"
+        file.write_text("".join(lines), encoding="utf-8")
+        properties = {"password-authenticator.name": "file", "file.password-file": str(file)}
+        _write_properties(self.etc / "password-authenticator.properties", properties)
+        self.config["http-server.authentication.type"] = "PASSWORD"
+
     def connect(self, catalog: str | None = CATALOG, schema: str | None = None, **more: Any) -> Connection:
         """A connection as the tests' user; ``more`` goes to ``trino.dbapi.connect``."""
         options: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.user, "request_timeout": 60}
-        options |= self.client | {"catalog": catalog, "schema": schema} | more
+        options |= {"catalog": catalog, "schema": schema} | more
         connection: Connection = connect(**options)  # type: ignore[no-untyped-call]
         return connection
 
@@ -136,6 +152,8 @@ class TrinoServer:
             return
         files, java = trino_files(), _java()
         self.port = same_port(self.folder / "port")
+        if self._keystore is not None:
+            self.https_port = same_port(self.folder / "https-port")
         self._write_configuration(files)
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
@@ -199,6 +217,13 @@ class TrinoServer:
             "catalog.management": "dynamic",
             "catalog.store": "file",
         }
+        if self._keystore is not None:
+            config |= {
+                "http-server.https.enabled": "true",
+                "http-server.https.port": str(self.https_port),
+                "http-server.https.keystore.path": str(self._keystore),
+                "http-server.authentication.allow-insecure-over-http": "true",
+            }
         _write_properties(self.etc / "config.properties", config | self.config)
         _write_properties(self.etc / "log.properties", {"io.trino": "INFO"})
         for name, properties in self.catalogs.items():
