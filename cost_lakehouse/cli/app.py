@@ -18,6 +18,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
+policy_app = typer.Typer(help="Print the rights a process needs, and no more, for AWS's IAM.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="The configuration file; else $COST_LAKEHOUSE_CONFIG, else ./lakehouse.yaml."),
@@ -114,6 +117,15 @@ def doctor(context: typer.Context, config: Config = None) -> None:
 
     with told_errors():
         raise typer.Exit(examine(_chosen(context, config)))
+
+
+@policy_app.command("store")
+def policy_store(context: typer.Context, config: Config = None) -> None:
+    """Print the policy of the process that writes the configured store, as JSON: its prefix only."""
+    from cost_lakehouse.cli.policy import print_store_policy
+
+    with told_errors():
+        raise typer.Exit(print_store_policy(_chosen(context, config)))
 
 
 def _chosen(context: typer.Context, config: Path | None) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import duckdb
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_errors import StoreErrors
@@ -80,9 +80,12 @@ def _region(client: S3Client, store: StoreSettings, bucket: str) -> str:
     """The bucket's region: boto3 follows AWS to another one by itself, DuckDB does not."""
     if store.endpoint is None and store.region is None:
         try:
-            return client.head_bucket(Bucket=bucket)["BucketRegion"]
-        except (*S3_FAILURES, KeyError):
-            return client.meta.region_name
+            headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+        except ClientError as error:  # AWS tells it to those too who may not look.
+            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+        except S3_FAILURES:
+            headers = {}
+        return headers.get("x-amz-bucket-region", client.meta.region_name)
     return client.meta.region_name
 
 

@@ -26,6 +26,7 @@ READ_ATTEMPTS = 3
 _LOCATION = re.compile(r"s3[an]?://([^/]+)/(.+)", re.DOTALL)
 _TOTAL = re.compile(r"bytes (?:\d+-\d+|\*)/(\d+)")
 _INVALID_RANGE = frozenset({"416", "InvalidRange"})
+_FORBIDDEN = frozenset({"403", "AccessDenied"})
 _NOT_IMPLEMENTED = frozenset({"501", "NotImplemented"})
 
 
@@ -86,9 +87,17 @@ class StoreIO(FileIO):
         try:
             return self.client.head_object(Bucket=bucket, Key=key)["ContentLength"]
         except S3_FAILURES as error:
-            if _is(error, ABSENT):
+            if _is(error, ABSENT) or (_is(error, _FORBIDDEN) and not self._is_listed(bucket, key)):
                 return None
             raise self.errors(place).explain(error, place) from None
+
+    def _is_listed(self, bucket: str, key: str) -> bool:
+        """S3 says "forbidden" of what is not there to all who may not list the whole bucket; a list tells which it was."""
+        try:
+            answer = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        except S3_FAILURES:
+            return True
+        return any(each["Key"] == key for each in answer.get("Contents", ()))
 
     def fetch(self, place: str, range_: str | None, etag: str | None) -> Fetched:
         """An object's content, or a range of it, in one request; begun again where the connection broke.
@@ -105,7 +114,7 @@ class StoreIO(FileIO):
             except S3_FAILURES as error:
                 if _is(error, _INVALID_RANGE):  # An empty object has no range.
                     return Fetched(b"", 0, 0, "")
-                if _is(error, ABSENT):
+                if _is(error, ABSENT) or (_is(error, _FORBIDDEN) and not self._is_listed(bucket, key)):
                     raise FileNotFoundError(f"There is no {place}") from None
                 raise self.errors(place).explain(error, place) from None
             try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -153,3 +155,30 @@ def test_a_table_of_iceberg_lives_on_it(files: StoreIO, s3_shared_bucket: str, t
     assert (task.file.file_path, task.file.record_count) == (place, 2)
     assert seen.count("GetObject") <= 3
     assert table.scan().to_arrow().to_pydict() == rows.to_pydict()
+
+
+class _OnlyBelowThePrefix(BaseHTTPRequestHandler):
+    """AWS to those who may list a prefix alone: what is not there is forbidden, and the list of it is empty."""
+
+    def do_GET(self) -> None:
+        is_list = "list-type=2" in self.path
+        body = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>" if is_list else b""
+        self.send_response(200 if is_list else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - the name is the base class's
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing on the terminal."""
+
+
+def test_a_missing_file_is_told_from_a_forbidden_one(s3_server: S3Server) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _OnlyBelowThePrefix) as aws:
+        threading.Thread(target=aws.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        files = StoreIO(store_of(s3_server, endpoint=f"http://127.0.0.1:{aws.server_address[1]}", max_retries=1))
+        assert not files.new_input("s3://b/p/absent").exists()
+        with pytest.raises(FileNotFoundError):
+            files.new_input("s3://b/p/absent").open().read(1)
+        aws.shutdown()
