@@ -30,12 +30,24 @@ ELSEWHERE = {
     "uv run dagster dev": "serves until it is stopped; docs/take_screenshots.py starts it",
     "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
     'DOWNLOAD_SCHEDULE="0 6 * * *" uv run dagster dev': "as above; tests of the schedule set the variable",
+    "cp .env.example .env": "a file to fill in; tests/deploy does",
+    "git pull": "brings another version",
+    "uv run cost-lakehouse policy store": "needs a warehouse on S3; tests/cli runs it",
+    "export COST_LAKEHOUSE_CODE_HOST=localhost COST_LAKEHOUSE_CODE_PORT=4000": "belongs to the three commands below it",
+    "uv run dagster code-server start --port 4000 --module-name cost_lakehouse.definitions": "tests/deploy starts it",
+    "uv run dagster-webserver --workspace deploy/workspace.yaml": "as above",
+    "uv run dagster-daemon run --workspace deploy/workspace.yaml": "as above",
+    "uv run python -m tests.services try-it": "tests/services runs it",
     "uv run python -m benchmarks.load_csv": "tests/benchmarks runs it on a small bill",
     "uv run python -m benchmarks.load_csv --rows 1000000 5000000 --only lakehouse --rounds 3": "as above",
     "uv run python -m benchmarks.history": "as above",
 }
+# What needs a Docker engine or a cluster; tests/deploy reads the files, and starts their processes without either.
+NO_ENGINE = ("docker ", "kubectl ")
 DBT = [each for each in commands() if each.text.startswith("uv run dbt ") and each.text not in ELSEWHERE]
-COMMANDS = [each for each in commands() if each.text not in ELSEWHERE and each not in DBT]
+COMMANDS = [
+    each for each in commands() if each.text not in ELSEWHERE and each not in DBT and not each.text.startswith(NO_ENGINE)
+]
 SECRETS = {"ACME_EXTERNAL_ID": "an-id", "MINIO_ACCESS_KEY": "a-key", "MINIO_SECRET_KEY": "a-secret"}
 
 

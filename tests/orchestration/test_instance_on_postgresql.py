@@ -159,7 +159,8 @@ def test_dagster_starts_where_the_catalog_cannot_be_read_and_says_so(
 
 def test_a_users_own_storage_is_kept(settings: Settings, database: str) -> None:
     settings.dagster_home.mkdir()
-    (settings.dagster_home / "dagster.yaml").write_text("storage: {sqlite: {base_dir: theirs}}\n", encoding="utf-8")
+    theirs = f"storage: {{sqlite: {{base_dir: {settings.base / 'theirs'}}}}}\n"
+    (settings.dagster_home / "dagster.yaml").write_text(theirs, encoding="utf-8")
 
     with command_instance(settings) as instance:
         nothing.execute_in_process(instance=instance)

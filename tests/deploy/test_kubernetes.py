@@ -1,0 +1,128 @@
+"""The example manifests are valid for Kubernetes, keep no secret, and fit the image and the settings."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cost_lakehouse.settings import load_settings
+from tests.deploy.compose import DEPLOY, ROOT, written
+
+FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+
+
+def resources() -> list[dict[str, Any]]:
+    return [each for file in FILES for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+
+
+def named(kind: str) -> dict[str, dict[str, Any]]:
+    return {each["metadata"]["name"]: each for each in resources() if each["kind"] == kind}
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {
+        name.removeprefix("cost-lakehouse-"): each["spec"]["template"]["spec"] for name, each in named("Deployment").items()
+    }
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for pod in pods().values() for each in [*pod["containers"], *pod.get("initContainers", ())]}
+
+
+@pytest.mark.parametrize("resource", resources(), ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
+def test_a_resource_is_one_that_kubernetes_takes(resource: dict[str, Any]) -> None:
+    importlib.import_module("kubernetes_validate").validate(resource, "1.37", strict=True)
+
+
+def test_what_writes_the_lake_has_a_role_and_no_key() -> None:
+    accounts = named("ServiceAccount")
+    role = accounts["cost-lakehouse"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+    assert role.startswith("arn:aws:iam::")
+    assert "annotations" not in accounts["cost-lakehouse-ui"]["metadata"]
+    assert {name: pod["serviceAccountName"] for name, pod in pods().items()} == {
+        "code": "cost-lakehouse",
+        "webserver": "cost-lakehouse-ui",
+        "daemon": "cost-lakehouse-ui",
+    }
+    assert not any(each["kind"] == "Secret" for each in resources())
+    text = "\n".join(file.read_text(encoding="utf-8") for file in FILES)
+    assert "access_key" not in text
+    assert "AWS_" not in text
+
+
+def test_every_secret_comes_from_a_secret() -> None:
+    for name, container in containers().items():
+        given = {each["name"]: each for each in container["env"]}
+        reference = given.pop("LAKEHOUSE_DB_PASSWORD")["valueFrom"]["secretKeyRef"]
+        assert reference == {"name": "cost-lakehouse", "key": "LAKEHOUSE_DB_PASSWORD"}, name
+        assert set(given) <= {"COST_LAKEHOUSE_CODE_HOST", "COST_LAKEHOUSE_CODE_PORT"}
+
+
+def test_pods_run_as_the_images_user_without_rights() -> None:
+    assert "USER 10001:10001" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    for name, pod in pods().items():
+        assert pod["automountServiceAccountToken"] is False, name
+        # Kubernetes would give a variable of the same name as ours, COST_LAKEHOUSE_CODE_PORT, to every pod.
+        assert pod["enableServiceLinks"] is False, name
+        context = pod["securityContext"]
+        assert (context["runAsNonRoot"], context["runAsUser"], context["fsGroup"]) == (True, 10001, 10001)
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    for name, container in containers().items():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+
+
+def test_mounts_probes_and_ports_agree() -> None:
+    for pod in pods().values():
+        volumes = {each["name"] for each in pod["volumes"]}
+        for container in [*pod["containers"], *pod.get("initContainers", ())]:
+            assert {each["name"] for each in container["volumeMounts"]} <= volumes
+        assert {each["name"] for each in pod["containers"][0]["volumeMounts"]} == volumes
+        assert pod["containers"][0]["livenessProbe"]
+    assert set(named("ConfigMap")["cost-lakehouse"]["data"]) == {"lakehouse.yaml", "workspace.yaml"}
+    services = named("Service")
+    for name in ("code", "webserver"):
+        service = services[f"cost-lakehouse-{name}"]["spec"]
+        deployment = named("Deployment")[f"cost-lakehouse-{name}"]["spec"]
+        labels = deployment["template"]["metadata"]["labels"]
+        assert service["selector"] == deployment["selector"]["matchLabels"] == labels
+        (port,) = service["ports"]
+        (given,) = containers()[name]["ports"]
+        assert (port["targetPort"], port["port"]) == (given["name"], given["containerPort"])
+    for name in ("webserver", "daemon"):
+        environment = {each["name"]: each.get("value") for each in containers()[name]["env"]}
+        assert environment["COST_LAKEHOUSE_CODE_HOST"] in services
+        assert environment["COST_LAKEHOUSE_CODE_PORT"] == "4000"
+
+
+def test_the_processes_are_those_of_docker_compose() -> None:
+    for name, container in containers().items():
+        service = written()["services"][name]
+        assert container["args"] == service["command"]
+        assert container["image"] == service["image"]
+
+
+def test_the_configuration_is_valid_and_the_workspace_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = named("ConfigMap")["cost-lakehouse"]["data"]
+    monkeypatch.setenv("LAKEHOUSE_DB_PASSWORD", "any")
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text(data["lakehouse.yaml"], encoding="utf-8")
+
+    settings = load_settings(file)
+
+    assert settings.lake.engine == "trino"
+    assert settings.store.access_key is None
+    ours = yaml.safe_load((DEPLOY / "workspace.yaml").read_text(encoding="utf-8"))
+    assert yaml.safe_load(data["workspace.yaml"]) == ours
+
+
+def test_the_manifests_are_named_in_the_docs() -> None:
+    page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    assert "deploy/kubernetes" in page
