@@ -13,8 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS for 127.0.0.1, and the file of the authority that vouches for it."""
+def make_tls(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
+    """A server's TLS for that host, and the file of the authority that vouches for it.
+
+    ``server.pem`` and ``server.key`` beside it may serve as a client's certificate too.
+    """
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("tests' authority")
     authority = (
@@ -24,8 +27,8 @@ def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .sign(authority_key, hashes.SHA256())
     )
     server = (
-        _builder(_name("127.0.0.1"), authority_name, server_key)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        _builder(_name(host), authority_name, server_key)
+        .add_extension(x509.SubjectAlternativeName([_host(host)]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -38,6 +41,13 @@ def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_file, key_file)
     return context, authority_file
+
+
+def _host(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _name(text: str) -> x509.Name:

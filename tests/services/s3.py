@@ -103,7 +103,8 @@ class S3Server:
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._share_keys(self.folder / "s3.json")
-        # Each gRPC port is given: by default it is the HTTP port + 10000, which may be taken or over 65535.
+        # Each gRPC port is given: by default it is the HTTP port + 10000, which may be taken or over 65535. The sockets are in
+        # the working directory, because a socket's path may not be long.
         master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_grpc = free_ports(7)
         self.port = same_port(self.folder / "port")
         command = [
@@ -111,9 +112,9 @@ class S3Server:
             f"-master.port={master}", f"-master.port.grpc={master_grpc}", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s",
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=0", "-volume.preStopSeconds=0",
-            "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}", f"-filer.localSocket={data}/filer.sock",
+            "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}", "-filer.localSocket=filer.sock",
             "-s3", f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={self.folder}/s3.json",
-            f"-s3.localSocket={data}/s3.sock", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
+            "-s3.localSocket=s3.sock", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
             "-s3.iam.readOnly=false",
         ]  # fmt: skip
         self._process = ServiceProcess("`weed`", command, self.folder / "weed.log", data)
