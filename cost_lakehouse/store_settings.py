@@ -168,9 +168,6 @@ class StoreSettings(Strict):
             raise ValueError("cert_file and key_file go together")
         if self.insecure_skip_verify and self.ca_file is not None:
             raise ValueError("insecure_skip_verify trusts every certificate, ca_file only one authority's; keep one of them")
-        for name in ("cert_file", "server_name"):
-            if given[name] is not None:
-                raise ValueError(f"{name} cannot be honoured: DuckDB, which reads the store, does not know it; leave it out")
 
     def relative_to(self, base: Path) -> StoreSettings:
         """The same with its files (TLS, encryption key) as absolute paths, taken relative to ``base``."""
@@ -182,6 +179,11 @@ class StoreSettings(Strict):
     def is_tls(self) -> bool:
         """Whether the store is spoken to over TLS."""
         return self.endpoint is None or self.endpoint.startswith("https://")
+
+    @property
+    def needs_own_reader(self) -> bool:
+        """Whether an option is set that DuckDB's own S3 client lacks."""
+        return self.sse_type == "SSE-C" or self.cert_file is not None or self.server_name is not None
 
     @property
     def endpoint_host(self) -> str:

@@ -44,7 +44,8 @@ class S3Warehouse:
             self._client = make_store_client(store, self._session)
         except BotoCoreError as error:
             raise self._errors.explain(error, self.location) from None
-        self.file_io: FileIO = StoreIO(store, self._client)
+        self._files = StoreIO(store, self._client)
+        self.file_io: FileIO = self._files
 
     @contextmanager
     def writing(self, folder: str, load_id: str) -> Iterator[Path]:
@@ -103,7 +104,7 @@ class S3Warehouse:
 
         Raises LakeError where there are no credentials, or httpfs is not installed.
         """
-        let_duckdb_read(connection, self._client, self._session, self._store, self.bucket, self._errors)
+        let_duckdb_read(connection, self._files, self._session, self.bucket, self._errors)
 
     def _key(self, location: str) -> str:
         bucket, key = split_object(location)

@@ -74,8 +74,7 @@ def make_store_client(store: StoreSettings, session: boto3.session.Session | Non
             client.meta.events.register(f"before-call.s3.{operation}", _add_content_md5)
     if store.expect_continue_timeout == 0:
         client.meta.events.register("before-call.s3", _send_at_once)
-    if store.max_conns_per_host:
-        _limit_connections(client, store.max_conns_per_host)
+    _change_pool(client, store)
     _Watch(client, store).register()
     return client
 
@@ -132,6 +131,7 @@ def _config(store: StoreSettings) -> Config:
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
         "use_dualstack_endpoint": not store.disable_dualstack,
+        "client_cert": (store.cert_file, store.key_file) if store.cert_file else None,
     }
     return Config(**options)
 
@@ -173,10 +173,15 @@ def _send_at_once(params: dict[str, Any], **kwargs: Any) -> None:
     params["headers"].pop("Expect", None)
 
 
-def _limit_connections(client: S3Client, most: int) -> None:
-    """Requests beyond that many wait for a connection. botocore has no option for it, urllib3 below it has."""
+def _change_pool(client: S3Client, store: StoreSettings) -> None:
+    """What botocore has no option for, and urllib3 below it has."""
+    changes: dict[str, Any] = {}
+    if store.max_conns_per_host:  # requests beyond that many wait for a connection
+        changes |= {"maxsize": store.max_conns_per_host, "block": True}
+    if store.server_name is not None:
+        changes |= {"server_hostname": store.server_name, "assert_hostname": store.server_name}
     session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
-    session._manager.connection_pool_kw.update(maxsize=most, block=True)
+    session._manager.connection_pool_kw.update(changes)
 
 
 class _Watch:

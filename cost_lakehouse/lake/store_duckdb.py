@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_errors import StoreErrors
+from cost_lakehouse.lake.store_io import StoreIO
 from cost_lakehouse.s3_causes import S3_FAILURES
 from cost_lakehouse.store_settings import StoreSettings
 
@@ -21,17 +22,21 @@ if TYPE_CHECKING:
 
 def let_duckdb_read(
     connection: duckdb.DuckDBPyConnection,
-    client: S3Client,
+    files: StoreIO,
     session: boto3.session.Session,
-    store: StoreSettings,
     bucket: str,
     errors: StoreErrors,
 ) -> None:
-    """Load httpfs and make the secret for ``bucket``.
+    """Load httpfs and make the secret for ``bucket``; where an option is beyond httpfs, DuckDB reads through ``files``.
 
     Raises LakeError where there are no credentials, or httpfs is not installed.
     """
-    place = f"s3://{bucket}"
+    store, client, place = files.store, files.client, f"s3://{bucket}"
+    if store.needs_own_reader:
+        from cost_lakehouse.lake.store_filesystem import StoreFileSystem
+
+        connection.register_filesystem(StoreFileSystem(files))
+        return
     _load_httpfs(connection)
     try:
         found = session.get_credentials()
@@ -65,7 +70,7 @@ def let_duckdb_read(
 def _load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
     version = f"v{duckdb.__version__}"
     try:
-        extension = files("duckdb_extension_httpfs") / "extensions" / version / "httpfs.duckdb_extension"
+        extension = resources.files("duckdb_extension_httpfs") / "extensions" / version / "httpfs.duckdb_extension"
     except ModuleNotFoundError:
         extension = None
     if extension is None or not extension.is_file():

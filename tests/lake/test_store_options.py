@@ -21,8 +21,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 
-from cost_lakehouse.errors import LakeError
+from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
 from cost_lakehouse.store_settings import SMALLEST_PART
 from tests.lake.stores import store_of
@@ -314,6 +315,59 @@ def test_a_certificate_must_be_trusted_unless_said_otherwise(
         with duckdb.connect(":memory:") as connection:
             warehouse.let_duckdb_read(connection)
             assert connection.execute(f"select sum(a)::int from read_parquet('{location}')").fetchone() == (3,)
+
+
+def test_the_certificate_of_another_name_is_trusted_where_it_is_named(
+    s3_server: S3Server, s3_shared_bucket: str, tmp_path: Path
+) -> None:
+    context, authority = make_tls(tmp_path, "store.test")
+    with RecordingProxy(s3_server.port, context) as proxy:
+        options: dict[str, Any] = {"endpoint": proxy.endpoint, "ca_file": str(authority), "max_retries": 1}
+        location = f"s3://{s3_shared_bucket}/{uuid.uuid4().hex}"
+        with pytest.raises(LakeError, match="its certificate is not trusted"):
+            keep(S3Warehouse(location, store_of(s3_server, **options)))
+        assert reads_with_duckdb(S3Warehouse(location, store_of(s3_server, **options, server_name="store.test")))
+
+
+def test_a_client_certificate_is_shown_to_a_store_that_asks_for_it(
+    s3_server: S3Server, s3_shared_bucket: str, tmp_path: Path
+) -> None:
+    context, authority = make_tls(tmp_path)
+    context.load_verify_locations(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with RecordingProxy(s3_server.port, context) as proxy:
+        options: dict[str, Any] = {"endpoint": proxy.endpoint, "ca_file": str(authority), "max_retries": 1}
+        location = f"s3://{s3_shared_bucket}/{uuid.uuid4().hex}"
+        with pytest.raises(LakeError):
+            keep(S3Warehouse(location, store_of(s3_server, **options)))
+        own = {"cert_file": str(tmp_path / "server.pem"), "key_file": str(tmp_path / "server.key")}
+        assert reads_with_duckdb(S3Warehouse(location, store_of(s3_server, **options, **own)))
+
+
+def test_with_a_key_of_ones_own_nobody_reads_without_it(make: Make, s3_server: S3Server, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    warehouse = make(sse_type="SSE-C", encryption_key=str(tmp_path / "key"), part_size=SMALLEST_PART)
+    content = content_of_three_parts()
+    written = [keep(warehouse, content, "large"), keep(warehouse, b"small", "small"), write_metadata(warehouse)]
+    assert warehouse.file_io.new_input(written[0]).open().read(-1) == content
+    assert len(warehouse.file_io.new_input(written[2])) == 2
+    assert reads_with_duckdb(warehouse)
+    for location in written:
+        with pytest.raises(ClientError, match="customer key"):
+            s3_server.client().get_object(Bucket=warehouse.bucket, Key=location.removeprefix(f"s3://{warehouse.bucket}/"))
+    (tmp_path / "other").write_bytes(bytes(32))
+    other = S3Warehouse(warehouse.location, store_of(s3_server, sse_type="SSE-C", encryption_key=str(tmp_path / "other")))
+    with pytest.raises(LakeError):
+        other.file_io.new_input(written[2]).open().read(-1)
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "cannot be read"), (b"short", "holds 5 bytes, not 32")])
+def test_a_key_that_is_none_is_told_without_it(make: Make, tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=words) as told:
+        make(sse_type="SSE-C", encryption_key=str(tmp_path / "key"))
+    assert "short" not in str(told.value)
 
 
 def test_the_trace_tells_each_request_and_no_secret(
