@@ -111,6 +111,21 @@ def query(
 
 
 @app.command()
+def maintain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    table: Annotated[list[str] | None, typer.Option("--table", help="Only this table; may be given several times.")] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Expire old snapshots, merge small files and remove what nothing refers to; what proves a bill stays."""
+    from cost_lakehouse.cli.maintain import maintain_lake
+
+    with told_errors():
+        raise typer.Exit(maintain_lake(_chosen(context, config), table or [], dry_run, as_json))
+
+
+@app.command()
 def doctor(context: typer.Context, config: Config = None) -> None:
     """Check configuration, credentials, buckets and engine; each failure with its cause and fix."""
     from cost_lakehouse.cli.doctor import examine

@@ -13,6 +13,7 @@ from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
 from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
 from cost_lakehouse.orchestration.failure_sensor import failure_sensor
 from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
+from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.summary_assets import summary_assets
@@ -41,9 +42,9 @@ def build_definitions(
     summaries = summary_assets(settings, months, project, manifest)
     return dg.Definitions(
         assets=[*line_items, summaries],
-        jobs=jobs(line_items, summaries),
+        jobs=[*jobs(line_items, summaries), maintenance_job(settings)],
         sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), failure_sensor()],
-        schedules=[download_schedule(settings, months)],
+        schedules=[download_schedule(settings, months), *maintenance_schedules(settings)],
         resources={"dbt": dbt_resource(project)},
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,

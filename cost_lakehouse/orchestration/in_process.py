@@ -17,6 +17,7 @@ from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, changes_
 from cost_lakehouse.orchestration.decisions import delivery_key_of, month_range, partition_key
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.line_item_assets import ProgressFactory
+from cost_lakehouse.orchestration.maintenance import MAINTENANCE_OP, maintenance_job
 from cost_lakehouse.orchestration.new_deliveries import load_tags
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.past_runs import ends_of_runs
@@ -133,6 +134,25 @@ class InProcess:
                 tags={**tags, PROCESS_TAG: process_label()},
                 raise_on_error=False,
             )
+
+
+def run_maintenance(
+    settings: Settings, instance: dg.DagsterInstance, tables: Sequence[str], dry_run: bool
+) -> tuple[list[dict[str, Any]], str, str]:
+    """Maintain the lake: each table's report, and what failed and what to do about it. Needs no dbt project."""
+    for name in ("dagster", "trino"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    result = maintenance_job(settings).execute_in_process(
+        instance=instance,
+        run_config={**_QUIET, "ops": {MAINTENANCE_OP: {"config": {"dry_run": dry_run, "tables": list(tables)}}}},
+        tags={TRIGGER_TAG: _TRIGGER, PROCESS_TAG: process_label()},
+        raise_on_error=False,
+    )
+    if result.success:
+        return result.output_for_node(MAINTENANCE_OP)["tables"], "", ""
+    failures = [each.step_failure_data.user_failure_data for each in result.all_events if each.is_step_failure]
+    told: list[Any] = [each.metadata["report"].value for each in failures if each is not None and "report" in each.metadata]
+    return (told[0] if told else [], *_why(result))
 
 
 def _why(result: dg.ExecuteInProcessResult) -> tuple[str, str]:

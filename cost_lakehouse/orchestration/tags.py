@@ -20,7 +20,9 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 LINE_ITEMS = "line_items"
 LOAD_JOB = "load_line_items"
 SUMMARY_JOB = "build_summaries"
+MAINTENANCE_JOB = "maintain_lake"
 SUMMARIES_POOL = "summaries"
+MAINTENANCE_POOL = "maintenance"
 
 
 def line_items_key(source: str) -> dg.AssetKey:

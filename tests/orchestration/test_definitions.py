@@ -21,10 +21,10 @@ def test_the_code_location_loads_with_assets_jobs_sensors_and_schedule(definitio
     repository = definitions.get_repository_def()
     keys = {each.to_user_string() for each in definitions.resolve_asset_graph().get_all_asset_keys()}
     assert {"line_items/acme", "line_items/globex", "marts/aws_daily_summary", "marts/daily_costs", "marts/bill_status"} <= keys
-    assert {"load_line_items", "build_summaries"} <= set(repository.job_names)
+    assert {"load_line_items", "build_summaries", "maintain_lake"} <= set(repository.job_names)
     sensors = {each.name for each in repository.sensor_defs}
     assert {"deliveries", "summaries_due", "daily_costs_changed", "run_failures"} <= sensors
-    assert {each.name for each in repository.schedule_defs} == {"download"}
+    assert {each.name for each in repository.schedule_defs} == {"download", "maintenance"}
 
 
 def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(definitions: dg.Definitions) -> None:

@@ -1,0 +1,62 @@
+"""``cost-lakehouse maintain``: maintenance of the lake as a Dagster run of its own, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_json, say, size, table, tell_problem
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.settings import Settings
+
+_NUMBERS = ("snapshots", "expired", "files merged", "files removed", "removed", "files before", "files after", "size after")
+
+
+def maintain_lake(config: Path | None, tables: Sequence[str], dry_run: bool, as_json: bool) -> int:
+    """Maintain, print what was done; the exit code. What another process was at is left for next time, and no failure."""
+    settings = settings_of(config)
+    known = Lake(settings).table_names()
+    unknown = [each for each in tables if each not in known]
+    if unknown:
+        raise ConfigurationError(f"There is no table {', '.join(unknown)}.", f"Known tables: {', '.join(known)}.")
+    found, problem, fix = _run(settings, tables, dry_run)
+    if as_json:
+        print_json(found)
+    elif found:
+        console().print(table(("table", *_NUMBERS), [_row(each) for each in found], right=_NUMBERS))
+        for each in found:
+            for skipped in each["skipped"]:
+                say(f"{each['table']}: {skipped}")
+        if dry_run:
+            say("Nothing was changed: this was a dry run.")
+    if problem:
+        tell_problem(problem, fix)
+        return EXIT_FAILED
+    return 0
+
+
+def _run(settings: Settings, tables: Sequence[str], dry_run: bool) -> tuple[list[dict[str, Any]], str, str]:
+    """Each table's report, and what failed and what to do about it."""
+    from cost_lakehouse.orchestration.in_process import run_maintenance
+    from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
+
+    with command_instance(settings) as instance:
+        end_dead_runs(instance)
+        return run_maintenance(settings, instance, tables, dry_run)
+
+
+def _row(found: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        found["table"],
+        found["snapshots"],
+        found["expired"],
+        found["merged_files"],
+        found["removed_expired_files"] + found["removed_orphans_files"],
+        size(found["removed_expired_bytes"] + found["removed_orphans_bytes"]),
+        found["before_files"],
+        found["after_files"],
+        size(found["after_bytes"]),
+    )

@@ -1,0 +1,143 @@
+"""The job ``maintain_lake`` and its schedule: maintenance as a run like any other, with what it did on record."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of an op's config as types.
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+from dagster._utils.schedules import is_valid_cron_schedule
+from pydantic import Field
+
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.maintenance.maintain import maintain
+from cost_lakehouse.maintenance.report import Files, Report, TableReport
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.tags import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
+from cost_lakehouse.settings import Settings
+
+MAINTENANCE_OP = "maintenance"
+
+
+class MaintenanceConfig(dg.Config):
+    """What one run is to do."""
+
+    dry_run: bool = False  # decide and report, change nothing
+    tables: list[str] = Field(default_factory=list)  # only these, such as raw.receipts; empty: all
+
+
+def maintenance_job(settings: Settings) -> dg.JobDefinition:
+    """The job; its pool keeps a second run of it waiting."""
+
+    @dg.op(
+        name=MAINTENANCE_OP,
+        pool=MAINTENANCE_POOL,
+        description="Expires snapshots, merges small files and removes what nothing refers to, table by table.",
+        out=dg.Out(dict[str, Any]),
+    )
+    def maintenance(context: dg.OpExecutionContext, config: MaintenanceConfig) -> dict[str, Any]:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        try:
+            report = maintain(
+                Lake(settings), config.tables, dry_run=config.dry_run, told=lambda table: context.log.info(summary_line(table))
+            )
+        except CostLakehouseError as error:
+            raise dg.Failure(
+                error.problem, metadata={"problem": error.problem, "what_to_do": error.fix}, allow_retries=False
+            ) from None
+        context.add_output_metadata(report_metadata(report))
+        if not report.ok:
+            raise _failure(report)
+        return {"dry_run": report.dry_run, "engine": report.engine, "tables": [each.facts() for each in report.tables]}
+
+    @dg.job(
+        name=MAINTENANCE_JOB,
+        description="Keeps the lake small and quick. What is kept is said by `lake.maintenance`.",
+        executor_def=dg.in_process_executor,
+    )
+    def maintain_lake() -> None:
+        maintenance()
+
+    return maintain_lake
+
+
+def maintenance_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """The schedule ``maintenance``; none where it is off.
+
+    Raises ConfigurationError where ``lake.maintenance.schedule`` is no cron text.
+    """
+    cron = settings.lake.maintenance.schedule
+    if cron is None:
+        return []
+    if not is_valid_cron_schedule(cron):
+        raise ConfigurationError(
+            f"lake.maintenance.schedule is no cron text: {cron!r}.",
+            "Write five fields, such as `30 3 * * *` for every night at 03:30 UTC, or `off`.",
+        )
+    return [
+        dg.ScheduleDefinition(
+            name="maintenance",
+            cron_schedule=cron,
+            job_name=MAINTENANCE_JOB,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            tags={TRIGGER_TAG: "schedule"},
+            description="Maintains the lake at the times of lake.maintenance.schedule.",
+        )
+    ]
+
+
+def summary_line(table: TableReport) -> str:
+    """What was done with a table, on one line."""
+    if table.failed:
+        return f"{table.table}: failed: {table.failed}"
+    done = [
+        f"{table.expired} of {table.snapshots} snapshots expired",
+        f"{table.merged.count} files of {table.slices_merged} slices merged into {table.merged_into.count}",
+        f"{_told(table.removed_expired)} of expired snapshots and {_told(table.removed_orphans)} of nobody removed",
+    ]
+    return "; ".join([f"{table.table}: {', '.join(done)}", *table.skipped])
+
+
+def report_metadata(report: Report) -> dict[str, Any]:
+    """What the run shows: a table of the tables, and totals that Dagster can draw."""
+    columns = ("table", "expired", "kept", "merged", "removed", "bytes removed", "files left", "remarks")
+    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---:|---:|---:|---|"]
+    for each in report.tables:
+        removed = each.removed_expired + each.removed_orphans
+        remarks = "; ".join([*([f"failed: {each.failed}"] if each.failed else []), *each.skipped])
+        kept = each.snapshots - each.expired
+        cells = (each.table, each.expired, kept, each.merged.count, removed.count, removed.bytes, each.after.count, remarks)
+        lines.append(f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |")
+    return {
+        "dry_run": report.dry_run,
+        "engine": report.engine,
+        "tables": dg.MetadataValue.md("\n".join(lines)),
+        "report": dg.MetadataValue.json([each.facts() for each in report.tables]),
+        "snapshots_expired": sum(each.expired for each in report.tables),
+        "files_merged": _sum(each.merged for each in report.tables).count,
+        "files_removed": _sum(each.removed_expired + each.removed_orphans for each in report.tables).count,
+        "bytes_removed": _sum(each.removed_expired + each.removed_orphans for each in report.tables).bytes,
+        "files_left": _sum(each.after for each in report.tables).count,
+        "bytes_left": _sum(each.after for each in report.tables).bytes,
+    }
+
+
+def _sum(files: Iterable[Files]) -> Files:
+    total = Files()
+    for each in files:
+        total += each
+    return total
+
+
+def _told(files: Files) -> str:
+    return f"{files.count} files ({files.bytes:,} bytes)"
+
+
+def _failure(report: Report) -> dg.Failure:
+    failed = [each for each in report.tables if each.failed]
+    problem = "; ".join(f"{each.table}: {each.failed}" for each in failed)
+    fix = " ".join(dict.fromkeys(each.fix for each in failed if each.fix))
+    metadata = {"problem": problem, "what_to_do": fix, **report_metadata(report)}
+    return dg.Failure(f"Not maintained: {problem} {fix}".strip(), metadata=metadata, allow_retries=False)
