@@ -13,6 +13,7 @@ from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.federated_store import read_federated_store
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.store_settings import MEBIBYTE, StoreSettings
+from tests.docs.pages import ROOT, blocks
 
 WAREHOUSE = "s3://acme-lake/warehouse"
 # As Kubecost's documentation has it.
@@ -98,6 +99,18 @@ def test_kubecosts_own_example_is_understood(tmp_path: Path, monkeypatch: pytest
     assert store.object_parameters() == {"ACL": "bucket-owner-full-control"}
     assert (store.part_size, store.trace, store.response_header_timeout) == (128 * MEBIBYTE, True, 120)
     assert "planted-secret" not in repr(store)
+
+
+def test_the_example_of_the_docs_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIO_ACCESS_KEY", "a")
+    monkeypatch.setenv("MINIO_SECRET_KEY", "b")
+    (example,) = [each for each in blocks("yml") if each.page.name == "store.md"]
+    assert read(tmp_path, example.text).trace
+
+
+def test_the_docs_name_every_option() -> None:
+    text = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+    assert [name for name in StoreSettings.model_fields if f"`{name}`" not in text] == []
 
 
 def test_thanos_file_of_all_defaults_is_what_nothing_says(tmp_path: Path) -> None:

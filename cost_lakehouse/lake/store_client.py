@@ -75,6 +75,8 @@ def make_store_client(store: StoreSettings, session: boto3.session.Session | Non
     if store.expect_continue_timeout == 0:
         client.meta.events.register("before-call.s3", _send_at_once)
     _change_pool(client, store)
+    if store.trace:
+        _show_trace()
     _Watch(client, store).register()
     return client
 
@@ -182,6 +184,15 @@ def _change_pool(client: S3Client, store: StoreSettings) -> None:
         changes |= {"server_hostname": store.server_name, "assert_hostname": store.server_name}
     session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
     session._manager.connection_pool_kw.update(changes)
+
+
+def _show_trace() -> None:
+    """Let the trace be seen: on stderr, unless the program that we are part of keeps logs itself."""
+    trace_log.setLevel(logging.INFO)
+    if not trace_log.hasHandlers():
+        shown = logging.StreamHandler()
+        shown.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+        trace_log.addHandler(shown)
 
 
 class _Watch:

@@ -6,6 +6,8 @@ import base64
 import json
 import logging
 import ssl
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -371,23 +373,47 @@ def test_a_key_that_is_none_is_told_without_it(make: Make, tmp_path: Path, conte
 
 
 def test_the_trace_tells_each_request_and_no_secret(
-    make: Make, s3_server: S3Server, caplog: pytest.LogCaptureFixture, proxy: RecordingProxy
+    make: Make,
+    s3_server: S3Server,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    proxy: RecordingProxy,
 ) -> None:
-    caplog.set_level(logging.INFO, "cost_lakehouse.store")
+    monkeypatch.setattr(logging.getLogger("cost_lakehouse.store"), "level", logging.NOTSET)
+    caplog.set_level(logging.INFO)
     quiet = make()
     keep(quiet)
-    assert caplog.messages == []
+    assert [each for each in caplog.records if each.name == "cost_lakehouse.store"] == []
+    caplog.clear()
     warehouse = make(trace=True)
     location = keep(warehouse)
     warehouse.list("")
     path = location.removeprefix("s3:/")
-    assert caplog.messages[0].startswith(f"PUT {path} 200 ")
-    assert caplog.messages[0].endswith(" ms")
-    assert caplog.messages[1].startswith(f"HEAD {path} 200 ")
-    assert caplog.messages[2].startswith(f"GET /{warehouse.bucket} 200 ")
+    put, head, get = [each.getMessage() for each in caplog.records if each.name == "cost_lakehouse.store"]
+    assert put.startswith(f"PUT {path} 200 ")
+    assert put.endswith(" ms")
+    assert head.startswith(f"HEAD {path} 200 ")
+    assert get.startswith(f"GET /{warehouse.bucket} 200 ")
     signatures = [each.headers["Authorization"].rpartition("=")[2] for each in proxy.seen]
     for secret in (s3_server.secret_key, s3_server.access_key, *signatures):
         assert secret not in caplog.text
+
+
+TRACED = """
+import sys
+from cost_lakehouse.lake.s3_warehouse import S3Warehouse
+from cost_lakehouse.store_settings import StoreSettings
+keys = {"access_key": sys.argv[2], "secret_key": sys.argv[3]}
+S3Warehouse("s3://" + sys.argv[4], StoreSettings(endpoint=sys.argv[1], trace=True, **keys)).list("absent")
+"""
+
+
+def test_the_trace_is_seen_without_any_setting_up(s3_server: S3Server, s3_shared_bucket: str) -> None:
+    arguments = [s3_server.endpoint, s3_server.access_key, s3_server.secret_key, s3_shared_bucket]
+    done = subprocess.run([sys.executable, "-c", TRACED, *arguments], capture_output=True, text=True, check=True)
+    assert f"cost_lakehouse.store GET /{s3_shared_bucket} 200 " in done.stderr
+    assert done.stdout == ""
+    assert s3_server.secret_key not in done.stderr
 
 
 class _Credentials(ThreadingHTTPServer):
