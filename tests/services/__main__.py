@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
+from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from tests.services.postgres import PostgresServer
@@ -89,7 +91,22 @@ def _make_lake(stack: ProductionStack, config: Path) -> None:
     if BUCKET not in [each["Name"] for each in stack.s3.client().list_buckets()["Buckets"]]:
         stack.s3.client().create_bucket(Bucket=BUCKET)
     stack.open_lake(LAKE)
-    write_config(config, {"first_month": FIRST_MONTH}, stack.lake_keys(LAKE))
+    renew_config(config, stack.lake_keys(LAKE))
+
+
+def renew_config(config: Path, lake: Mapping[str, Any]) -> None:
+    """Write the configuration, or put the servers' addresses into the one that is there and keep the rest of it."""
+    if not config.exists():
+        write_config(config, {"first_month": FIRST_MONTH, **lake})
+        return
+    text = config.read_text(encoding="utf-8")
+    before = yaml.safe_load(text) or {}
+    keys = dict(before.get("lake") or {})
+    for name, value in lake.items():
+        own = keys.get(name)
+        keys[name] = own | value if isinstance(own, dict) and isinstance(value, dict) else value
+    if keys != before.get("lake"):  # otherwise it stays as it is, with its comments
+        write_config(config, keys, before.get("sources") or [])
 
 
 def _stay(processes: Sequence[ServiceProcess]) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from tests.services.ports import same_port
-from tests.services.process import ServiceError, ServiceProcess
+from tests.services.process import ServiceError, ServiceProcess, ends_with_its_parent
 
 START_SECONDS = 60
 ATTEMPTS = 3
@@ -202,8 +202,10 @@ def _as_unprivileged_user() -> list[str]:
         )
     account = pwd.getpwnam(UNPRIVILEGED_USER)
     rights = "+dac_override,+dac_read_search"
+    # What ServiceProcess asks of Linux is forgotten when the user changes.
+    ends = ["--pdeathsig=KILL"] if ends_with_its_parent() else []
     return [
-        program, "--pdeathsig=KILL", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+        program, *ends, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
         f"--inh-caps={rights}", f"--ambient-caps={rights}", "--",
     ]  # fmt: skip
 

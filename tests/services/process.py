@@ -94,7 +94,21 @@ class ServiceProcess:
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process of that id exists, whoever started it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ends_with_its_parent() -> bool:
+    """Whether a server that is started now is to end with this process: Linux ends it with the *thread* that started it."""
+    return sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+
+
 def _with_its_parent() -> list[str]:
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+    if not ends_with_its_parent():
         return []
     return [sys.executable, "-I", "-S", "-c", _WITH_ITS_PARENT, str(os.getpid())]

@@ -38,9 +38,17 @@ class ProductionStack:
         self._lakes: dict[Path, LakeNames] = {}
 
     def new_lake(
-        self, folder: Path, sources: Sequence[Mapping[str, Any]] = (), first_month: str = "2026-01", **lake: Any
+        self,
+        folder: Path,
+        sources: Sequence[Mapping[str, Any]] = (),
+        first_month: str = "2026-01",
+        catalog_properties: Mapping[str, str] | None = None,
+        **lake: Any,
     ) -> Path:
-        """Make an empty lake and write ``folder/lakehouse.yaml`` for it; ``lake`` are further keys below ``lake:``."""
+        """Make an empty lake, write ``folder/lakehouse.yaml`` for it, and return that file.
+
+        ``lake`` are further keys below ``lake:``, ``catalog_properties`` further properties of the Trino catalog.
+        """
         if self._bucket is None:
             self._bucket = self.s3.make_bucket("lakes")
         name = uuid.uuid4().hex[:12]
@@ -49,9 +57,9 @@ class ProductionStack:
             warehouse=f"s3://{self._bucket}/{name}/warehouse",
             catalog=f"lake_{name}",
         )
-        self.open_lake(names)
+        self.open_lake(names, catalog_properties)
         config = folder / "lakehouse.yaml"
-        write_config(config, {"first_month": first_month}, self.lake_keys(names) | lake, sources)
+        write_config(config, {"first_month": first_month} | self.lake_keys(names) | lake, sources)
         self._lakes[config] = names
         return config
 
@@ -65,12 +73,12 @@ class ProductionStack:
         self.trino.query(f"DROP CATALOG IF EXISTS {names.catalog}", catalog=None)
         self.postgres.drop_database(names.database)
 
-    def open_lake(self, names: LakeNames) -> None:
+    def open_lake(self, names: LakeNames, catalog_properties: Mapping[str, str] | None = None) -> None:
         """Make the lake's catalog known to Trino, at the addresses that the servers have now."""
         # Trino does not create the catalog's two tables.
         catalog = SqlCatalog(CATALOG_NAME, uri=self.postgres.url(names.database), warehouse=names.warehouse)
         catalog.engine.dispose()
-        properties = lake_catalog(self.postgres, names.database, self.s3, names.warehouse)
+        properties = lake_catalog(self.postgres, names.database, self.s3, names.warehouse) | dict(catalog_properties or {})
         connector = properties.pop("connector.name")
         listed = ", ".join(f'"{name}" = {_quoted(value)}' for name, value in properties.items())
         self.trino.query(f"DROP CATALOG IF EXISTS {names.catalog}", catalog=None)
@@ -98,25 +106,11 @@ class ProductionStack:
         }
 
 
-def write_config(
-    file: Path, defaults: Mapping[str, Any], lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]] = ()
-) -> None:
-    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it.
-
-    Of a file that is there already, the keys in ``lake`` are set and everything else is kept.
-    """
-    document: dict[str, Any] = {"lake": dict(defaults), "sources": [dict(each) for each in sources]}
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    if text:
-        document = yaml.safe_load(text)
-    keys = document.setdefault("lake", {})
-    for name, value in lake.items():
-        both_hold_keys = isinstance(value, dict) and isinstance(keys.get(name), dict)
-        keys[name] = keys[name] | value if both_hold_keys else value
-    if text and document == yaml.safe_load(text):
-        return  # with the comments that its user may have put into it
+def write_config(file: Path, lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
+    document = {"lake": dict(lake), "sources": [dict(each) for each in sources]}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 

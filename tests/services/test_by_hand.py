@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -10,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.settings import load_settings
-from tests.services.__main__ import main
+from tests.services.__main__ import main, renew_config
 from tests.services.or_skip import or_skip
+from tests.services.process import is_running
 from tests.services.trino_files import trino_files
 
 PROJECT = Path(__file__).parents[2]
@@ -54,9 +55,27 @@ def test_a_folder_whose_services_run_already_is_left_alone(tmp_path: Path, capsy
     assert "are running already" in capsys.readouterr().err
 
 
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def test_a_lakehouse_yaml_that_is_there_keeps_what_its_user_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text(
+        "lake: {first_month: 2026-09, trino: {port: 1, session_properties: {a: b}}}\n"
+        "sources: [{name: acme, kind: aws_cur, location: bills}]\n",
+        encoding="utf-8",
+    )
+
+    renew_config(file, {"engine": "trino", "trino": {"port": 2}})
+
+    assert yaml.safe_load(file.read_text(encoding="utf-8")) == {
+        "lake": {"first_month": "2026-09", "engine": "trino", "trino": {"port": 2, "session_properties": {"a": "b"}}},
+        "sources": [{"name": "acme", "kind": "aws_cur", "location": "bills"}],
+    }
+
+
+def test_a_lakehouse_yaml_that_says_it_all_already_is_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "lakehouse.yaml"
+    text = "# mine\nlake: {trino: {port: 2}}\n"
+    file.write_text(text, encoding="utf-8")
+
+    renew_config(file, {"trino": {"port": 2}})
+
+    assert file.read_text(encoding="utf-8") == text

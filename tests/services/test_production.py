@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.settings import load_settings
-from tests.services.production import ProductionStack, write_config
+from tests.services.production import ProductionStack
 
 OCTOBER, NOVEMBER = Slice("acme", date(2026, 10, 1)), Slice("acme", date(2026, 11, 1))
 COLUMNS = pa.schema(
@@ -94,29 +93,3 @@ def test_a_lake_that_was_dropped_leaves_neither_catalog_nor_connection(productio
     assert [names.catalog] not in production.trino.query("SHOW CATALOGS", None)
     sql = f"SELECT * FROM pg_stat_activity WHERE datname = '{names.database}'"
     assert production.postgres.query(sql) == []
-
-
-def test_a_lakehouse_yaml_that_is_there_keeps_what_its_user_wrote(tmp_path: Path) -> None:
-    file = tmp_path / "lakehouse.yaml"
-    file.write_text(
-        "lake: {first_month: 2026-09, trino: {port: 1, session_properties: {a: b}}}\n"
-        "sources: [{name: acme, kind: aws_cur, location: bills}]\n",
-        encoding="utf-8",
-    )
-
-    write_config(file, {"first_month": "2026-01"}, {"engine": "trino", "trino": {"port": 2}})
-
-    assert yaml.safe_load(file.read_text(encoding="utf-8")) == {
-        "lake": {"first_month": "2026-09", "engine": "trino", "trino": {"port": 2, "session_properties": {"a": "b"}}},
-        "sources": [{"name": "acme", "kind": "aws_cur", "location": "bills"}],
-    }
-
-
-def test_a_lakehouse_yaml_that_says_it_all_already_is_not_touched(tmp_path: Path) -> None:
-    file = tmp_path / "lakehouse.yaml"
-    text = "# mine\nlake: {trino: {port: 2}}\n"
-    file.write_text(text, encoding="utf-8")
-
-    write_config(file, {"first_month": "2026-01"}, {"trino": {"port": 2}})
-
-    assert file.read_text(encoding="utf-8") == text

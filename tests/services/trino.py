@@ -44,12 +44,12 @@ class TrinoServerError(ServiceError):
     """The server cannot be started; the message says why."""
 
 
-def lake_catalog(postgres: PostgresServer, database: str, s3: S3Server, warehouse: str, **more: str) -> dict[str, str]:
-    """Properties of a Trino catalog on the lake of that database and warehouse; ``more`` has ``_`` for ``-``.
+def lake_catalog(postgres: PostgresServer, database: str, s3: S3Server, warehouse: str) -> dict[str, str]:
+    """Properties of a Trino catalog on the lake of that database and warehouse.
 
     Trino does not create the catalog's two tables: pyiceberg has to open the catalog first.
     """
-    properties = {
+    return {
         "connector.name": "iceberg",
         "iceberg.catalog.type": "jdbc",
         # The name that pyiceberg opens the catalog by; it is a column of the catalog's tables.
@@ -69,7 +69,6 @@ def lake_catalog(postgres: PostgresServer, database: str, s3: S3Server, warehous
         "iceberg.expire-snapshots.min-retention": "0s",
         "iceberg.remove-orphan-files.min-retention": "0s",
     }
-    return properties | more
 
 
 class TrinoServer:
