@@ -94,15 +94,6 @@ class ServiceProcess:
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process of that id exists, whoever started it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def ends_with_its_parent() -> bool:
     """Whether a server that is started now is to end with this process: Linux ends it with the *thread* that started it."""
     return sys.platform == "linux" and threading.current_thread() is threading.main_thread()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from cost_lakehouse.lake import trino_client
 from cost_lakehouse.settings import load_settings
 from tests.services.__main__ import main, renew_config
 from tests.services.or_skip import or_skip
-from tests.services.process import is_running
 from tests.services.trino_files import trino_files
 
 PROJECT = Path(__file__).parents[2]
@@ -79,3 +79,11 @@ def test_a_lakehouse_yaml_that_says_it_all_already_is_not_touched(tmp_path: Path
     renew_config(file, {"trino": {"port": 2}})
 
     assert file.read_text(encoding="utf-8") == text
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
