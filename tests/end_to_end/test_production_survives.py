@@ -23,6 +23,7 @@ from cost_lakehouse.settings import Settings, load_settings
 from tests.builders import csv_bytes, line
 from tests.builders import write_delivery as write_tiny
 from tests.lake.test_replace import COLUMNS, OCTOBER, put
+from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
 from tests.services.production import ProductionStack
 from tests.services.s3 import S3Server
@@ -175,9 +176,11 @@ def test_a_bill_that_became_empty_empties_its_marts_on_trino(production: Product
 def own_trino(tmp_path: Path) -> Iterator[TrinoServer]:
     """A Trino that this test may kill."""
     server = TrinoServer(tmp_path / "trino")
-    server.start()
-    yield server
-    server.stop()
+    try:
+        or_skip(server.start)
+        yield server
+    finally:
+        server.stop()
 
 
 def test_a_killed_trino_leaves_the_old_bill_and_the_next_run_completes(
