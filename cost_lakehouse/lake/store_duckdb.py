@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.store_client import make_store_client
 from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.lake.store_io import StoreIO
 from cost_lakehouse.s3_causes import S3_FAILURES
-from cost_lakehouse.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,11 +32,12 @@ def let_duckdb_read(
 
     Raises LakeError where there are no credentials, or httpfs is not installed.
     """
-    store, client, place = files.store, files.client, f"s3://{bucket}"
+    store, place = files.store, f"s3://{bucket}"
     if store.needs_own_reader:
         from cost_lakehouse.lake.store_filesystem import StoreFileSystem
 
-        connection.register_filesystem(StoreFileSystem(files))
+        if StoreFileSystem.protocol not in connection.list_filesystems():
+            connection.register_filesystem(StoreFileSystem(files))
         return
     _load_httpfs(connection)
     try:
@@ -45,7 +47,7 @@ def let_duckdb_read(
         keys = found.get_frozen_credentials()
     except BotoCoreError as error:
         raise errors.explain(error, place) from None
-    endpoint = store.endpoint or client.meta.endpoint_url
+    client = _client_of_region(files, bucket)
     secret: dict[str, Any] = {
         "type": "s3",
         "provider": "config",
@@ -53,8 +55,8 @@ def let_duckdb_read(
         "key_id": keys.access_key,
         "secret": keys.secret_key,
         "session_token": keys.token,
-        "region": _region(client, store, bucket),
-        "endpoint": endpoint.partition("://")[2],
+        "region": client.meta.region_name,
+        "endpoint": client.meta.endpoint_url.partition("://")[2],
         "url_style": "path" if store.is_path_style else "vhost",
         "use_ssl": store.is_tls,
         "verify_ssl": not store.insecure_skip_verify,
@@ -63,8 +65,9 @@ def let_duckdb_read(
     _set(connection, "http_retries", max(store.max_retries - 1, 0))
     # DuckDB has one limit for all of it, in whole seconds; 0 is no limit here, and a day there.
     _set(connection, "http_timeout", math.ceil(store.response_header_timeout) or 86400)
-    if store.ca_file is not None:
-        _set(connection, "ca_cert_file", store.ca_file)
+    authority = store.ca_file or os.environ.get("AWS_CA_BUNDLE")
+    if authority:
+        _set(connection, "ca_cert_file", authority)
 
 
 def _load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
@@ -81,17 +84,19 @@ def _load_httpfs(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"load {_quoted(str(extension))}")
 
 
-def _region(client: S3Client, store: StoreSettings, bucket: str) -> str:
-    """The bucket's region: boto3 follows AWS to another one by itself, DuckDB does not."""
-    if store.endpoint is None and store.region is None:
-        try:
-            headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
-        except ClientError as error:  # AWS tells it to those too who may not look.
-            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
-        except S3_FAILURES:
-            headers = {}
-        return headers.get("x-amz-bucket-region", client.meta.region_name)
-    return client.meta.region_name
+def _client_of_region(files: StoreIO, bucket: str) -> S3Client:
+    """A client of the bucket's own region: boto3 follows AWS to another one by itself, DuckDB does not."""
+    client, store = files.client, files.store
+    if store.endpoint is not None or store.region is not None:
+        return client
+    try:
+        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:  # AWS tells it to those too who may not look.
+        headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+    except S3_FAILURES:  # Whoever reads will be told.
+        return client
+    region = headers.get("x-amz-bucket-region", client.meta.region_name)
+    return client if region == client.meta.region_name else make_store_client(store.model_copy(update={"region": region}))
 
 
 def _create_secret(connection: duckdb.DuckDBPyConnection, name: str, options: dict[str, Any]) -> None:

@@ -23,11 +23,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.store_settings import SMALLEST_PART
+from cost_lakehouse.store_settings import SMALLEST_PART, StoreSettings
 from tests.lake.stores import store_of
 from tests.services.certificates import make_tls
 from tests.services.recording_proxy import RecordingProxy, Seen
@@ -288,6 +289,43 @@ def test_a_bucket_may_be_a_host_name(make: Make, proxy: RecordingProxy) -> None:
     with pytest.raises(LakeError):
         warehouse.list("")
     assert requests[0].startswith(f"http://{warehouse.bucket}.store.invalid/")
+
+
+class _NoBody:
+    def stream(self, **kwargs: Any) -> Iterator[bytes]:
+        return iter(())
+
+
+def told_to_duckdb(warehouse: S3Warehouse) -> str:
+    with duckdb.connect(":memory:") as connection:
+        warehouse.let_duckdb_read(connection)
+        warehouse.let_duckdb_read(connection)  # once more does no harm
+        found = connection.execute("select secret_string from duckdb_secrets()").fetchone()
+        assert found is not None
+        return str(found[0])
+
+
+def test_awss_addresses_are_those_of_the_region_and_of_both_internets_on_request() -> None:
+    keys: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "secret"}
+    plain = told_to_duckdb(S3Warehouse("s3://b/p", StoreSettings(region="eu-west-1", **keys)))
+    assert "endpoint=s3.eu-west-1.amazonaws.com;" in plain
+    assert "url_style=vhost;use_ssl=true;verify_ssl=true" in plain
+    dual = told_to_duckdb(S3Warehouse("s3://b/p", StoreSettings(region="cn-north-1", disable_dualstack=False, **keys)))
+    assert "endpoint=s3.dualstack.cn-north-1.amazonaws.com.cn;" in dual
+
+
+def test_awss_region_is_asked_for_where_nobody_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    keys: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "secret"}
+    warehouse = S3Warehouse("s3://b/p", StoreSettings(**keys))
+
+    def forbid(request: Any, **kwargs: Any) -> AWSResponse:
+        headers: Any = {"x-amz-bucket-region": "eu-central-1"}
+        return AWSResponse(request.url, 403, headers, _NoBody())
+
+    client: Any = warehouse._client
+    client.meta.events.register("before-send.s3.HeadBucket", forbid)
+    assert "endpoint=s3.eu-central-1.amazonaws.com;" in told_to_duckdb(warehouse)
 
 
 def test_a_session_token_goes_with_requests(make: Make, proxy: RecordingProxy) -> None:
