@@ -10,7 +10,15 @@ from pyiceberg.table import Table
 from cost_lakehouse.lake.catalog import Lake, table_folder
 from cost_lakehouse.lake.warehouse import FoundFile
 from cost_lakehouse.maintenance.facts import SlicePlan, keep_tags, merge_plans, metadata_files, reachable, snapshot_facts
-from cost_lakehouse.maintenance.merge import Busy, batches, commit_with_retries, merge
+from cost_lakehouse.maintenance.merge import (
+    DEAD_MANIFESTS,
+    Busy,
+    batches,
+    commit_with_retries,
+    dead_manifests,
+    drop_dead_manifests,
+    merge,
+)
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import TABLE_FOLDERS, Rules, file_key, orphans, snapshots_to_expire
 
@@ -28,6 +36,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     handled = metadata_files(lake.table(name))
     handled |= _expire(lake, name, rules, now, found, report, dry_run)
     _merge(lake, name, rules, report, dry_run)
+    drop_manifests(lake, name, report, dry_run=dry_run)
     _remove_orphans(lake, name, rules, now, found, handled, report, dry_run)
     if dry_run:
         report.after = report.before - report.removed_expired - report.removed_orphans
@@ -99,6 +108,13 @@ def _merge(lake: Lake, name: str, rules: Rules, report: TableReport, dry_run: bo
             report.merged_into += merged.new
             report.skipped += [f"not merged: {each} changed meanwhile" for each in merged.changed]
         note_merged(report, plans)
+
+
+def drop_manifests(lake: Lake, name: str, report: TableReport, *, dry_run: bool) -> None:
+    """Take manifests that only tell of files which are gone out of the current snapshot, where there are many."""
+    dead = dead_manifests(lake.table(name))
+    if dead > DEAD_MANIFESTS:
+        report.manifests_dropped = dead if dry_run else drop_dead_manifests(lake, name)
 
 
 def note_merged(report: TableReport, plans: Sequence[SlicePlan]) -> None:

@@ -33,6 +33,9 @@ from cost_lakehouse.maintenance.report import Files
 LABEL = "cost-lakehouse.merge"
 """In the summary of snapshots that only merged files: an id that tells the commit."""
 
+DEAD_MANIFESTS = 10
+"""So many manifests without a file that is still there are worth a commit."""
+
 _LONGEST_PAUSE_SECONDS = 2.0
 
 
@@ -208,6 +211,30 @@ def _replace(
                 snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
 
 
+def dead_manifests(table: Table) -> int:
+    """How many manifests of the current snapshot only tell of files that are gone: every overwrite leaves one."""
+    current = table.current_snapshot()
+    return sum(map(_is_dead, current.manifests(table.io))) if current is not None else 0
+
+
+def drop_dead_manifests(lake: Lake, table_name: str) -> int:
+    """Take them out of the current snapshot, so that loads need not read them; how many."""
+    dropped = 0
+
+    def change(table: Table) -> None:
+        nonlocal dropped
+        dropped = dead_manifests(table)
+        if dropped:
+            _replace(table, [], [], set(), {LABEL: new_rewrite_id()})
+
+    commit_with_retries(lake, table_name, change)
+    return dropped
+
+
+def _is_dead(manifest: ManifestFile) -> bool:
+    return manifest.added_files_count == 0 and manifest.existing_files_count == 0
+
+
 class _Rewrite(_OverwriteFiles):
     """An overwrite that also takes out the delete files of slices which were rewritten whole; pyiceberg's keeps them."""
 
@@ -216,9 +243,10 @@ class _Rewrite(_OverwriteFiles):
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         self._dropped = set()
+        live = [each for each in manifests if each.added_snapshot_id == self._snapshot_id or not _is_dead(each)]
         if not self.without_deletes:
-            return manifests
-        return [kept for each in manifests if (kept := self._without_deletes_of_slices(each)) is not None]
+            return live
+        return [kept for each in live if (kept := self._without_deletes_of_slices(each)) is not None]
 
     def _without_deletes_of_slices(self, manifest: ManifestFile) -> ManifestFile | None:
         if manifest.content != ManifestContent.DELETES:

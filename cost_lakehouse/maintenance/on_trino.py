@@ -11,7 +11,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
-from cost_lakehouse.maintenance.embedded import found_files, note_merged, referenced_files
+from cost_lakehouse.maintenance.embedded import drop_manifests, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
 from cost_lakehouse.maintenance.merge import Batch, Busy, batches, commit_with_retries, exclusively
 from cost_lakehouse.maintenance.report import Files, TableReport
@@ -30,6 +30,8 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     report.before = Files.of(each.size for each in found_files(lake, name).values())
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
+    # Not Trino's `optimize_manifests`: a manifest of all slices would be rewritten by every load of one.
+    drop_manifests(lake, name, report, dry_run=False)
     _remove_orphans(lake, name, rules, now, report)
     report.after = Files.of(each.size for each in found_files(lake, name).values())
     return report
