@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -17,6 +18,9 @@ from cost_lakehouse.cli.output import EXIT_FAILED, console, size
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError
 from cost_lakehouse.settings import Settings, SourceSettings
+
+if TYPE_CHECKING:
+    from cost_lakehouse.lake.catalog import Lake
 
 LITTLE_SPACE = 1_000_000_000
 
@@ -126,9 +130,34 @@ def _engine(settings: Settings) -> Finding:
     from cost_lakehouse.lake.catalog import Lake
     from cost_lakehouse.lake.duckdb_views import connect
 
-    with connect(Lake(settings)) as connection:
+    lake = Lake(settings)
+    with connect(lake, ["raw.receipts"]) as connection:
         row = connection.execute("select count(*) from raw.receipts").fetchone()
-    return Finding("engine", "ok", f"DuckDB {duckdb.__version__} reads the lake ({row[0] if row else 0} receipts)")
+    receipts = row[0] if row else 0
+    duckdb_reads = f"DuckDB {duckdb.__version__} reads the lake ({receipts} receipts)"
+    if settings.lake.engine == "duckdb":
+        return Finding("engine", "ok", duckdb_reads)
+    return Finding("engine", "ok", f"{_try_trino(lake, receipts)}; {duckdb_reads}")
+
+
+def _try_trino(lake: Lake, receipts: int) -> str:
+    """Read with Trino what the lake holds, and with DuckDB what Trino writes: what every build does."""
+    from cost_lakehouse.lake.trino_client import execute, rows, trino_settings
+    from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema
+
+    given = trino_settings(lake.settings)
+    ((version,),) = rows(lake.settings, "select version()")
+    ((found,),) = rows(lake.settings, "select count(*) from raw.receipts")
+    with build_schema(lake) as schema:
+        execute(lake.settings, f"create table {schema}.probe as select 1 as id")
+        if found != receipts or lake.table_or_none(f"{schema}.probe") is None:
+            raise LakeError(
+                f"Trino's catalog {given.catalog!r} is of another lake than {lake.settings.file}.",
+                "Let lake.catalog and lake.warehouse name the database and the store that Trino's catalog file names.",
+            )
+        with TrinoBuild(lake, schema).connect() as connection:
+            connection.execute("select id from marts.probe").fetchall()
+    return f"Trino {version} at {given.host}:{given.port} reads the lake and builds in it"
 
 
 def _dagster_home(settings: Settings) -> Finding:

@@ -7,8 +7,11 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
 from decimal import Decimal
@@ -25,38 +28,97 @@ from cost_lakehouse.lake.duckdb_views import connect
 ROWS_AT_ONCE = 5_000
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A statement's result from whichever engine: rows come as they are read."""
+
+    names: list[str]
+    types: list[str]
+    rows: Iterator[Sequence[Any]]
+
+
+class QueryFailed(Exception):
+    """The statement is wrong; the engine's message says where."""
+
+
 def run_query(config: Path | None, sql: str, output: str) -> int:
     """Run the statement and print its result; the exit code."""
     lake = Lake(settings_of(config))
-    connection = connect(lake)
+    ask = _on_duckdb if lake.settings.lake.engine == "duckdb" else _on_trino
     try:
-        result = connection.execute(sql)
-        names = [each[0] for each in result.description or []]
-        types = [str(each[1]) for each in result.description or []]
-        rows = _rows(result)
-        if output == "csv":
-            _print_csv(names, rows)
-        elif output == "json":
-            _print_json(names, rows)
-        else:
-            numbers = [
-                name for name, kind in zip(names, types, strict=True) if kind.upper() in _NUMBERS or "DECIMAL" in kind.upper()
-            ]
-            console().print(table(names, [[_shown(value) for value in row] for row in rows], right=numbers))
-        sys.stdout.flush()
-    except duckdb.Error as error:
+        with ask(lake, sql) as answer:
+            _print(answer, output)
+            sys.stdout.flush()
+    except QueryFailed as error:
         known = ", ".join(lake.table_names())
         tell_problem(f"The query failed: {error}", f"Correct the SQL. Tables that are there: {known}.")
         return EXIT_FAILED
     except BrokenPipeError:
         # The reader (such as `head`) has seen enough; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        connection.close()
     return 0
 
 
-_NUMBERS = {"NUMBER", "BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "FLOAT", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER"}
+@contextmanager
+def _on_duckdb(lake: Lake, sql: str) -> Iterator[Answer]:
+    """Ask DuckDB, on the current snapshots."""
+    with connect(lake) as connection:
+        try:
+            result = connection.execute(sql)
+            columns = result.description or []
+            yield Answer([each[0] for each in columns], [str(each[1]) for each in columns], _rows(result))
+        except duckdb.Error as error:
+            raise QueryFailed(str(error)) from None
+
+
+@contextmanager
+def _on_trino(lake: Lake, sql: str) -> Iterator[Answer]:
+    """Ask Trino. It could change the lake, so only statements that read are let through. Raises LakeError."""
+    from cost_lakehouse.lake.trino_client import StatementRefused, running
+
+    if not reads_only(sql):
+        raise QueryFailed("only statements that read are asked here: SELECT, WITH, VALUES, TABLE, SHOW, DESCRIBE, EXPLAIN.")
+    try:
+        with running(lake.settings, sql.strip().rstrip(";")) as result:
+            yield Answer(result.names, result.types, result.rows)
+    except StatementRefused as error:
+        raise QueryFailed(error.problem) from None
+
+
+_NOTHING = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)+", re.DOTALL)
+_EXPLAIN = re.compile(r"explain(\s+analyze)?(\s+verbose)?(\s*\([^)]*\))?(?=\W)", re.IGNORECASE)
+_READING = re.compile(r"(select|with|values|table|show|describe|desc)\b", re.IGNORECASE)
+
+
+def reads_only(sql: str) -> bool:
+    """Whether a Trino statement changes nothing, by the word it begins with; what EXPLAIN is asked of counts too."""
+    rest = _after_nothing(sql)
+    while explain := _EXPLAIN.match(rest):
+        rest = _after_nothing(rest[explain.end() :])
+    return _READING.match(rest) is not None
+
+
+def _after_nothing(sql: str) -> str:
+    """What follows spaces, comments and opening parentheses."""
+    nothing = _NOTHING.match(sql)
+    return sql[nothing.end() :] if nothing else sql
+
+
+def _print(answer: Answer, output: str) -> None:
+    if output == "csv":
+        _print_csv(answer.names, answer.rows)
+    elif output == "json":
+        _print_json(answer.names, answer.rows)
+    else:
+        numbers = [
+            name
+            for name, kind in zip(answer.names, answer.types, strict=True)
+            if kind.upper() in _NUMBERS or "DECIMAL" in kind.upper()
+        ]
+        console().print(table(answer.names, [[_shown(value) for value in row] for row in answer.rows], right=numbers))
+
+
+_NUMBERS = {"NUMBER", "BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "FLOAT", "REAL", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER"}
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
@@ -117,6 +179,9 @@ def _json_ready(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _json_ready(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
+        names = getattr(value, "__annotations__", {}).get("names")  # a row of Trino; DuckDB's is a dict already
+        if names and all(names):
+            return dict(zip(names, map(_json_ready, value), strict=True))
         return [_json_ready(each) for each in value]
     if isinstance(value, bytes):
         return value.hex()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ from cost_lakehouse.trino_settings import BasicAuth, CertificateAuth, JwtAuth, O
 
 ROWS_AT_ONCE = 5_000
 _SOURCE = "cost-lakehouse"
+_CLIENT_ERRORS = (exceptions.Error, exceptions.HttpError, requests.RequestException)
+
+
+class StatementRefused(LakeError):
+    """Trino is well, but the statement is wrong: its syntax, a name, a type, a right or a value."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,10 @@ def connect(settings: Settings, schema: str | None = None) -> dbapi.Connection:
         schema=schema,
         http_scheme=given.http_scheme,
         auth=_authentication(settings, given),
-        verify=verification(settings, given),
+        http_session=_Session(verification(settings, given)),
         session_properties=dict(given.session_properties),
         timezone="UTC",
+        legacy_prepared_statements=False,  # else the client asks, with a query of its own, whether Trino is older than 418
         max_attempts=given.max_attempts,
         request_timeout=given.request_timeout_seconds,
     )
@@ -88,7 +94,8 @@ def running(settings: Settings, sql: str, parameters: Sequence[Any] = (), schema
         try:
             yield Result([each[0] for each in description], [str(each[1]) for each in description], _rows(cursor))
         finally:
-            cursor.close()
+            with suppress(*_CLIENT_ERRORS):  # what is cancelled is of no use any more
+                cursor.close()
 
 
 @contextmanager
@@ -97,9 +104,10 @@ def explained(settings: Settings) -> Iterator[None]:
     given = trino_settings(settings)
     try:
         yield
-    except (exceptions.Error, exceptions.HttpError, requests.RequestException) as error:
+    except _CLIENT_ERRORS as error:
         problem, fix = explain(error, given)
-        raise LakeError(problem, fix) from None
+        refused = isinstance(error, exceptions.TrinoQueryError) and error.error_type == "USER_ERROR"
+        raise (StatementRefused if refused else LakeError)(problem, fix) from None
 
 
 def verification(settings: Settings, given: TrinoSettings) -> bool | str:
@@ -148,6 +156,8 @@ def access_token(settings: Settings, client: OAuth2Client) -> str:
 def explain(error: Exception, given: TrinoSettings) -> tuple[str, str]:
     """What happened and what to do about it."""
     where = f"Trino at {given.http_scheme}://{given.host}:{given.port}"
+    if isinstance(error, exceptions.TrinoConnectionError) and isinstance(error.__context__, requests.RequestException):
+        error = error.__context__
     text = str(error)
     if isinstance(error, exceptions.TrinoQueryError):
         return _explain_query(error, given, where)
@@ -216,6 +226,17 @@ def _authentication(settings: Settings, given: TrinoSettings) -> trino_auth.Auth
             return trino_auth.JWTAuthentication(access_token(settings, auth.client))
         return trino_auth.OAuth2Authentication(_Browser() if auth.redirect == "browser" else _Console())  # type: ignore[arg-type]
     return None
+
+
+class _Session(requests.Session):
+    """A session whose own ``verify`` counts: in requests the variable REQUESTS_CA_BUNDLE is stronger, even than a file."""
+
+    def __init__(self, verify: bool | str) -> None:
+        super().__init__()
+        self.verify = verify
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        return super().merge_environment_settings(url, proxies, stream, self.verify if verify is None else verify, cert)
 
 
 class _Console(trino_auth.RedirectHandler):

@@ -60,6 +60,14 @@ def trino_output(settings: Settings, schema: str) -> dict[str, Any]:
     return output
 
 
+def trino_environment(settings: Settings, secret: str) -> dict[str, str]:
+    """What dbt's process has to know beside the profile."""
+    # Set to anything, these would be stronger than the file that the profile names, or than `verify: false`.
+    if trino_settings(settings).verify is not True:
+        return {SECRET_VARIABLE: secret, "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": ""}
+    return {SECRET_VARIABLE: secret}
+
+
 def trino_secret(settings: Settings) -> str:
     """What the profile reads from ``SECRET_VARIABLE``; empty where it needs no secret. Raises LakeError (OAuth2)."""
     auth = trino_settings(settings).auth

@@ -11,7 +11,7 @@ from pathlib import Path
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.settings import CONFIG_VARIABLE, Settings
 from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
-from cost_lakehouse.summaries.dbt_profile import SECRET_VARIABLE, trino_secret, write_trino_profile
+from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_secret, write_trino_profile
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema
 
 SCRATCH_VARIABLE = "COST_LAKEHOUSE_SCRATCH"
@@ -57,7 +57,7 @@ def duckdb_way(settings: Settings, project: Path, scratch: Path) -> tuple[tuple[
 
 def _trino_way(settings: Settings, folder: Path, schema: str, secret: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
     write_trino_profile(settings, folder, schema)
-    environment = {CONFIG_VARIABLE: str(settings.file), SECRET_VARIABLE: secret}
+    environment = {CONFIG_VARIABLE: str(settings.file), **trino_environment(settings, secret)}
     return ("--profiles-dir", str(folder), "--target", "trino"), environment
 
 
