@@ -132,6 +132,8 @@ def _config(store: StoreSettings) -> Config:
         "s3": {"addressing_style": styles[store.bucket_lookup_type]},
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
+        # One place says where the lake is: a variable such as AWS_ENDPOINT_URL would lead DuckDB and boto3 apart.
+        "ignore_configured_endpoint_urls": True,
         "use_dualstack_endpoint": not store.disable_dualstack,
         "client_cert": (store.cert_file, store.key_file) if store.cert_file else None,
     }

@@ -305,7 +305,8 @@ def told_to_duckdb(warehouse: S3Warehouse) -> str:
         return str(found[0])
 
 
-def test_awss_addresses_are_those_of_the_region_and_of_both_internets_on_request() -> None:
+def test_awss_addresses_are_those_of_the_region_and_of_both_internets_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://elsewhere.invalid")  # the configuration alone says where the lake is
     keys: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "secret"}
     plain = told_to_duckdb(S3Warehouse("s3://b/p", StoreSettings(region="eu-west-1", **keys)))
     assert "endpoint=s3.eu-west-1.amazonaws.com;" in plain
