@@ -1,4 +1,7 @@
-"""The same bills through the whole pipeline on both settings: every mart, row for row, every column, to the last digit."""
+"""The same bills through the whole pipeline on both engines: every mart, row for row, every column, to the last digit.
+
+Both lakes are in S3 and PostgreSQL; the other tests have DuckDB's in a folder.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.publish import MARTS
 from tests.builders import settings_for
 from tests.demo import command
-from tests.services.production import ProductionStack
+from tests.services.production import LakeNames, ProductionStack
 
 ENGINES = ("duckdb", "trino")
 # When it was loaded is the one thing that two loads of the same bill do not share.
@@ -48,7 +51,9 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory, production: ProductionSt
     """Two payers in two currencies; one month comes again with rows changed and gone, and a closed one with a refund."""
     places = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
     locations = {name: f"bills/{bill.location}" for name, bill in story.demo_bills().items()}
-    settings_for(places["duckdb"], locations, {"first_month": "2026-09"})
+    names = LakeNames(production.postgres.make_database(), f"s3://{production.s3.make_bucket()}/warehouse", "of_no_trino")
+    keys = {name: value for name, value in production.lake_keys(names).items() if name not in ("engine", "trino")}
+    settings_for(places["duckdb"], locations, keys | {"first_month": "2026-09"})
     sources = [{"name": name, "kind": "aws_cur", "location": location} for name, location in locations.items()]
     production.new_lake(places["trino"], sources, "2026-09")
     with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +71,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory, production: ProductionSt
 
 
 def columns_of(lake: Lake, table: str) -> list[str]:
-    return [name for name in lake.table(table).schema().column_names if name not in OTHERWISE.get(table, ())]
+    return [field.name for field in lake.table(table).schema().fields if field.name not in OTHERWISE.get(table, ())]
 
 
 @pytest.mark.timeout(900)
