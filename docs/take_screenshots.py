@@ -1,7 +1,10 @@
-"""Makes the pictures of the docs from the real Dagster UI: starts ``dagster dev`` on a demo's lakehouse, looks, stops it.
+"""Makes the pictures of the docs from the real Dagster UI: starts ``dagster dev`` on a lakehouse, looks, stops it.
 
-``uv run python docs/take_screenshots.py --dir DEMO`` after ``uv run cost-lakehouse demo --dir DEMO``. Needs a Chromium
-(``--chromium``), which the project itself does not.
+``uv run --with pillow python docs/take_screenshots.py --dir DEMO`` after ``uv run cost-lakehouse demo --dir DEMO``. Needs a
+Chromium (``--chromium``), which the project itself does not; Pillow makes the files small.
+
+The pictures of the production setting (``production-*.png``) are taken where ``DIR/lakehouse.yaml`` says ``engine: trino``:
+``uv run python -m tests.services DIR`` starts its servers; give it sources, and load them with ``cost-lakehouse run``.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from pathlib import Path
 from typing import IO
 
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
+
+from cost_lakehouse.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -72,23 +77,41 @@ PICTURES = (
     Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 790),
     Picture("automation", "/automation", "summaries_due", 1400, 560),
 )
+# The same UI on PostgreSQL, S3 and Trino; what is shown is what differs, or what runs by itself.
+PRODUCTION = (
+    Picture("production-asset-graph", "/asset-groups", "daily_costs", 1900, 1180, 1560),
+    Picture("production-line-items", "/assets/line_items/acme-payer?view=events", "receipt_digest", 1400, 1250),
+    Picture(
+        "production-partitions", "/assets/marts/daily_costs?view=partitions&partition=2026-10-01", "delivery_ids", 1400, 900
+    ),
+    Picture(
+        "production-checks",
+        "/assets/marts/aws_daily_summary?view=checks&checkDetail=equals_the_raw_bill",
+        "Evaluation result",
+        1400,
+        640,
+    ),
+    Picture("production-sensors", "/automation", "summaries_due", 1400, 620),
+)
 
 
 def main() -> int:
     """Take every picture, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dir", type=Path, default=ROOT / "demo", help="the folder of a finished demo")
+    parser.add_argument("--dir", type=Path, default=ROOT / "demo", help="the folder of a finished demo, or of `tests.services`")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
     parser.add_argument("--out", type=Path, default=IMAGES)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(each.name for each in PICTURES)}")
+    every = ", ".join(each.name for each in (*PICTURES, *PRODUCTION))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {every}")
     wanted = parser.parse_args()
     config: Path = wanted.dir.resolve() / "lakehouse.yaml"
     if not config.is_file():
         parser.error(f"{config} is not there; run `uv run cost-lakehouse demo --dir {wanted.dir}` first")
     wanted.out.mkdir(parents=True, exist_ok=True)
+    pictures = PRODUCTION if load_settings(config).lake.engine == "trino" else PICTURES
     with dagster_ui(config) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=wanted.chromium, args=list(BROWSER_ARGUMENTS))
-        for picture in PICTURES:
+        for picture in pictures:
             if wanted.names and picture.name not in wanted.names:
                 continue
             page = browser.new_page(viewport=ViewportSize(width=picture.width, height=picture.height), color_scheme="light")
@@ -106,12 +129,25 @@ def take(page: Page, url: str, picture: Picture, file: Path) -> None:
     page.goto(f"{url}{picture.path}")
     page.get_by_text(picture.shows).first.wait_for(timeout=60_000)
     page.wait_for_timeout(SETTLE_MILLISECONDS)
-    if picture.name == "asset-graph":
+    if picture.path == "/asset-groups":
         # Beside the list of groups the graph has no room; it stays where it is when the list goes.
         page.locator("button").filter(has=page.locator('[aria-label^="panel_show"]')).last.click()
         page.wait_for_timeout(SETTLE_MILLISECONDS)
     kept = picture.kept_width or picture.width
     page.screenshot(path=file, clip=FloatRect(x=0, y=0, width=kept, height=picture.height))
+    make_small(file)
+
+
+def make_small(file: Path) -> None:
+    """Keep the 256 colours that a picture of a UI hardly exceeds: a third of the size, and no difference to the eye."""
+    try:
+        from PIL import Image
+    except ImportError:
+        sys.stderr.write(f"{file.name} stays large: run this with `uv run --with pillow`.\n")
+        return
+    with Image.open(file) as picture:
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 @contextmanager

@@ -83,9 +83,11 @@ class Deployment:
         self.environment = mine | quiet | addresses
 
     def start(self, *names: str) -> Deployment:
-        """Start these processes, or all, each with nothing but the variables that docker-compose.yml gives it."""
+        """Start these processes, or all, where they do not run, each with the variables that docker-compose.yml gives it."""
         for name in names or PROCESSES:
-            process = ServiceProcess(name, self._command(name), self.folder / f"{name}.log", ROOT, self._variables(name))
+            if name in self._processes:
+                continue
+            process = ServiceProcess(name, self._command(name), self.folder / f"{name}.log", ROOT, self.variables(name))
             self._processes[name] = process
             if name == "webserver":
                 process.wait_until(lambda: self._ask("/server_info"), (OSError,), START_SECONDS)
@@ -102,13 +104,18 @@ class Deployment:
         if not names and self.names.database:
             self.stack.drop_lake(self.folder / "lake" / "lakehouse.yaml")
 
+    def variables(self, name: str) -> dict[str, str]:
+        """Of the addresses and secrets only those that the service is given; the image's own go to all."""
+        given = set(written()["services"][name]["environment"])
+        return {key: value for key, value in self.environment.items() if not key.startswith("LAKEHOUSE_") or key in given}
+
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """What the webserver answers."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(  # noqa: S310 - our own address
             f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=240) as response:  # noqa: S310
             answer: dict[str, Any] = json.load(response)
         assert "errors" not in answer, answer
         data: dict[str, Any] = answer["data"]
@@ -124,11 +131,6 @@ class Deployment:
         program, *arguments = written()["services"][name]["command"]
         here = [ports.get(each, each).replace(ETC, str(self.etc)) for each in arguments]
         return [str(Path(sys.executable).with_name(program)), *here]
-
-    def _variables(self, name: str) -> dict[str, str]:
-        """Of the addresses and secrets only those that the service is given; the image's own go to all."""
-        given = set(written()["services"][name]["environment"])
-        return {key: value for key, value in self.environment.items() if not key.startswith(("LAKEHOUSE_",)) or key in given}
 
     def _ask(self, path: str) -> None:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=10):  # noqa: S310 - our own address

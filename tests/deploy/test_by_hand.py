@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import create_engine, text
 
 from tests.deploy.by_hand import Deployment, wait_for
+from tests.deploy.compose import DEPLOY, ROOT
 
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
@@ -30,7 +36,7 @@ query Run($id: ID!) {
 ASSET = """
 query Asset($key: AssetKeyInput!) {
   assetOrError(assetKey: $key) {
-    ... on Asset { assetMaterializations(limit: 5) { partition runId metadataEntries { label } } }
+    ... on Asset { assetMaterializations(limit: 20) { partition runId metadataEntries { label } } }
   }
 }
 """
@@ -46,6 +52,12 @@ AUTOMATION = """
   }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
 }
+"""
+RELOAD = """
+mutation { reloadRepositoryLocation(repositoryLocationName: "cost_lakehouse") { __typename } }
+"""
+ASSET_NODE = """
+query Node($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { id } } }
 """
 UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED")
 
@@ -72,7 +84,7 @@ def finished(deployment: Deployment, run_id: str) -> dict[str, Any]:
     return {} if run["status"] in UNFINISHED else run
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(deployment: Deployment) -> None:
     deployment.start("code", "webserver")
     # Before the daemon runs, nothing else can have loaded it.
@@ -92,8 +104,7 @@ def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(de
     assert {"dagster/row_count", "delivery_id"} <= {each["label"] for each in materialization["metadataEntries"]}
 
     # The sensor finds the other month by itself.
-    october = wait_for(lambda: [each for each in loads(deployment) if each.endswith("2026-10-01")], seconds=300)
-    assert october
+    wait_for(lambda: "2026-10-01" in materialized(deployment, ["line_items", "acme"]), seconds=300)
     told = deployment.graphql(AUTOMATION)
     sensors = {each["name"]: each["sensorState"] for each in told["repositoryOrError"]["sensors"]}
     assert {each["status"] for each in sensors.values()} == {"RUNNING"}
@@ -104,6 +115,16 @@ def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(de
     daemons = told["instance"]["daemonHealth"]["allDaemonStatuses"]
     assert [each["daemonType"] for each in daemons if each["required"] and not each["healthy"]] == []
 
+    # And the summaries follow, built by Trino, of every month that changed.
+    daily_costs = ["marts", "daily_costs"]
+    wait_for(lambda: {"2026-09-01", "2026-10-01"} <= set(materialized(deployment, daily_costs)), seconds=600)
+    lake = deployment.names.catalog
+    ((delivered,),) = deployment.stack.trino.query(
+        "SELECT sum(stored) FROM raw.control_totals WHERE metric = 'unblended_cost'", lake
+    )
+    ((billed,),) = deployment.stack.trino.query("SELECT sum(billed_cost) FROM marts.daily_costs", lake)
+    assert billed == delivered != 0
+
     # Catalog and Dagster's records lie in one database, and do not mix.
     found = tables(deployment)
     assert {"runs", "event_logs", "job_ticks"} <= found["dagster"]
@@ -111,9 +132,67 @@ def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(de
     assert not list(deployment.home.rglob("*.db"))
 
 
-def loads(deployment: Deployment) -> list[str]:
-    answer = deployment.graphql(ASSET, key={"path": ["line_items", "acme"]})["assetOrError"]
-    return [each["partition"] for each in answer["assetMaterializations"]]
+def test_a_source_that_is_added_is_there_after_a_reload(deployment: Deployment) -> None:
+    deployment.start("code", "webserver")
+    document = yaml.safe_load(deployment.config.read_text(encoding="utf-8"))
+    new = {"name": "globex", "kind": "aws_cur", "location": str(deployment.folder / "bills"), "paused": True}
+    deployment.config.write_text(yaml.safe_dump(document | {"sources": [*document["sources"], new]}), encoding="utf-8")
+
+    deployment.graphql(RELOAD)
+
+    wait_for(lambda: deployment.graphql(ASSET_NODE, key={"path": ["line_items", "globex"]})["assetNodeOrError"].get("id"))
+
+
+def test_dagsters_tables_can_be_brought_to_a_new_version(deployment: Deployment) -> None:
+    done = run(deployment, "code", str(Path(sys.executable).with_name("dagster")), "instance", "migrate")
+
+    assert done.returncode == 0, done.stderr
+    assert "runs" in tables(deployment)["dagster"]
+
+
+def test_what_trino_expects_is_made_once_and_found_again(deployment: Deployment) -> None:
+    stack = deployment.stack
+    database = stack.postgres.make_database("init")
+    own = {
+        "LAKEHOUSE_DB": f"{stack.postgres.host}:{stack.postgres.port}/{database}",
+        "LAKEHOUSE_WAREHOUSE": f"s3://{database.replace('_', '-')}/warehouse",
+    }
+    for _ in range(2):
+        done = run(deployment, "init", sys.executable, str(DEPLOY / "init.py"), **own)
+        assert done.returncode == 0, done.stderr
+        assert "The lake is ready" in done.stdout
+
+    # Trino takes the catalog file of the deployment, and sees what was made.
+    text_of_catalog = (DEPLOY / "trino" / "catalog" / "lake.properties").read_text(encoding="utf-8")
+    given = deployment.variables("trino") | own
+    lines = [line for line in text_of_catalog.splitlines() if not line.startswith("#")]
+    values = dict(re.sub(r"\$\{ENV:(\w+)\}", lambda match: given[match.group(1)], line).split("=", 1) for line in lines)
+    connector = values.pop("connector.name")
+    listed = ", ".join(f"\"{name}\" = '{value}'" for name, value in values.items())
+    stack.trino.query(f"CREATE CATALOG {database} USING {connector} WITH ({listed})", catalog=None)
+    try:
+        assert ["receipts"] in stack.trino.query(f"SHOW TABLES FROM {database}.raw", catalog=None)
+    finally:
+        stack.trino.query(f"DROP CATALOG {database}", catalog=None)
+        stack.postgres.drop_database(database)
+
+
+def test_a_store_that_does_not_answer_is_said(deployment: Deployment) -> None:
+    done = run(deployment, "init", sys.executable, str(DEPLOY / "init.py"), LAKEHOUSE_S3_ENDPOINT="http://127.0.0.1:1")
+
+    assert done.returncode == 1
+    assert "The store does not answer" in done.stderr
+    assert deployment.stack.s3.secret_key not in done.stderr
+
+
+def run(deployment: Deployment, service: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = deployment.variables(service) | variables
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def materialized(deployment: Deployment, key: list[str]) -> list[str]:
+    asset = deployment.graphql(ASSET, key={"path": key})["assetOrError"]
+    return [each["partition"] for each in asset.get("assetMaterializations", ())]
 
 
 def tables(deployment: Deployment) -> dict[str, set[str]]:
