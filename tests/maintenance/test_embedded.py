@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.embedded import found_files, referenced_files
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.maintenance.merge import dead_manifests
-from cost_lakehouse.maintenance.report import TableReport
+from cost_lakehouse.maintenance.report import Report, TableReport
 from tests.builders import Workshop, line, settings_for
 from tests.lake.test_replace import COLUMNS, put
 from tests.maintenance.rows import TABLES, file_count, rows, rules
@@ -134,6 +135,32 @@ def test_line_items_that_are_just_loaded_are_left_for_next_time(workshop: Worksh
     assert report.skipped == ["not merged: The load of acme 2026-10 is being worked on by another process."]
     assert (report.slices_merged, report.failed) == (0, "")
     assert file_count(lake, "raw.aws_cur") == 2
+
+
+def test_loads_and_maintenance_beside_each_other_both_come_to_their_end(workshop: Workshop) -> None:
+    deliver(workshop, 1)
+    done = threading.Event()
+    reports: list[Report] = []
+
+    def maintain_all_the_time() -> None:
+        while not done.is_set():
+            reports.append(maintain(Lake(workshop.settings), rules=rules(keep=timedelta(days=30))))
+
+    thread = threading.Thread(target=maintain_all_the_time)
+    thread.start()
+    try:
+        for number in range(2, 7):
+            deliver(workshop, number)
+    finally:
+        done.set()
+        thread.join()
+
+    assert all(each.ok for each in reports), reports
+    found = rows(workshop.lake)
+    wanted = [f"A{number:04d}" for number in range(1, 7)]
+    assert sorted(each[2] for each in found["raw.receipts"]) == wanted
+    assert sorted(each[2] for each in found["raw.files"]) == wanted
+    assert len(found["raw.aws_cur"]) == 2
 
 
 def test_orphans_go_when_they_are_old_enough_whatever_they_are(workshop: Workshop) -> None:
