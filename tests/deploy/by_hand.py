@@ -22,7 +22,7 @@ from tests.services.process import ServiceProcess
 from tests.services.production import LakeNames, ProductionStack
 
 ETC = "/etc/cost-lakehouse"
-START_SECONDS = 180
+START_SECONDS = 300  # a code server imports dagster and dbt, which takes long on a busy machine
 # The order in which docker-compose.yml lets them start.
 PROCESSES = ("code", "webserver", "daemon")
 T = TypeVar("T")
