@@ -120,7 +120,7 @@ def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(de
     wait_for(lambda: {"2026-09-01", "2026-10-01"} <= set(materialized(deployment, daily_costs)), seconds=600)
     lake = deployment.names.catalog
     ((delivered,),) = deployment.stack.trino.query(
-        "SELECT sum(stored) FROM raw.control_totals WHERE metric = 'unblended_cost'", lake
+        "SELECT sum(stored) FROM raw.control_totals WHERE metric = 'line_item_unblended_cost'", lake
     )
     ((billed,),) = deployment.stack.trino.query("SELECT sum(billed_cost) FROM marts.daily_costs", lake)
     assert billed == delivered != 0
