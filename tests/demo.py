@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cost_lakehouse.cli.app import app
+from tests.environment import OWN_VARIABLES
 
 
 def command(*arguments: str) -> Result:
@@ -44,6 +45,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """One demo for the run."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_CONFIG", "DOWNLOAD_SCHEDULE"):
+        for name in OWN_VARIABLES:
             patch.setenv(name, "")
         yield Told(folder, command("demo", "--dir", str(folder)))

@@ -49,7 +49,8 @@ def run_demo(folder: Path) -> int:
     """
     settings = prepare(folder.expanduser().resolve())
     # The demo lives in its own folder, whatever the caller's environment says.
-    os.environ.pop("DAGSTER_HOME", None)
+    for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_DAGSTER_DB"):
+        os.environ.pop(name, None)
     steps: list[Callable[[Path, date], story.Step]] = [
         story.first_deliveries,
         story.redelivery,

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.sample_bills.__main__ import main as make_bills
+from tests.environment import OWN_VARIABLES
 
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No example may see the variables that another one left behind, or the developer's."""
-    for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_CONFIG", "COST_LAKEHOUSE_SCRATCH", "DOWNLOAD_SCHEDULE"):
+    for name in OWN_VARIABLES:
         monkeypatch.setenv(name, "")
         del os.environ[name]
 

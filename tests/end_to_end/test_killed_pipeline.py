@@ -19,6 +19,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, write_delivery
 from tests.builders import settings_for
+from tests.environment import without_own_variables
 
 MONTH = date(2026, 9, 1)
 BILL = Bill(months=(MONTH,), rows=300)
@@ -28,19 +29,19 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "cost_lakehouse.cli", *arguments, "--config", str(folder / "lakehouse.yaml")]
 
 
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-
-
 def run(folder: Path) -> None:
-    done = subprocess.run(command(folder, "run"), env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(folder, "run"), env=without_own_variables(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kill_when(folder: Path, reached: Callable[[], bool]) -> bool:
     """Start the command, and kill it and all its children as soon as ``reached`` holds; False where it ended before."""
     with subprocess.Popen(
-        command(folder, "run"), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(folder, "run"),
+        env=without_own_variables(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as process:
         while process.poll() is None:
             if reached():
@@ -105,7 +106,7 @@ def test_a_query_s_answer_is_plain_csv_and_alone_on_stdout(tmp_path: Path) -> No
     question = "select 1.50::decimal(38,20) as cost, 1e-9::decimal(38,20) as small, null as nothing, date '2026-10-01' as day"
     done = subprocess.run(
         [*command(tmp_path, "query", question), "--format", "csv"],
-        env=environment(),
+        env=without_own_variables(),
         capture_output=True,
         text=True,
         check=True,

@@ -22,6 +22,7 @@ from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, writ
 from cost_lakehouse.settings import Settings, load_settings
 from tests.builders import csv_bytes, line
 from tests.builders import write_delivery as write_tiny
+from tests.environment import without_own_variables
 from tests.lake.test_replace import COLUMNS, OCTOBER, put
 from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
@@ -47,10 +48,9 @@ def deliver(folder: Path, bill: Bill, day: int, *faults: Fault) -> Written:
 
 
 def start_run(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     return subprocess.Popen(
         [sys.executable, "-m", "cost_lakehouse.cli", "run", *arguments, "--config", str(config)],
-        env=environment,
+        env=without_own_variables(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

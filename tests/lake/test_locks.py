@@ -36,7 +36,10 @@ def test_a_second_process_is_told_who_waits_for_whom_and_a_killed_holder_holds_n
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LakeError, match="The load is being worked on by another process"), lake.lock("load-acme", "The load"):
+        with (
+            pytest.raises(LakeError, match="The load is being worked on by another process"),
+            lake.lock("load-acme", "The load"),
+        ):
             pass
         with lake.lock("load-other", "Another load"):
             pass

@@ -145,9 +145,7 @@ def test_a_guard_that_objects_calls_the_commit_off(lake: Lake) -> None:
     assert costs(lake) == [(OCTOBER.billing_period, Decimal(1))]
 
 
-def test_two_processes_that_load_different_slices_at_once_both_land(
-    tmp_path: Path, lake_options: dict[str, object]
-) -> None:
+def test_two_processes_that_load_different_slices_at_once_both_land(tmp_path: Path, lake_options: dict[str, object]) -> None:
     workshop = Workshop(tmp_path, lake=lake_options)
     months = [date(2026, 9, 1), date(2026, 10, 1)]
     for number, month in enumerate(months, 1):

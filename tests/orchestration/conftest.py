@@ -59,6 +59,7 @@ def lakehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
     for bill in BILLS.values():
         (tmp_path / "bills" / bill.location).mkdir(parents=True)
     monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("COST_LAKEHOUSE_DAGSTER_DB", "")
     monkeypatch.setenv("COST_LAKEHOUSE_CONFIG", str(made.config))
     return made
 

@@ -60,9 +60,7 @@ def test_a_late_refund_corrects_an_invoiced_month_and_leaves_the_other_alone(tmp
     change = published["marts.daily_costs"]
     assert (change.billing_period, change.old, change.new) == (SEPTEMBER, {"USD": Decimal(10)}, {"USD": Decimal(6)})
     assert rows(workshop.lake, STATUS)[0] == (SEPTEMBER, "sep-2", "corrected", "USD", Decimal(6), "INV-1, INV-2")
-    assert (
-        files_of(workshop.lake, "marts.daily_costs", Slice("acme", OCTOBER)) == untouched
-    )
+    assert files_of(workshop.lake, "marts.daily_costs", Slice("acme", OCTOBER)) == untouched
 
 
 def test_a_bill_that_became_empty_empties_its_marts_and_keeps_its_status(tmp_path: Path, dbt: DbtRunner) -> None:
