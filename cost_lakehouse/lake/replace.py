@@ -48,18 +48,28 @@ def replace_files(
     guard: Callable[[], None] | None = None,
 ) -> None:
     """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out."""
-    for attempt in range(COMMIT_ATTEMPTS):
-        table = lake.table(table_name)
+
+    def change(table: Table) -> None:
         if guard is not None:
             guard()
         present = data_files(table, slices)
         if files and {*files} <= {file.file_path for file in present}:
             return  # the attempt before this one did land; only its answer was lost
         old = [file for file in present if drop(table, file)]
-        if not old and not files:
-            return
-        try:
+        if old or files:
             _commit(table, old, files, dict(properties or {}))
+
+    commit_with_retries(lake, table_name, change, f"commit {', '.join(map(str, slices))}")
+
+
+def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], None], what: str) -> None:
+    """Make a change that looks at the table as it is at every attempt; ``what`` says in an infinitive what it does.
+
+    Raises LakeError when it keeps colliding with others.
+    """
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            change(lake.table(table_name))
             return
         except (CommitFailedException, ValidationException):
             pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
@@ -69,7 +79,7 @@ def replace_files(
             pause = _LONGEST_PAUSE_SECONDS
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries, hides nothing
     raise LakeError(
-        f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to commit {', '.join(map(str, slices))}.",
+        f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to {what}.",
         "Run it again when fewer loads are under way.",
     )
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from pyiceberg.table import Table
 
 from cost_lakehouse.lake.catalog import Lake, table_folder
+from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.warehouse import FoundFile
 from cost_lakehouse.maintenance.facts import SlicePlan, keep_tags, merge_plans, metadata_files, reachable, snapshot_facts
 from cost_lakehouse.maintenance.merge import (
     DEAD_MANIFESTS,
     Busy,
     batches,
-    commit_with_retries,
     dead_manifests,
     drop_dead_manifests,
     merge,
@@ -70,7 +70,7 @@ def _expire(
     if dry_run:
         needed = reachable(table, {each.snapshot_id for each in table.metadata.snapshots} - expiring)
     else:
-        commit_with_retries(lake, name, lambda current: _remove_snapshots(current, expiring))
+        commit_with_retries(lake, name, lambda current: _remove_snapshots(current, expiring), "expire snapshots")
         table = lake.table(name)
         needed = reachable(table)
     unneeded = (of_expired - needed - metadata_files(table)) & found.keys()

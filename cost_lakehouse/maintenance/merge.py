@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile, ManifestWriterV2
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 from pyiceberg.typedef import EMPTY_DICT
-from sqlalchemy.exc import OperationalError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import file_tasks, slice_of
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.locks import Lock
-from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS
+from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.rewrite import check_same_rows, new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
@@ -35,8 +31,6 @@ LABEL = "cost-lakehouse.merge"
 
 DEAD_MANIFESTS = 10
 """So many manifests without a file that is still there are worth a commit."""
-
-_LONGEST_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -172,30 +166,8 @@ def _commit(
             _replace(table, old, new, {plan.slice_ for plan in done if plan.deletes}, labels)
 
     # Whatever it raises, it may have landed: its files are left alone, and are orphans if it has not.
-    commit_with_retries(lake, table_name, change)
+    commit_with_retries(lake, table_name, change, "merge its small files")
     return done
-
-
-def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], None]) -> None:
-    """Make a change that looks at the table as it is at every attempt.
-
-    Raises LakeError when it keeps colliding with others.
-    """
-    for attempt in range(COMMIT_ATTEMPTS):
-        try:
-            change(lake.table(table_name))
-            return
-        except (CommitFailedException, ValidationException):
-            pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
-        except OperationalError as error:
-            if "locked" not in str(error) and not error.connection_invalidated:
-                raise
-            pause = _LONGEST_PAUSE_SECONDS
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the retries, hides nothing
-    raise LakeError(
-        f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to commit.",
-        "Run maintenance again when fewer loads are under way.",
-    )
 
 
 def _replace(
@@ -227,7 +199,7 @@ def drop_dead_manifests(lake: Lake, table_name: str) -> int:
         if dropped:
             _replace(table, [], [], set(), {LABEL: new_rewrite_id()})
 
-    commit_with_retries(lake, table_name, change)
+    commit_with_retries(lake, table_name, change, "drop manifests of files that are gone")
     return dropped
 
 

@@ -10,10 +10,11 @@ from pyiceberg.table import Table
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import data_files
+from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
 from cost_lakehouse.maintenance.embedded import drop_manifests, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
-from cost_lakehouse.maintenance.merge import Batch, Busy, batches, commit_with_retries, exclusively
+from cost_lakehouse.maintenance.merge import Batch, Busy, batches, exclusively
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import Rules, SnapshotFacts, orphans, snapshots_to_expire
 
@@ -54,7 +55,7 @@ def _expire(lake: Lake, name: str, rules: Rules, now: datetime, report: TableRep
     if not expiring:
         return
     keep = snapshots_to_tag(facts, expiring, rules, now)
-    commit_with_retries(lake, name, lambda current: _tag(current, keep))
+    commit_with_retries(lake, name, lambda current: _tag(current, keep), "tag what is kept")
     found = found_files(lake, name)
     _execute(lake, name, f"expire_snapshots(retention_threshold => '{int(rules.keep.total_seconds())}s')", "expire_snapshots")
     left = {each.snapshot_id for each in lake.table(name).metadata.snapshots}
