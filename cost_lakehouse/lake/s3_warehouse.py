@@ -21,7 +21,7 @@ from cost_lakehouse.lake.store_io import StoreIO, split_object
 from cost_lakehouse.lake.store_upload import upload_all
 from cost_lakehouse.lake.warehouse import FoundFile
 from cost_lakehouse.s3_causes import S3_FAILURES
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 
 DELETED_AT_ONCE = 1000
 

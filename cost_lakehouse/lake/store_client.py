@@ -21,7 +21,7 @@ from botocore.loaders import Loader, create_loader
 from urllib3.exceptions import InsecureRequestWarning
 
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.store_settings import SSE_KEY_BYTES, StoreSettings
+from cost_lakehouse.settings.store import SSE_KEY_BYTES, StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.s3_causes import S3Cause, S3Failure, cause_of, said_by, without_secrets
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 
 _OWN_CREDENTIALS = (
     "Set `access_key` and `secret_key` of lake.store (as ${{NAME}}), or give this machine a role or credentials the AWS way."

@@ -15,7 +15,7 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 from cost_lakehouse.lake.store_client import make_store_client
 from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.s3_causes import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,7 +15,7 @@ from s3transfer.manager import TransferConfig, TransferManager
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.s3_causes import S3_FAILURES
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

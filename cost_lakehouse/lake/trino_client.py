@@ -16,7 +16,7 @@ from trino import dbapi, exceptions
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.trino_settings import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth, OAuth2Client, TrinoSettings
+from cost_lakehouse.settings.trino import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth, OAuth2Client, TrinoSettings
 
 ROWS_AT_ONCE = 5_000
 _SOURCE = "cost-lakehouse"

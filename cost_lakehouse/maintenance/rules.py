@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.maintenance_settings import MaintenanceSettings
+from cost_lakehouse.settings.maintenance import MaintenanceSettings
 
 TABLE_FOLDERS = ("metadata", "data")
 _MEGABYTE = 1024 * 1024

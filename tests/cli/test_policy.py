@@ -21,7 +21,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.store_settings import SMALLEST_PART
+from cost_lakehouse.settings.store import SMALLEST_PART
 from tests.lake.stores import store_of
 from tests.services.s3 import S3Server
 

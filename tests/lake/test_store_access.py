@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.store_settings import SMALLEST_PART
+from cost_lakehouse.settings.store import SMALLEST_PART
 from tests.lake.stores import FOLDER, Make, content_of_three_parts, keep, store_of, write_metadata
 from tests.services.certificates import make_tls
 from tests.services.recording_proxy import RecordingProxy
@@ -137,7 +137,7 @@ def test_the_trace_tells_each_request_and_no_secret(
 TRACED = """
 import sys
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 keys = {"access_key": sys.argv[2], "secret_key": sys.argv[3]}
 S3Warehouse("s3://" + sys.argv[4], StoreSettings(endpoint=sys.argv[1], trace=True, **keys)).list("absent")
 """

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.s3_causes import S3Cause, S3Failure
-from cost_lakehouse.store_settings import StoreSettings
+from cost_lakehouse.settings.store import StoreSettings
 
 STORE = StoreSettings(endpoint="https://store", access_key=SecretStr("planted-key"), secret_key=SecretStr("planted-secret"))
 ERRORS = StoreErrors(STORE, "acme")

@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.store_settings import SMALLEST_PART, StoreSettings
+from cost_lakehouse.settings.store import SMALLEST_PART, StoreSettings
 from tests.lake.stores import Make, content_of_three_parts, keep, store_of, write_metadata
 from tests.services.recording_proxy import RecordingProxy, Seen
 from tests.services.s3 import S3Server

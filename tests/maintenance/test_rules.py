@@ -20,7 +20,7 @@ from cost_lakehouse.maintenance.rules import (
     rules_of,
     snapshots_to_expire,
 )
-from cost_lakehouse.maintenance_settings import MaintenanceSettings
+from cost_lakehouse.settings.maintenance import MaintenanceSettings
 from tests.maintenance.rows import MEGABYTE, rules
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from cost_lakehouse.strict import Strict
+from cost_lakehouse.settings.strict import Strict
 
 
 class MaintenanceSettings(Strict):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from cost_lakehouse.strict import Strict
+from cost_lakehouse.settings.strict import Strict
 
 HTTP_PORT = 8080
 HTTPS_PORT = 443

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from cost_lakehouse.strict import Strict
+from cost_lakehouse.settings.strict import Strict
 
 MEBIBYTE = 1024 * 1024
 SMALLEST_PART = 5 * MEBIBYTE

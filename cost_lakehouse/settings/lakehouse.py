@@ -13,12 +13,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.federated_store import read_federated_store
-from cost_lakehouse.maintenance_settings import MaintenanceSettings
-from cost_lakehouse.store_settings import StoreSettings
-from cost_lakehouse.strict import Strict
-from cost_lakehouse.trino_settings import TrinoSettings
-from cost_lakehouse.yaml_file import explain, read_yaml
+from cost_lakehouse.settings.federated_store import read_federated_store
+from cost_lakehouse.settings.maintenance import MaintenanceSettings
+from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.settings.strict import Strict
+from cost_lakehouse.settings.trino import TrinoSettings
+from cost_lakehouse.settings.yaml_file import explain, read_yaml
 
 CONFIG_VARIABLE = "COST_LAKEHOUSE_CONFIG"
 DEFAULT_CONFIG = "lakehouse.yaml"

@@ -10,9 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.federated_store import read_federated_store
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.store_settings import MEBIBYTE, StoreSettings
+from cost_lakehouse.settings.federated_store import read_federated_store
+from cost_lakehouse.settings.store import MEBIBYTE, StoreSettings
 from tests.docs.pages import ROOT, blocks
 
 WAREHOUSE = "s3://acme-lake/warehouse"

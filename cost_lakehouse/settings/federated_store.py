@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.store_settings import Duration, StoreSettings
-from cost_lakehouse.strict import Strict
-from cost_lakehouse.yaml_file import explain, read_yaml
+from cost_lakehouse.settings.store import Duration, StoreSettings
+from cost_lakehouse.settings.strict import Strict
+from cost_lakehouse.settings.yaml_file import explain, read_yaml
 
 _AWS_HOST = re.compile(r"s3(?:[.-](?P<dual>dualstack\.)?(?P<region>[a-z]+(?:-[a-z]+)+-\d))?\.amazonaws\.com(?::443)?")
 # Where the schema has another name for what StoreSettings checks.

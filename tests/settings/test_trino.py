@@ -10,7 +10,7 @@ import yaml
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings, load_settings
-from cost_lakehouse.trino_settings import BasicAuth, OAuth2Auth, TrinoSettings
+from cost_lakehouse.settings.trino import BasicAuth, OAuth2Auth, TrinoSettings
 
 SECRET = "hunter2hunter2"
 
