@@ -41,6 +41,8 @@ ELSEWHERE = {
     "uv run python -m benchmarks.load_csv": "tests/benchmarks runs it on a small bill",
     "uv run python -m benchmarks.load_csv --rows 1000000 5000000 --only lakehouse --rounds 3": "as above",
     "uv run python -m benchmarks.history": "as above",
+    "uv run python -m benchmarks.load_s3": "as above",
+    "uv run python -m benchmarks.history --engine trino --history 1 10 --rounds 3": "tests/end_to_end runs on the same servers",
 }
 # What needs a Docker engine or a cluster; tests/deploy reads the files, and starts their processes without either.
 NO_ENGINE = ("docker ", "kubectl ")
@@ -48,7 +50,13 @@ DBT = [each for each in commands() if each.text.startswith("uv run dbt ") and ea
 COMMANDS = [
     each for each in commands() if each.text not in ELSEWHERE and each not in DBT and not each.text.startswith(NO_ENGINE)
 ]
-SECRETS = {"ACME_EXTERNAL_ID": "an-id", "MINIO_ACCESS_KEY": "a-key", "MINIO_SECRET_KEY": "a-secret"}
+SECRETS = {
+    "ACME_EXTERNAL_ID": "an-id",
+    "LAKEHOUSE_DB_PASSWORD": "a-password",
+    "MINIO_ACCESS_KEY": "a-key",
+    "MINIO_SECRET_KEY": "a-secret",
+    "TRINO_PASSWORD": "a-password",
+}
 
 
 def test_the_two_commands_of_the_readme_stand_in_it() -> None:

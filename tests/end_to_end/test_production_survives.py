@@ -80,16 +80,20 @@ def mart_version(lake: Lake, table: str) -> str:
     return lake.table(table).metadata_location
 
 
+def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """Wait until ``reached`` holds, while the run goes on."""
+    pause = threading.Event()
+    while not reached():
+        if process.poll() is not None:
+            pytest.fail(f"the run ended before it came that far: {process.communicate()[0]}")
+        pause.wait(0.02)
+
+
 def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
     """Kill the run and all its children as soon as ``reached`` holds."""
-    pause = threading.Event()
-    while process.poll() is None:
-        if reached():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return
-        pause.wait(0.02)
-    pytest.fail(f"the run ended before it could be killed: {process.communicate()[0]}")
+    wait_until(process, reached)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def test_a_reader_on_trino_sees_the_old_or_the_new_slice_and_nothing_else(production_lake: Path) -> None:
@@ -131,19 +135,42 @@ def test_runs_of_two_sources_at_once_both_land(production: ProductionStack, tmp_
     assert build_schemas(load_settings(config)) == set()
 
 
-def test_a_killed_run_leaves_the_old_bill_and_the_next_run_completes(production: ProductionStack, tmp_path: Path) -> None:
-    config = production.new_lake(tmp_path, [source("acme", ACME.location)])
+@pytest.fixture
+def own_trino(tmp_path: Path) -> Iterator[TrinoServer]:
+    """A Trino that this test may kill."""
+    server = TrinoServer(tmp_path / "trino")
+    try:
+        or_skip(server.start)
+        yield server
+    finally:
+        server.stop()
+
+
+def test_a_killed_run_and_a_killed_trino_leave_the_old_bill_and_the_next_run_completes(
+    own_trino: TrinoServer, postgres_server: PostgresServer, s3_server: S3Server, tmp_path: Path
+) -> None:
+    config = ProductionStack(postgres_server, s3_server, own_trino).new_lake(tmp_path, [source("acme", ACME.location)])
     settings = load_settings(config)
     old = deliver(tmp_path, ACME, 3).expected.total()["USD"]
     run(config)
     assert billed(settings) == old
     new = deliver(tmp_path, ACME, 4, Fault.VANISHED_ROWS).expected.total()["USD"]
-    lake = Lake(settings)
+    assert new != old
 
     kill_when(start_run(config), lambda: bool(build_schemas(settings)))
     assert billed(settings) == old
     (left,) = build_schemas(settings)
 
+    process = start_run(config)
+    wait_until(process, lambda: bool(build_schemas(settings) - {left}))
+    own_trino.kill()
+    said, _ = process.communicate()
+    assert process.returncode == 1, said
+    assert "Trino" in said
+    own_trino.start()
+    assert billed(settings) == old
+
+    lake = Lake(settings)
     before = mart_version(lake, "marts.aws_daily_summary")
     kill_when(start_run(config), lambda: mart_version(lake, "marts.aws_daily_summary") != before)
     assert billed(settings) in (old, new)
@@ -170,40 +197,3 @@ def test_a_bill_that_became_empty_empties_its_marts_on_trino(production: Product
     assert rows(settings, "select delivery_id, state, billed_cost from marts.bill_status") == [
         ("20261102T000000Z", "open", Decimal(0))
     ]
-
-
-@pytest.fixture
-def own_trino(tmp_path: Path) -> Iterator[TrinoServer]:
-    """A Trino that this test may kill."""
-    server = TrinoServer(tmp_path / "trino")
-    try:
-        or_skip(server.start)
-        yield server
-    finally:
-        server.stop()
-
-
-def test_a_killed_trino_leaves_the_old_bill_and_the_next_run_completes(
-    own_trino: TrinoServer, postgres_server: PostgresServer, s3_server: S3Server, tmp_path: Path
-) -> None:
-    production = ProductionStack(postgres_server, s3_server, own_trino)
-    config = production.new_lake(tmp_path, [source("acme", ACME.location)])
-    settings = load_settings(config)
-    old = deliver(tmp_path, ACME, 3).expected.total()["USD"]
-    run(config)
-    new = deliver(tmp_path, ACME, 4, Fault.VANISHED_ROWS).expected.total()["USD"]
-    process = start_run(config)
-    pause = threading.Event()
-    while process.poll() is None and not build_schemas(settings):
-        pause.wait(0.02)
-
-    own_trino.kill()
-    said, _ = process.communicate()
-
-    assert process.returncode == 1, said
-    assert "Trino" in said
-    own_trino.start()
-    assert billed(settings) == old
-    run(config)
-    assert billed(settings) == new
-    assert build_schemas(settings) == set()
