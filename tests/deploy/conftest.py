@@ -18,7 +18,7 @@ DELIVERIES = tuple(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(production: ProductionStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One lake in the production setting, with two months of a bill; a test starts the processes."""
     started = Deployment(production, tmp_path_factory.mktemp("deployment"))
