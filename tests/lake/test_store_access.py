@@ -179,16 +179,6 @@ class _Answers(BaseHTTPRequestHandler):
         """Say nothing on the terminal."""
 
 
-@pytest.fixture
-def no_own_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without any AWS configuration."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-
-
 def reads_with_duckdb(warehouse: S3Warehouse) -> bool:
     with warehouse.writing(FOLDER, "load-1") as folder:
         pq.write_table(pa.table({"a": [1, 2]}), folder / "b.parquet")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, ReadTimeoutError, SSLError
 
@@ -12,16 +10,6 @@ from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.ports import free_ports
 from tests.services.s3 import S3Server
 from tests.sources.s3_sources import SECRET, refused, source_of
-
-
-@pytest.fixture
-def no_own_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without any AWS configuration."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
 
 
 def test_a_bucket_that_does_not_exist_is_named(s3_server: S3Server) -> None:
