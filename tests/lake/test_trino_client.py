@@ -31,6 +31,7 @@ from tests.services.trino import TrinoServer
 
 USER, PASSWORD = "cost-lakehouse", "hunter2hunter2"
 KEY = b"a key of thirty-two bytes or so!!"
+ONE_DAY = 86_400
 
 
 def settings(folder: Path, **trino: Any) -> Settings:
@@ -41,9 +42,9 @@ def settings(folder: Path, **trino: Any) -> Settings:
     return load_settings(folder / "lakehouse.yaml")
 
 
-def token(subject: str = USER, key: bytes = KEY) -> str:
-    """A JWT, signed with a key that Trino shares."""
-    parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": subject, "exp": int(time.time()) + 600}]
+def token(subject: str = USER, key: bytes = KEY, lifetime: int = 600) -> str:
+    """A JWT of that many seconds, signed with a key that Trino shares."""
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": subject, "exp": int(time.time()) + lifetime}]
     text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
     signature = base64.urlsafe_b64encode(hmac.digest(key, text, "sha256")).rstrip(b"=")
     return (text + b"." + signature).decode()
@@ -196,14 +197,15 @@ def debug(folder: Path, given: Settings, secret: str) -> str:
             "auth",
         ),
         (
-            {"auth": {"method": "jwt", "token": token(key=b"another key")}},
+            {"auth": {"method": "jwt", "token": token(key=b"another key", lifetime=ONE_DAY)}},
             "refuses the login of user cost-lakehouse by jwt",
             "auth",
         ),
         ({"auth": {"method": "none"}}, "refuses the login of user cost-lakehouse by none", "lake.trino.auth"),
         ({"verify": True}, "is not trusted: ", "lake.trino.verify"),
         (
-            {"user": "somebody-else", "auth": {"method": "jwt", "token": token()}},
+            # Made when the tests are collected: it has to be valid long after.
+            {"user": "somebody-else", "auth": {"method": "jwt", "token": token(lifetime=ONE_DAY)}},
             "Access Denied",
             "Give user somebody-else access",
         ),
