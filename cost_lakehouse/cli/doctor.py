@@ -182,18 +182,18 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
     there = [each for each in found if each.delivery is not None]
     broken = [each for each in found if each.state is FindingState.FAILED]
     if broken:
-        return Finding(name, "failed", f"{source.location}: {broken[-1].reason}", "See what the provider delivered there.")
+        return Finding(name, "failed", f"{source.place}: {broken[-1].reason}", "See what the provider delivered there.")
     if not there:
         why = found[0].reason if found else "no delivery"
         return Finding(
             name,
             "warning",
-            f"{source.location} can be listed, but holds no complete delivery: {why}",
+            f"{source.place} can be listed, but holds no complete delivery: {why}",
             "Compare the location with bucket, prefix and report name at the provider; a new report takes up to 24 hours.",
         )
     newest = max((each.delivery for each in there if each.delivery), key=lambda each: each.delivered_at)
     months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
-    return Finding(name, "ok", f"{source.location}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC")
+    return Finding(name, "ok", f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _dbt(settings: Settings) -> Finding:

@@ -27,7 +27,7 @@ from cost_lakehouse.summaries.dbt_target import parse_way, variables
 PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
 # What decides the manifest; seeds' and docs' contents do not.
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
-_RAW_TABLE_OF_KIND = {"aws_cur": "aws_cur"}
+_RAW_TABLE_OF_KIND = {"aws_cur": "aws_cur", "oci_cost_reports": "oci_cost"}
 
 
 def project_folder() -> Path:

@@ -23,8 +23,8 @@ from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 
 CHECK = "delivered_equals_stored"
-RAW_TABLES = {"aws_cur": "raw.aws_cur"}
-PROVIDERS = {"aws_cur": "aws"}
+RAW_TABLES = {"aws_cur": "raw.aws_cur", "oci_cost_reports": "raw.oci_cost"}
+PROVIDERS = {"aws_cur": "aws", "oci_cost_reports": "oci"}
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -96,12 +96,12 @@ def line_item_asset(
         kinds={PROVIDERS[source.kind], "iceberg"},
         owners=["team:finops"],
         description=(
-            f"Every line of the bill that arrives at `{source.location}`, at full fidelity: the rows of "
+            f"Every line of the bill that arrives at `{source.place}`, at full fidelity: the rows of "
             f"`{RAW_TABLES[source.kind]}` with source `{source.name}`. One partition is one billing month, "
             "replaced whole by each delivery."
         ),
         tags={"source": source.name, "kind": source.kind},
-        metadata={"table": RAW_TABLES[source.kind], "location": source.location},
+        metadata={"table": RAW_TABLES[source.kind], "location": source.place},
         op_tags={"source": source.name},
         pool=line_items_op(source.name),
         retry_policy=retry_policy,
@@ -153,7 +153,7 @@ def _newest_delivery(settings: Settings, source: SourceSettings, month: date) ->
             return finding.delivery
     reason = findings[0].reason if findings else "no manifest yet"
     raise NothingDelivered(
-        f"Nothing to load for {source.name} {month_text(month)} at {source.location}: {reason}.",
+        f"Nothing to load for {source.name} {month_text(month)} at {source.place}: {reason}.",
         "Nothing was changed. Wait for the provider's delivery, or check the location with `cost-lakehouse doctor`.",
     )
 

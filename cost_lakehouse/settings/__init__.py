@@ -5,10 +5,10 @@ from cost_lakehouse.settings.lakehouse import (
     DEFAULT_CONFIG,
     LakeSettings,
     Settings,
-    SourceSettings,
     find_config,
     load_settings,
 )
+from cost_lakehouse.settings.source import SourceSettings
 
 __all__ = [
     "CONFIG_VARIABLE",

@@ -15,6 +15,8 @@ from sqlalchemy.exc import ArgumentError
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings.federated_store import read_federated_store
 from cost_lakehouse.settings.maintenance import MaintenanceSettings
+from cost_lakehouse.settings.mirror import MirrorSettings
+from cost_lakehouse.settings.source import SourceSettings
 from cost_lakehouse.settings.store import StoreSettings
 from cost_lakehouse.settings.strict import Strict
 from cost_lakehouse.settings.trino import TrinoSettings
@@ -24,8 +26,6 @@ CONFIG_VARIABLE = "COST_LAKEHOUSE_CONFIG"
 DEFAULT_CONFIG = "lakehouse.yaml"
 DEFAULT_DOWNLOAD_SCHEDULE = "0 */2 * * *"
 CATALOG_BACKENDS = ("sqlite", "postgresql")
-SOURCE_NAME = re.compile(r"[a-z0-9-]+")
-SOURCE_NAME_MAX = 40
 
 
 def _first_of_month(value: Any) -> Any:
@@ -107,54 +107,12 @@ class LakeSettings(Strict):
         return make_url(self.catalog.get_secret_value()).get_backend_name() == "sqlite"
 
 
-class SourceSettings(Strict):
-    """One place a bill arrives from."""
-
-    name: str
-    kind: Literal["aws_cur"]
-    location: str
-    endpoint: str | None = None
-    region: str | None = None
-    role_arn: str | None = None
-    external_id: SecretStr | None = None
-    profile: str | None = None
-    access_key: SecretStr | None = None
-    secret_key: SecretStr | None = None
-    paused: bool = False
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_a_partition_value(cls, value: str) -> str:
-        if not SOURCE_NAME.fullmatch(value) or len(value) > SOURCE_NAME_MAX:
-            raise ValueError(f"use lower-case letters, digits and hyphens, at most {SOURCE_NAME_MAX} characters")
-        return value
-
-    @model_validator(mode="after")
-    def _options_fit_the_location(self) -> SourceSettings:
-        s3_only = ("endpoint", "region", "role_arn", "external_id", "profile", "access_key", "secret_key")
-        if not self.is_s3:
-            given = [name for name in s3_only if getattr(self, name) is not None]
-            if given:
-                raise ValueError(f"{', '.join(given)} only fits a location that starts with s3://")
-            if "://" in self.location:
-                raise ValueError("location must be a folder or start with s3://")
-        if (self.access_key is None) != (self.secret_key is None):
-            raise ValueError("access_key and secret_key go together")
-        if self.external_id is not None and self.role_arn is None:
-            raise ValueError("external_id goes with role_arn")
-        return self
-
-    @property
-    def is_s3(self) -> bool:
-        """Whether the bill is read from an S3-compatible store."""
-        return self.location.startswith("s3://")
-
-
 class Settings(Strict):
     """Everything ``lakehouse.yaml`` says. Relative paths are relative to that file (``base``)."""
 
     lake: LakeSettings = LakeSettings()
     sources: tuple[SourceSettings, ...] = ()
+    mirrors: tuple[MirrorSettings, ...] = ()
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -164,6 +122,17 @@ class Settings(Strict):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"sources: the name {doubled[0]!r} is used twice; every source needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _mirrors_are_apart(self) -> Settings:
+        for what, values in (
+            ("name", [each.name for each in self.mirrors]),
+            ("destination", [each.destination for each in self.mirrors]),
+        ):
+            doubled = sorted({value for value in values if values.count(value) > 1})
+            if doubled:
+                raise ValueError(f"mirrors: the {what} {doubled[0]!r} is used twice; every mirror needs its own")
         return self
 
     def path(self, value: str) -> Path:
@@ -215,6 +184,17 @@ class Settings(Strict):
                 return each
         known = ", ".join(each.name for each in self.sources) or "none"
         raise ConfigurationError(f"There is no source {name!r} in {self.file}.", f"Known sources: {known}.")
+
+    def mirror(self, name: str) -> MirrorSettings:
+        """The mirror of that name.
+
+        Raises ConfigurationError where there is none.
+        """
+        for each in self.mirrors:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in self.mirrors) or "none"
+        raise ConfigurationError(f"There is no mirror {name!r} in {self.file}.", f"Known mirrors: {known}.")
 
 
 def find_config(given: Path | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -54,10 +55,55 @@ class Delivery:
     @property
     def fingerprint(self) -> str:
         """A digest of the files' (key, etag, size): it differs when a file was replaced in place under the same id."""
+        return fingerprint_of(self.objects)
+
+
+@dataclass(frozen=True)
+class Increment:
+    """Files that add to a bill, such as OCI's: each is final, and its months are known only once it is read.
+
+    ``table`` is the raw table that they belong in. ``objects`` are loaded together, by one commit.
+    """
+
+    source: str
+    table: str
+    objects: tuple[StoredObject, ...]
+
+    @property
+    def delivery_id(self) -> str:
+        """A digest of the objects' (key, etag): the same files are the same delivery, whoever asks."""
         digest = hashlib.sha256()
-        for each in sorted(self.objects):
-            digest.update(f"{each.key}\0{each.etag}\0{each.size}\n".encode())
-        return digest.hexdigest()
+        for key, etag in sorted((each.key, each.etag) for each in self.objects):
+            digest.update(f"{key}\0{etag}\n".encode())
+        return digest.hexdigest()[:32]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files as delivered, in bytes."""
+        return sum(each.size for each in self.objects)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the files' (key, etag, size)."""
+        return fingerprint_of(self.objects)
+
+    @property
+    def delivered_at(self) -> datetime:
+        """When the newest of the files was written (UTC, aware)."""
+        return max(each.last_modified for each in self.objects)
+
+    @property
+    def report_name(self) -> str:
+        """The kind of report: the raw table's own name."""
+        return self.table.rsplit(".", 1)[-1]
+
+
+def fingerprint_of(objects: Iterable[StoredObject]) -> str:
+    """A digest of (key, etag, size) of some objects, in whatever order."""
+    digest = hashlib.sha256()
+    for each in sorted(objects):
+        digest.update(f"{each.key}\0{each.etag}\0{each.size}\n".encode())
+    return digest.hexdigest()
 
 
 class FindingState(StrEnum):

@@ -1,0 +1,93 @@
+"""``sources:`` in ``lakehouse.yaml``: a place each that a bill arrives from, and who may read it there."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from cost_lakehouse.settings.oci import OciSettings
+from cost_lakehouse.settings.strict import Strict
+
+SOURCE_NAME = re.compile(r"[a-z0-9-]+")
+SOURCE_NAME_MAX = 40
+_S3_ONLY = ("endpoint", "region", "role_arn", "external_id", "profile", "access_key", "secret_key")
+_OCI_ONLY = ("tenancy", "oci", "corrections")
+
+
+class SourceSettings(Strict):
+    """One place a bill arrives from.
+
+    ``location`` is an ``s3://`` address or a folder; empty where ``tenancy`` says to read OCI's own bucket.
+    """
+
+    name: str
+    kind: Literal["aws_cur", "oci_cost_reports"]
+    tenancy: str | None = None
+    location: str = Field("", validate_default=True)
+    endpoint: str | None = None
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: SecretStr | None = None
+    profile: str | None = None
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    oci: OciSettings | None = None
+    corrections: Literal["add", "replace"] | None = None
+    paused: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_partition_value(cls, value: str) -> str:
+        if not SOURCE_NAME.fullmatch(value) or len(value) > SOURCE_NAME_MAX:
+            raise ValueError(f"use lower-case letters, digits and hyphens, at most {SOURCE_NAME_MAX} characters")
+        return value
+
+    @field_validator("location")
+    @classmethod
+    def _location_is_given(cls, value: str, others: ValidationInfo) -> str:
+        if not value and not others.data.get("tenancy"):
+            raise PydanticCustomError("missing", "Field required")
+        if value and others.data.get("tenancy"):
+            raise ValueError("location and tenancy are two places to read from; keep one of them")
+        return value
+
+    @model_validator(mode="after")
+    def _options_fit_the_kind(self) -> SourceSettings:
+        given = [name for name in _OCI_ONLY if getattr(self, name) is not None]
+        if given and self.kind != "oci_cost_reports":
+            raise ValueError(f"{', '.join(given)} only fits kind oci_cost_reports")
+        if self.oci is not None and self.tenancy is None:
+            raise ValueError("oci goes with tenancy: without it nothing is read from OCI itself")
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit_the_location(self) -> SourceSettings:
+        if not self.is_s3:
+            given = [name for name in _S3_ONLY if getattr(self, name) is not None]
+            if given:
+                raise ValueError(f"{', '.join(given)} only fits a location that starts with s3://")
+            if "://" in self.location:
+                raise ValueError("location must be a folder or start with s3://")
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key go together")
+        if self.external_id is not None and self.role_arn is None:
+            raise ValueError("external_id goes with role_arn")
+        return self
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether the bill is read from an S3-compatible store."""
+        return self.location.startswith("s3://")
+
+    @property
+    def place(self) -> str:
+        """Where the bill arrives, for people."""
+        return self.location or f"OCI, tenancy {self.tenancy}"
+
+    @property
+    def voids_corrected(self) -> bool:
+        """Whether a correction takes the place of the row that it refers to, instead of being added to it."""
+        return self.corrections == "replace"

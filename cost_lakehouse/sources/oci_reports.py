@@ -1,0 +1,72 @@
+"""Oracle Cloud's reports: which objects are whose kind of report, and which of them the lake does not hold yet.
+
+Oracle lays them out as ``reports/cost-csv/0001000002420479-00001.csv.gz``, ``reports/usage-csv/...`` and
+``FOCUS Reports/2026/10/01/...`` (Cost and Usage Reports Overview, docs.oracle.com). A mirror may keep them below any prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.sources.object_store import ObjectStore
+
+TABLES: Mapping[str, str] = {"cost-csv": "raw.oci_cost", "usage-csv": "raw.oci_usage", "FOCUS Reports": "raw.focus"}
+"""The folder of each kind of report -> the raw table that its rows belong in."""
+
+_REPORTS = "reports"
+_SUFFIXES = (".csv.gz", ".csv", ".csv.zip", ".parquet")
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What is listed of one kind of report, against what the lake knows."""
+
+    new: tuple[StoredObject, ...]
+    refused: tuple[StoredObject, ...]
+    loaded: tuple[StoredObject, ...]
+
+
+def list_reports(store: ObjectStore, prefix: str) -> dict[str, list[StoredObject]]:
+    """Every report below ``prefix`` ("" or without a slash at its end): raw table -> its objects, sorted by key.
+
+    Raises SourceError where the place cannot be listed.
+    """
+    found: dict[str, dict[str, StoredObject]] = {table: {} for table in TABLES.values()}
+    for folder, table in _folders(prefix):
+        for each in store.list(folder):
+            if each.key.lower().endswith(_SUFFIXES):
+                found[table][each.key] = each
+    return {table: [objects[key] for key in sorted(objects)] for table, objects in found.items()}
+
+
+def sort_objects(listed: Sequence[StoredObject], loaded: Mapping[str, str], refused: Iterable[tuple[str, str]] = ()) -> Sorted:
+    """What is new, what was refused as it lies there, and what the lake holds; ``loaded`` maps a key to its etag. Pure.
+
+    The whole set counts, not the last name: new names may sort before old ones. An object with another etag is new.
+    """
+    known_refused = set(refused)
+    parts: tuple[list[StoredObject], list[StoredObject], list[StoredObject]] = ([], [], [])
+    for each in listed:
+        if loaded.get(each.key) == each.etag:
+            parts[2].append(each)
+        elif (each.key, each.etag) in known_refused:
+            parts[1].append(each)
+        else:
+            parts[0].append(each)
+    new, bad, held = (tuple(part) for part in parts)
+    return Sorted(new, bad, held)
+
+
+def _folders(prefix: str) -> list[tuple[str, str]]:
+    """The folders to look into: below the prefix, below its ``reports``, and beside it where it is ``reports`` itself."""
+    base = f"{prefix}/" if prefix else ""
+    folders = [(f"{base}{name}/", table) for name, table in TABLES.items()]
+    parent, _, last = prefix.rpartition("/")
+    if last == _REPORTS:
+        beside = f"{parent}/" if parent else ""
+        folders.append((f"{beside}FOCUS Reports/", TABLES["FOCUS Reports"]))
+    else:
+        folders += [(f"{base}{_REPORTS}/{name}/", table) for name, table in TABLES.items()]
+    return folders
