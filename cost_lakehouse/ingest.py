@@ -112,7 +112,7 @@ def load_delivery(
     started = time.monotonic()
     slice_ = Slice(delivery.source, delivery.billing_period)
     with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS) as lock:
-        history = history_of(slice_, receipts(lake, slice_), stored_loads(lake, [slice_]))
+        history = history_of(slice_, receipts(lake, slice_, RAW_TABLE), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
         for name in LEDGERS:
             on_record = {each.load_id for each in (*history.accepted, *history.refused)}

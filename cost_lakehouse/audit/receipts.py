@@ -41,6 +41,8 @@ class Receipt:
     delivered_at: datetime
     fingerprint: str
     digest: str
+    raw_table: str = "raw.aws_cur"  # the table that the load's rows are in
+    corrections: str = ""  # JSON: what the load's corrections come to, added or in place of the rows they refer to
 
 
 def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict[str, Any]]:

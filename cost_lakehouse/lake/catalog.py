@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import Timeout
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
@@ -44,6 +44,8 @@ _TABLE_PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
+_UP_TO_DATE: set[tuple[str, str]] = set()
+"""Catalogs' raw tables that this process knows to have every column: lakes are opened often."""
 
 
 class Lake:
@@ -56,6 +58,7 @@ class Lake:
         """
         self.settings = settings
         url = _with_timeouts(settings.catalog_url)
+        self._place = url.render_as_string(hide_password=True)
         try:
             self.warehouse: Warehouse = _open_warehouse(settings)
             if settings.lake.is_sqlite:
@@ -120,9 +123,27 @@ class Lake:
             transaction.set_properties({"schema.name-mapping.default": created.schema().name_mapping.model_dump_json()})
         return created
 
+    def add_columns(self, name: str, columns: pa.Schema) -> None:
+        """Give a table the columns that a newer version of it has.
+
+        Raises LakeError where others change the table at the same moment.
+        """
+        table = self.table(name)
+        if set(columns.names) <= set(table.schema().column_names):
+            return
+        try:
+            with table.update_schema() as update:
+                update.union_by_name(iceberg_schema(columns))
+        except CommitFailedException as error:
+            raise LakeError(f"{name} was changed by others while columns were added: {error}.", "Run it again.") from error
+
     def data_folder(self, name: str, slice_: Slice) -> str:
         """The folder in the warehouse that holds a slice's data files."""
         return f"{table_folder(name)}/data/{slice_.folder}"
+
+    def source_folder(self, name: str, source: str) -> str:
+        """The folder in the warehouse that holds the data files of all months of a source."""
+        return f"{table_folder(name)}/data/source={source}"
 
     @contextmanager
     def lock(self, name: str, what: str, wait_seconds: float = 0) -> Iterator[Lock]:
@@ -143,6 +164,9 @@ class Lake:
         for name, columns in raw_tables().items():
             if name not in existing:
                 self.create_table(name, columns)
+            elif (self._place, name) not in _UP_TO_DATE:
+                self.add_columns(name, columns)
+            _UP_TO_DATE.add((self._place, name))
 
 
 def iceberg_schema(columns: pa.Schema) -> Schema:

@@ -138,6 +138,24 @@ def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, know
     return unneeded
 
 
+def remove_files_of_killed_loads(lake: Lake, table_name: str, source: str, known_loads: set[str]) -> list[str]:
+    """As ``remove_files_of_other_loads``, for all months of a source: a load of increments may touch any of them.
+
+    Call it only while holding the source's lock.
+    """
+    found = {
+        each.location
+        for each in lake.warehouse.list(lake.source_folder(table_name, source))
+        if _load_of_location(each.location) not in (None, *known_loads)
+    }
+    if not found:
+        return []
+    current = {file.file_path for file in data_files(lake.table(table_name)) if slice_of(file).source == source}
+    unneeded = sorted(found - current)
+    lake.warehouse.delete(unneeded)
+    return unneeded
+
+
 def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[str]:
     """Delete the slice's data files that no snapshot of the table knows, and return their locations.
 

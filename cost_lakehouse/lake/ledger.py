@@ -12,7 +12,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
+from cost_lakehouse.audit.receipts import REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, file_tasks, load_of
@@ -26,19 +26,17 @@ from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, RECEIPTS
 LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
 
 
-def receipts(lake: Lake, slice_: Slice | None = None) -> list[Receipt]:
-    """Every receipt, or those of one slice, oldest first."""
+def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None) -> list[Receipt]:
+    """Every receipt, or those of one slice, or of one raw table, oldest first."""
     where = "true" if slice_ is None else slice_.condition
     with connect(lake, ["raw.receipts"]) as connection:
         rows = connection.execute(
-            f"select {', '.join(RECEIPTS.names)} from raw.receipts where {where} order by loaded_at, load_id"
+            f"select {', '.join(RECEIPTS.names)} from ("
+            "select * replace (coalesce(raw_table, 'raw.aws_cur') as raw_table, coalesce(corrections, '') as corrections) "
+            f"from raw.receipts where {where}) where raw_table = coalesce(?, raw_table) order by loaded_at, load_id",
+            [raw_table],
         ).fetchall()
     return [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
-
-
-def current_receipts(lake: Lake) -> dict[Slice, Receipt]:
-    """The newest accepted receipt of every slice."""
-    return newest(receipts(lake), ACCEPTED)
 
 
 def newest(all_receipts: Sequence[Receipt], state: str) -> dict[Slice, Receipt]:
@@ -115,6 +113,30 @@ def record_refused(lake: Lake, receipt: Receipt) -> None:
     _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], same_load)
 
 
+def record_increment(lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
+    """Put what a load of increments adds to one month on record, its receipt last. What was there stays.
+
+    For a refused load ``files`` are the objects that it is refused for.
+    """
+    _replace(lake, "raw.files", FILES, receipt, files, _nothing)
+    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, _nothing)
+    _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], _nothing)
+
+
+def take_back(lake: Lake, receipt: Receipt) -> None:
+    """Take a load's records out of one month again: it never came to its commit."""
+
+    def same_load(load_id: str, delivery_id: str) -> bool:
+        return load_id == receipt.load_id
+
+    for name, schema in (("raw.receipts", RECEIPTS), ("raw.control_totals", CONTROL_TOTALS), ("raw.files", FILES)):
+        _replace(lake, name, schema, receipt, [], same_load)
+
+
+def _nothing(load_id: str, delivery_id: str) -> bool:
+    return False
+
+
 def _replace(
     lake: Lake,
     name: str,
@@ -125,7 +147,7 @@ def _replace(
 ) -> None:
     """Add a load's rows to a ledger, and take out the slice's rows whose (load id, delivery id) ``drop`` picks."""
     slice_ = Slice(receipt.source, receipt.billing_period)
-    same = {name: getattr(receipt, name) for name in ("source", "billing_period", "delivery_id", "load_id")}
+    same = {name: getattr(receipt, name) for name in ("source", "billing_period", "delivery_id", "load_id", "raw_table")}
     table = pa.Table.from_pylist([{**same, **row} for row in rows], schema=schema)
     added = _write(lake, name, slice_, receipt.load_id, table, first=1 if receipt.state == REFUSED else 0)
     for _ in range(COMMIT_ATTEMPTS):

@@ -46,8 +46,12 @@ def replace_files(
     drop: Callable[[Table, DataFile], bool],
     properties: Mapping[str, str] | None = None,
     guard: Callable[[], None] | None = None,
+    table_properties: Mapping[str, str] | None = None,
 ) -> None:
-    """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out."""
+    """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out.
+
+    ``table_properties`` become the table's own in the same commit.
+    """
 
     def change(table: Table) -> None:
         if guard is not None:
@@ -56,8 +60,8 @@ def replace_files(
         if files and {*files} <= {file.file_path for file in present}:
             return  # the attempt before this one did land; only its answer was lost
         old = [file for file in present if drop(table, file)]
-        if old or files:
-            _commit(table, old, files, dict(properties or {}))
+        if old or files or table_properties:
+            _commit(table, old, files, dict(properties or {}), dict(table_properties or {}))
 
     commit_with_retries(lake, table_name, change, f"commit {', '.join(map(str, slices))}")
 
@@ -84,8 +88,14 @@ def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], N
     )
 
 
-def _commit(table: Table, old: Sequence[DataFile], files: Sequence[str], properties: dict[str, str]) -> None:
+def _commit(
+    table: Table, old: Sequence[DataFile], files: Sequence[str], properties: dict[str, str], table_properties: dict[str, str]
+) -> None:
     with table.transaction() as transaction:
+        if table_properties:
+            transaction.set_properties(table_properties)
+        if not old and not files:
+            return
         update = transaction.update_snapshot(snapshot_properties=properties)
         # Where nothing is taken out, manifests are merged on the way: a ledger's thousand loads stay quick to look through.
         with update.overwrite() if old else update.merge_append() as snapshot:

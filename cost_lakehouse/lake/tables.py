@@ -7,6 +7,7 @@ import pyarrow as pa
 from cost_lakehouse.formats.aws_cur_schema import MONEY, SLICE_FIELDS, aws_cur_schema
 
 EXACT = pa.decimal128(38, 25)  # control totals: room for digits that the lake rounds away
+RAW_TABLE = pa.field("raw_table", pa.string())  # which table a load's rows are in; null in old lakes: raw.aws_cur
 
 RECEIPTS = pa.schema(
     [
@@ -24,6 +25,8 @@ RECEIPTS = pa.schema(
         pa.field("delivered_at", pa.timestamp("us")),
         pa.field("fingerprint", pa.string()),
         pa.field("digest", pa.string()),
+        RAW_TABLE,
+        pa.field("corrections", pa.string()),
     ]
 )
 
@@ -42,6 +45,7 @@ CONTROL_TOTALS = pa.schema(
         pa.field("rounding", EXACT),
         pa.field("delivered_exact", pa.string()),
         pa.field("rounding_exact", pa.string()),
+        RAW_TABLE,
     ]
 )
 
@@ -53,6 +57,7 @@ FILES = pa.schema(
         pa.field("etag", pa.string()),
         pa.field("size", pa.int64()),
         pa.field("rows", pa.int64()),
+        RAW_TABLE,
     ]
 )
 
@@ -65,3 +70,7 @@ def raw_tables() -> dict[str, pa.Schema]:
         "raw.control_totals": CONTROL_TOTALS,
         "raw.files": FILES,
     }
+
+
+INCREMENT_TABLES = ("raw.oci_cost", "raw.oci_usage", "raw.focus")
+"""The raw tables whose slices are fed by many loads, each of which may touch several months."""

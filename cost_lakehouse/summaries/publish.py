@@ -11,11 +11,10 @@ from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
-from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io import FileIO
 
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.lake.catalog import Lake, iceberg_schema
+from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import remove_unneeded_files
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import replace_slices
@@ -114,18 +113,10 @@ def _publish_mart(
 
 def _fit_table(lake: Lake, name: str, schema: pa.Schema) -> None:
     """Create the mart's table, or add the columns that its model has gained since."""
-    table = lake.table_or_none(name)
-    if table is None:
+    if lake.table_or_none(name) is None:
         lake.create_table(name, schema)
-        return
-    missing = [column for column in schema.names if column not in table.schema().column_names]
-    if not missing:
-        return
-    try:
-        with table.update_schema() as update:
-            update.union_by_name(iceberg_schema(schema))
-    except CommitFailedException as error:
-        raise LakeError(f"{name} was changed by others while columns were added: {error}.", "Run it again.") from error
+    else:
+        lake.add_columns(name, schema)
 
 
 def _check_built(scratch: duckdb.DuckDBPyConnection, label: str, slices: Sequence[Slice]) -> None:

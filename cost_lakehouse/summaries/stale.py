@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.ledger import current_receipts, is_current
+from cost_lakehouse.lake.increments import current_increments
+from cost_lakehouse.lake.ledger import is_current, newest, receipts
 from cost_lakehouse.lake.slices import Slice
 
 BILL_STATUS = "marts.bill_status"
+AWS_CUR, OCI_COST = "raw.aws_cur", "raw.oci_cost"
+"""The raw tables that are summarised."""
 
 
 @dataclass(frozen=True, order=True)
@@ -36,8 +39,14 @@ def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
 
     A slice that holds something else (a load is under way or was killed) is left out: its next load makes it whole.
     """
+    known = receipts(lake)
     stored = stored_loads(lake)
-    return {slice_: each for slice_, each in current_receipts(lake).items() if is_current(each, stored.get(slice_))}
+    whole = newest([each for each in known if each.raw_table == AWS_CUR], ACCEPTED)
+    proven = {slice_: each for slice_, each in whole.items() if is_current(each, stored.get(slice_))}
+    proven |= current_increments(lake, known, OCI_COST)
+    first = lake.settings.lake.first_month
+    # An increment may reach back to months before the lake's first: its lines are kept, and no summary is made of them.
+    return {slice_: each for slice_, each in proven.items() if slice_.billing_period >= first}
 
 
 def unmoved(before: Mapping[Slice, Receipt], now: Mapping[Slice, Receipt], slices: Sequence[Slice]) -> list[Slice]:

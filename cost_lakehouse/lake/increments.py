@@ -1,0 +1,124 @@
+"""What the lake holds of a bill that arrives in increments: which objects, by which loads, in which months."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.tables import INCREMENT_TABLES
+
+_LAST_LOAD = "cost-lakehouse.last-load"
+
+
+@dataclass(frozen=True)
+class HeldObject:
+    """An object whose rows the lake holds. ``rows`` has the months that it has rows in; its size counts in each of them."""
+
+    etag: str
+    size: int
+    rows: Mapping[date, int]
+
+
+@dataclass(frozen=True)
+class Increments:
+    """What one source's loads put into one raw table. Receipts are oldest first, one a load and month."""
+
+    committed: tuple[Receipt, ...] = ()
+    killed: tuple[Receipt, ...] = ()  # on record, but their load was killed before its commit: it never happened
+    refused: tuple[Receipt, ...] = ()
+    objects: Mapping[str, HeldObject] = field(default_factory=dict)  # by key
+    refused_objects: frozenset[tuple[str, str]] = frozenset()  # (key, etag)
+
+    @property
+    def etags(self) -> dict[str, str]:
+        """The key of every object that is held -> its etag."""
+        return {key: each.etag for key, each in self.objects.items()}
+
+    @property
+    def loads(self) -> set[str]:
+        """The loads that came to their commit."""
+        return {each.load_id for each in self.committed}
+
+    def of_month(self, month: date) -> list[Receipt]:
+        """What was committed to one month, oldest first."""
+        return [each for each in self.committed if each.billing_period == month]
+
+    @property
+    def months(self) -> list[date]:
+        """Every month that a load touched."""
+        return sorted({each.billing_period for each in self.committed})
+
+
+def last_load_property(source: str) -> str:
+    """The table property that names a source's last load: it is set by that load's own commit."""
+    return f"{_LAST_LOAD}.{source}"
+
+
+def held_increments(
+    lake: Lake, all_receipts: Sequence[Receipt], source: str | None = None
+) -> dict[tuple[str, str], Increments]:
+    """(source, raw table) -> what it holds, of every source or of one. ``all_receipts`` are oldest first."""
+    own: dict[tuple[str, str], list[Receipt]] = {}
+    for each in all_receipts:
+        if each.raw_table in INCREMENT_TABLES and source in (None, each.source):
+            own.setdefault((each.source, each.raw_table), []).append(each)
+    if not own:
+        return {}
+    last = {table: lake.table(table).properties for table in {table for _, table in own}}
+    files = _files(lake, source)
+    return {
+        (name, table): _increments(found, last[table].get(last_load_property(name)), files.get((name, table), []))
+        for (name, table), found in own.items()
+    }
+
+
+def current_increments(lake: Lake, all_receipts: Sequence[Receipt], raw_table: str) -> dict[Slice, Receipt]:
+    """The newest committed receipt of every slice of a table that is fed by increments."""
+    return {
+        Slice(each.source, each.billing_period): each
+        for (_, table), held in held_increments(lake, all_receipts).items()
+        if table == raw_table
+        for each in held.committed
+    }
+
+
+_FileRow = tuple[date, str, str, str, int, int | None]  # month, load id, key, etag, size, rows
+
+
+def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence[_FileRow]) -> Increments:
+    """Loads of one source follow each other: what is on record after the last one that was committed never happened."""
+    accepted = [each for each in found if each.state == ACCEPTED]
+    ends = [index for index, each in enumerate(accepted, 1) if each.load_id == last_load]
+    end = ends[-1] if ends else 0
+    committed, killed = accepted[:end], accepted[end:]
+    refused = [each for each in found if each.state == REFUSED]
+    order = {each.load_id: index for index, each in enumerate(committed)}
+    versions: dict[tuple[str, str], list[_FileRow]] = {}
+    for row in files:
+        if row[1] in order:
+            versions.setdefault((row[2], row[1]), []).append(row)
+    objects: dict[str, HeldObject] = {}
+    for (key, _), rows in sorted(versions.items(), key=lambda each: order[each[0][1]]):
+        objects[key] = HeldObject(rows[0][3], rows[0][4], {row[0]: row[5] or 0 for row in rows if row[5]})
+    refused_loads = {each.load_id for each in refused}
+    bad = {(row[2], row[3]) for row in files if row[1] in refused_loads}
+    bad -= {(key, each.etag) for key, each in objects.items()}
+    return Increments(tuple(committed), tuple(killed), tuple(refused), objects, frozenset(bad))
+
+
+def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:
+    with connect(lake, ["raw.files"]) as connection:
+        rows = connection.execute(
+            "select source, raw_table, billing_period, load_id, key, etag, size, rows from raw.files "
+            "where list_contains(?, raw_table) and source = coalesce(?, source)",
+            [list(INCREMENT_TABLES), source],
+        ).fetchall()
+    found: dict[tuple[str, str], list[_FileRow]] = {}
+    for name, table, *rest in rows:
+        found.setdefault((name, table), []).append((rest[0], rest[1], rest[2], rest[3], rest[4], rest[5]))
+    return found
