@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo import demo as demo
+from tests.services.oci import OciServer
 from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
 from tests.services.production import ProductionStack
@@ -35,6 +36,14 @@ def s3_shared_bucket(s3_server: S3Server) -> str:
 def s3_bucket(s3_server: S3Server) -> str:
     """A new, empty bucket."""
     return s3_server.make_bucket()
+
+
+@pytest.fixture
+def oci_server() -> Iterator[OciServer]:
+    """Oracle Cloud on this machine: a region with one tenancy and nothing in it."""
+    server = OciServer().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
