@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.settings.alerts import AlertSettings
 from cost_lakehouse.settings.federated_store import read_federated_store
 from cost_lakehouse.settings.maintenance import MaintenanceSettings
 from cost_lakehouse.settings.mirror import MirrorSettings
@@ -113,6 +114,7 @@ class Settings(Strict):
     lake: LakeSettings = LakeSettings()
     sources: tuple[SourceSettings, ...] = ()
     mirrors: tuple[MirrorSettings, ...] = ()
+    alerts: AlertSettings = AlertSettings()
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -133,6 +135,14 @@ class Settings(Strict):
             doubled = sorted({value for value in values if values.count(value) > 1})
             if doubled:
                 raise ValueError(f"mirrors: the {what} {doubled[0]!r} is used twice; every mirror needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_name_what_is_there(self) -> Settings:
+        known = {each.name for each in self.sources}
+        strange = sorted(self.alerts.lateness.sources.keys() - known)
+        if strange:
+            raise ValueError(f"alerts.lateness.sources: there is no source {strange[0]!r}; correct its spelling or remove it")
         return self
 
     def path(self, value: str) -> Path:
