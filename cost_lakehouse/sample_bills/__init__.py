@@ -1,7 +1,8 @@
-"""A deterministic generator of AWS legacy Cost and Usage Report deliveries, with faults on request.
+"""A deterministic generator of AWS legacy Cost and Usage Report deliveries and of OCI's reports, with faults on request.
 
 It is the source of golden values for tests, demo and benchmarks, so it imports nothing of the rest of the package.
-``write_delivery(root, Bill(...), BillDelivery(...))`` writes one delivery and returns what a right reader must find in it.
+``write_delivery(root, Bill(...), BillDelivery(...))`` writes one delivery and returns what a right reader must find in it;
+``write_oci(root, OciBill(...))`` does so for the increments of an Oracle Cloud tenancy's reports.
 """
 
 from cost_lakehouse.sample_bills.bills import (
@@ -15,6 +16,10 @@ from cost_lakehouse.sample_bills.bills import (
 )
 from cost_lakehouse.sample_bills.expected import Expected, Group
 from cost_lakehouse.sample_bills.faults import Fault
+from cost_lakehouse.sample_bills.oci_bills import Increment, OciBill, OciReport
+from cost_lakehouse.sample_bills.oci_expected import OciExpected, OciGroup, OciTotals
+from cost_lakehouse.sample_bills.oci_faults import OciFault
+from cost_lakehouse.sample_bills.oci_writing import OciFile, OciWritten, write_oci
 from cost_lakehouse.sample_bills.writing import Written, write_bill, write_delivery
 
 __all__ = [
@@ -25,10 +30,20 @@ __all__ = [
     "FileFormat",
     "Group",
     "Headers",
+    "Increment",
+    "OciBill",
+    "OciExpected",
+    "OciFault",
+    "OciFile",
+    "OciGroup",
+    "OciReport",
+    "OciTotals",
+    "OciWritten",
     "Versioning",
     "Written",
     "months_from",
     "usual_deliveries",
     "write_bill",
     "write_delivery",
+    "write_oci",
 ]
