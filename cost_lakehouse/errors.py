@@ -26,7 +26,12 @@ class SourceError(CostLakehouseError):
 
 
 class DeliveryFailed(CostLakehouseError):
-    """A file of a delivery cannot be read whole (truncated, corrupt, unreadable): worth another try."""
+    """A file of a delivery cannot be read whole (truncated, corrupt, unreadable): worth another try.
+
+    ``key`` is that of the object that was being read, where one was.
+    """
+
+    key: str | None = None
 
 
 class DeliveryChanged(DeliveryFailed):

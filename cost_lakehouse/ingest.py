@@ -19,6 +19,7 @@ from cost_lakehouse.audit.receipts import (
 )
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
+from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, commit_labels, remove_files_of_other_loads, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
@@ -26,7 +27,7 @@ from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.load_files import LoadedFiles, load_files
+from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.discovery import manifest_is_unchanged
@@ -163,17 +164,28 @@ class _Load:
         self._slice = Slice(delivery.source, delivery.billing_period)
         self._load_id = new_load_id()
         self._loaded = LoadedFiles()
+        self._rows = LoadedSlice()
         self._folder = lake.data_folder(RAW_TABLE, self._slice)
 
     def run(self) -> LoadResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves the slice as it was."""
         try:
             with self._lake.warehouse.writing(self._folder, self._load_id) as folder:
-                self._loaded = load_files(self._store, self._delivery, folder, self._load_id, self._progress)
-                stored = stored_totals(self._loaded.files)
+                delivery = self._delivery
+                wanted = FilesToLoad(
+                    delivery.source,
+                    delivery.delivery_id,
+                    delivery.objects,
+                    AWS_CUR,
+                    delivery.file_format,
+                    delivery.billing_period,
+                )
+                self._loaded = load_files(self._store, wanted, lambda _: folder, self._load_id, self._progress)
+                self._rows = self._loaded.slices[delivery.billing_period]
+                stored = stored_totals(self._rows.files, AWS_CUR)
                 self._prove(stored)
                 self._refuse_payers_of_other_sources()
-                locations = self._lake.warehouse.keep(self._loaded.files, self._folder)
+                locations = self._lake.warehouse.keep(self._rows.files, self._folder)
             return self._commit(stored, locations)
         except (DeliveryChanged, LakeError, SourceError):
             raise
@@ -197,9 +209,9 @@ class _Load:
                 loaded.rejected_count,
             )
         counted = sum(loaded.records.values())
-        found = differences(loaded.totals, stored)
-        if counted != loaded.totals.row_count:
-            found.insert(0, f"{counted} records were counted, {loaded.totals.row_count} were read")
+        found = differences(self._rows.totals, stored)
+        if counted != self._rows.totals.row_count:
+            found.insert(0, f"{counted} records were counted, {self._rows.totals.row_count} were read")
         if found:
             raise DeliveryRefused(
                 f"{self._slice}, delivery {self._delivery.delivery_id}: what would be stored is not what was delivered: "
@@ -213,9 +225,9 @@ class _Load:
 
     def _commit(self, stored: StoredTotals, locations: Sequence[str]) -> LoadResult:
         self._may_commit()
-        totals = control_total_rows(self._loaded.totals, stored)
+        totals = control_total_rows(self._rows.totals, stored)
         objects = [(each.key, each.etag, each.size, self._loaded.records[each.key]) for each in self._delivery.objects]
-        proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._loaded.totals.row_count, totals)
+        proof = digest_of(f"{self._slice} {self._delivery.delivery_id}", objects, self._rows.totals.row_count, totals)
         receipt = self._receipt(ACCEPTED, "", proof)
         files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
         refused = {each.load_id for each in self._history.refused}
@@ -237,7 +249,7 @@ class _Load:
             receipt,
             self._history.committed,
             time.monotonic() - self._started,
-            self._loaded.totals.by_currency(),
+            self._rows.totals.by_currency(AWS_CUR.cost),
             stored.top_services,
         )
 
@@ -247,7 +259,7 @@ class _Load:
 
     def _refuse_payers_of_other_sources(self) -> None:
         """One payer and month comes from one source only, or its costs would add up twice."""
-        others = other_sources_of(self._lake, self._slice, self._loaded.totals.payers, stored_loads(self._lake))
+        others = other_sources_of(self._lake, self._slice, self._rows.totals.payers, stored_loads(self._lake))
         for source, payers in sorted(others.items()):
             raise DeliveryRefused(
                 f"{self._slice}: the bill of payer {', '.join(sorted(payers))} for {self._slice.month} is in the lake already, "
@@ -270,7 +282,7 @@ class _Load:
             state=state,
             reason=reason,
             files=len(delivery.objects),
-            rows=self._loaded.totals.row_count,
+            rows=self._rows.totals.row_count,
             bytes=delivery.bytes,
             rejected=self._loaded.rejected_count,
             rejected_values=rejected_values_json(self._loaded.rejected),

@@ -1,68 +1,113 @@
-"""Files of a delivery -> new Parquet files of a slice: all cores, bounded memory, and the delivered side of the proof."""
+"""Files of bills -> new Parquet files by month: all cores, bounded memory, and the delivered side of the proof."""
 
 from __future__ import annotations
 
 import io
 import os
-import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 from cost_lakehouse.audit.control_totals import ControlTotals
-from cost_lakehouse.errors import RejectedValue
-from cost_lakehouse.formats.aws_cur import Origin
+from cost_lakehouse.errors import DeliveryFailed, RejectedValue
 from cost_lakehouse.formats.read_delivery import Piece, csv_pieces, parquet_pieces
-from cost_lakehouse.lake.slice_writer import SliceWriter
+from cost_lakehouse.formats.table_format import TableFormat
+from cost_lakehouse.formats.typed_rows import Origin, TypedPiece
+from cost_lakehouse.lake.month_writers import MonthWriters
 from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, StoredObject
+from cost_lakehouse.sources.delivery import FileFormat, StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
 
 REJECTED_KEPT = 1000
 
 
+@dataclass(frozen=True)
+class FilesToLoad:
+    """Which objects of a source to load, and how. ``billing_period`` is None where each row tells its own month."""
+
+    source: str
+    delivery_id: str
+    objects: tuple[StoredObject, ...]
+    format: TableFormat
+    file_format: FileFormat = FileFormat.CSV
+    billing_period: date | None = None
+
+
 @dataclass
-class LoadedFiles:
-    """What reading a delivery gave: its control totals, the new files, and every doubt."""
+class LoadedSlice:
+    """What a load brings to one month: its control totals and new files."""
 
     totals: ControlTotals = field(default_factory=ControlTotals)
     files: list[Path] = field(default_factory=list)
-    records: dict[str, int] = field(default_factory=dict)  # object key -> records
+    records: Counter[str] = field(default_factory=Counter)  # object key -> its records of this month
     rounded: int = 0
-    rejected: list[RejectedValue] = field(default_factory=list)
+
+
+@dataclass
+class LoadedFiles:
+    """What reading the objects gave: every month they have rows of, and every doubt.
+
+    Where all rows are of one known month, that month is there even without a row.
+    """
+
+    slices: dict[date, LoadedSlice] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)  # object key -> all its records, counted before they were read
+    rejected: list[RejectedValue] = field(default_factory=list)  # the first ones
     rejected_count: int = 0
+    rejected_by_object: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rounded(self) -> int:
+        """How many values were rounded, in all months."""
+        return sum(each.rounded for each in self.slices.values())
+
+    def month(self, month: date) -> LoadedSlice:
+        """What was loaded of that month, made on first use."""
+        return self.slices.setdefault(month, LoadedSlice())
 
 
 def load_files(
-    store: ObjectStore, delivery: Delivery, folder: Path, load_id: str, progress: Progress | None = None
+    store: ObjectStore,
+    request: FilesToLoad,
+    folder_of: Callable[[date], Path],
+    load_id: str,
+    progress: Progress | None = None,
 ) -> LoadedFiles:
-    """Read every file of the delivery and write its rows below ``folder``.
+    """Read every object and write its rows below its months' folders; ``folder_of`` is asked once a month.
 
-    Raises DeliveryFailed, DeliveryChanged or SourceError; the files written so far stay for the caller to remove.
+    Raises DeliveryFailed or DeliveryChanged (with the object's ``key``) or SourceError; the files written so far stay for the
+    caller to remove.
     """
-    return _Load(store, delivery, folder, load_id, progress).run()
+    return _Load(store, request, folder_of, load_id, progress).run()
 
 
 class _Load:
     """One thread unpacks and cuts, ``os.cpu_count()`` threads type and write; a semaphore bounds what waits between them."""
 
-    def __init__(self, store: ObjectStore, delivery: Delivery, folder: Path, load_id: str, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        request: FilesToLoad,
+        folder_of: Callable[[date], Path],
+        load_id: str,
+        progress: Progress | None,
+    ) -> None:
         self._store = store
-        self._delivery = delivery
+        self._request = request
         self._progress = progress
         self._workers = max(1, os.cpu_count() or 1)
         self._waiting = threading.Semaphore(self._workers + 1)
         self._lock = threading.Lock()
         self._progress_lock = threading.Lock()
         self._result = LoadedFiles()
-        self._writers: queue.SimpleQueue[SliceWriter] = queue.SimpleQueue()
-        numbers: list[int] = []
-        self._all_writers = [SliceWriter(folder, load_id, numbers) for _ in range(self._workers)]
-        for writer in self._all_writers:
-            self._writers.put(writer)
+        if request.billing_period is not None:
+            self._result.month(request.billing_period)
+        self._writers = MonthWriters(folder_of, load_id, self._workers)
 
     def run(self) -> LoadedFiles:
         futures: set[Future[None]] = set()
@@ -79,20 +124,25 @@ class _Load:
                         future.cancel()
             self._raise_first(futures)
         finally:
-            for writer in self._all_writers:
-                writer.close()
-                self._result.files += writer.files
+            files = self._writers.close()
+        for month, paths in files.items():
+            self._result.month(month).files = paths
         return self._result
 
     def _pieces(self) -> Iterator[Piece]:
-        for each in self._delivery.objects:
-            origin = Origin(self._delivery.source, self._delivery.billing_period, self._delivery.delivery_id, each.key)
-            pieces = parquet_pieces if self._delivery.file_format is FileFormat.PARQUET else csv_pieces
+        request = self._request
+        for each in request.objects:
+            origin = Origin(request.source, request.billing_period, request.delivery_id, each.key)
+            pieces = parquet_pieces if request.file_format is FileFormat.PARQUET else csv_pieces
             self._result.records[each.key] = 0
-            with self._open(each) as stream:
-                for piece in pieces(stream, origin):
-                    self._result.records[each.key] += piece.records
-                    yield piece
+            try:
+                with self._open(each) as stream:
+                    for piece in pieces(stream, origin, request.format):
+                        self._result.records[each.key] += piece.records
+                        yield piece
+            except DeliveryFailed as error:
+                error.key = each.key
+                raise
 
     def _open(self, each: StoredObject) -> BinaryIO:
         stream = self._store.open(each)
@@ -106,21 +156,29 @@ class _Load:
     def _work(self, piece: Piece) -> None:
         try:
             typed = piece.typed()
-            writer = self._writers.get()
-            try:
-                writer.write(typed.batch)
-            finally:
-                self._writers.put(writer)
+            for month, rows in typed.months.items():
+                self._writers.write(month, rows.batch)
             with self._lock:
-                self._result.totals.merge(typed.totals)
-                self._result.rounded += typed.rounded
-                self._result.rejected_count += len(typed.rejected)
-                self._result.rejected = sorted(
-                    self._result.rejected + typed.rejected, key=lambda each: (each.file, each.record)
-                )[:REJECTED_KEPT]
-            self._advance(0, typed.batch.num_rows)
+                self._add(piece, typed)
+            self._advance(0, piece.records)
+        except DeliveryFailed as error:
+            error.key = piece.file
+            raise
         finally:
             self._waiting.release()
+
+    def _add(self, piece: Piece, typed: TypedPiece) -> None:
+        result = self._result
+        for month, rows in typed.months.items():
+            loaded = result.month(month)
+            loaded.totals.merge(rows.totals)
+            loaded.records[piece.file] += rows.batch.num_rows
+            loaded.rounded += rows.rounded
+        if typed.rejected:
+            result.rejected_count += len(typed.rejected)
+            result.rejected_by_object[piece.file] += len(typed.rejected)
+            together = result.rejected + typed.rejected
+            result.rejected = sorted(together, key=lambda each: (each.file, each.record))[:REJECTED_KEPT]
 
     @staticmethod
     def _raise_first(futures: set[Future[None]]) -> set[Future[None]]:

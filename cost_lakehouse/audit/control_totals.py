@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from cost_lakehouse.formats.decimals import EXACT, DecimalColumn, exact_number
 
-GROUP_COLUMNS = ("bill_payer_account_id", "line_item_currency_code", "line_item_line_item_type", "bill_invoice_id")
 # 16 MiB of text hold fewer than 2^24 rows: sums of smaller values cannot overflow 38 digits.
 _SAFE_SUMMAND = Decimal(10) ** 10
 _ZERO = Decimal(0)
@@ -76,7 +75,7 @@ class ControlTotals:
         for (group, metric), total in other.totals.items():
             self.total(group, metric).add(total.line_items, total.delivered, total.rounding)
 
-    def by_currency(self, metric: str = "line_item_unblended_cost") -> dict[str, Decimal]:
+    def by_currency(self, metric: str) -> dict[str, Decimal]:
         """The delivered sum of a metric, a currency each."""
         sums: dict[str, Decimal] = {group.currency_code: _ZERO for group in self.rows}
         for (group, name), total in self.totals.items():
@@ -88,8 +87,8 @@ class ControlTotals:
 def totals_of(keys: Sequence[pa.Array], texts: Mapping[str, pa.Array], columns: Mapping[str, DecimalColumn]) -> ControlTotals:
     """The control totals of some rows.
 
-    ``keys`` are the four group columns as text, ``texts`` every metric as delivered, ``columns`` the same metrics as cast
-    (only for which rows were rounded or rejected, never for their values).
+    ``keys`` are the four texts of a Group (null is an empty one), ``texts`` every metric as delivered, ``columns`` the same
+    metrics as cast (only for which rows were rounded or rejected, never for their values).
     """
     groups, group_of_row = _groups(keys)
     result = ControlTotals(rows=dict(zip(groups, np.bincount(group_of_row, minlength=len(groups)).tolist(), strict=True)))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-from cost_lakehouse.audit.control_totals import GROUP_COLUMNS, ControlTotals, Group
-from cost_lakehouse.formats.aws_cur_schema import aws_cur_columns
+from cost_lakehouse.audit.control_totals import ControlTotals, Group
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.table_format import TableFormat
 
 TOP_SERVICES = 10
 
@@ -22,21 +22,16 @@ class StoredTotals:
 
     rows: dict[Group, int] = field(default_factory=dict)
     sums: dict[tuple[Group, str], tuple[int, Decimal]] = field(default_factory=dict)
-    top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)  # product code, currency, unblended cost
+    top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)  # service, currency, headline amount
 
 
-def metrics() -> list[str]:
-    """Every money and quantity column of ``raw.aws_cur``."""
-    return [name for name, kind in aws_cur_columns().items() if kind == "decimal"]
-
-
-def stored_totals(files: Sequence[Path]) -> StoredTotals:
-    """Read the new files back and sum them."""
+def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
+    """Read the new files of a table back and sum them."""
     result = StoredTotals()
     if not files:
         return result
-    groups = ", ".join(f"coalesce({name}, '')" for name in GROUP_COLUMNS)
-    sums = ", ".join(f"count({name}), sum({name})" for name in metrics())
+    groups = ", ".join(table.group_sql)
+    sums = ", ".join(f"count({name}), sum({name})" for name in table.metrics)
     paths = [str(path) for path in files]
     with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
         for row in connection.execute(
@@ -44,14 +39,15 @@ def stored_totals(files: Sequence[Path]) -> StoredTotals:
         ).fetchall():
             group = Group(*row[:4])
             result.rows[group] = row[4]
-            for metric, count, total in zip(metrics(), row[5::2], row[6::2], strict=True):
+            for metric, count, total in zip(table.metrics, row[5::2], row[6::2], strict=True):
                 if count:
                     result.sums[(group, metric)] = (count, total)
-        result.top_services = connection.execute(
-            "select coalesce(line_item_product_code, ''), coalesce(line_item_currency_code, ''), "
-            "coalesce(sum(line_item_unblended_cost), 0) from read_parquet(?) group by all order by 3 desc, 1 limit ?",
-            [paths, TOP_SERVICES],
-        ).fetchall()
+        if table.service is not None:
+            result.top_services = connection.execute(
+                f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "
+                "from read_parquet(?) group by all order by 3 desc, 1 limit ?",
+                [paths, TOP_SERVICES],
+            ).fetchall()
     return result
 
 

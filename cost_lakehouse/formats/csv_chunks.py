@@ -54,7 +54,7 @@ def unpacked(stream: BinaryIO, file: str) -> Iterator[BinaryIO]:
                     members = [each for each in archive.infolist() if not each.is_dir()]
                     if len(members) != 1:
                         raise DeliveryFailed(
-                            f"{file} holds {len(members)} files instead of one.", "Ask AWS to deliver it again."
+                            f"{file} holds {len(members)} files instead of one.", "Ask the provider to deliver it again."
                         )
                     with archive.open(members[0]) as plain_member:
                         yield plain_member  # type: ignore[misc]
@@ -160,7 +160,7 @@ def _check_quotes(letters: np.ndarray, quotes: np.ndarray, newlines: np.ndarray,
         record = first_record + int(np.searchsorted(newlines, wrong.min()))
         raise DeliveryFailed(
             f"{file}, about record {record}: a quote stands inside a value and is not doubled: records cannot be told.",
-            "The file is not the CSV that AWS writes (RFC 4180); restore the original.",
+            "The file is not the CSV that bills are written in (RFC 4180); restore the original.",
         )
 
 

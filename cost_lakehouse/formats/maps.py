@@ -1,20 +1,23 @@
-"""Many sparse text columns become one map column, row by row in numpy: no Python per value."""
+"""Maps of text: many sparse columns become one, row by row in numpy, and JSON objects are read once a distinct text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from cost_lakehouse.formats.aws_cur_schema import TEXT_MAP
+# A dictionary writes each key's text once; in the file it is a plain map of text. Every map of a load has this one type, or
+# its batches would not fit into one file.
+NO_MAP = pa.map_(pa.dictionary(pa.int32(), pa.string()), pa.string())
 
 
 def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
     """One map a row with an entry for every column that has a value there; null where none has."""
     filled = [(key, values) for key, values in columns if values.null_count < rows]
     if not filled:
-        return pa.nulls(rows, TEXT_MAP)
+        return pa.nulls(rows, NO_MAP)
     present = np.stack([values.is_valid().to_numpy(zero_copy_only=False) for _, values in filled], axis=1)
     entries = np.flatnonzero(present)
     row, column = np.divmod(entries, len(filled))
@@ -22,17 +25,69 @@ def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
     np.cumsum(present.sum(axis=1), out=offsets[1:])
     together = pa.concat_arrays([values for _, values in filled])
     items = together.take(pa.array(column * rows + row))
-    # A dictionary writes each key's text once; in the file it is a plain map of text.
     keys = pa.DictionaryArray.from_arrays(pa.array(column.astype(np.int32)), pa.array([key for key, _ in filled], pa.string()))
+    return _map(offsets, keys, items)
+
+
+def json_maps(column: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """JSON objects as maps, and the texts that are none (null elsewhere); a map stays one. An empty object is null.
+
+    A value that is no text keeps its JSON spelling: ``true``, ``1.50``, ``{"a": 1}``.
+    """
+    if pa.types.is_map(column.type):
+        maps = _map(column.offsets.to_numpy(), column.keys.dictionary_encode(), column.items)
+        return maps, pa.nulls(len(column), pa.string())
+    if column.null_count == len(column):
+        return pa.nulls(len(column), NO_MAP), column
+    encoded = column.dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    objects = [_pairs(text) for text in texts]
+    lengths = [len(pairs or ()) for pairs in objects]
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    flat = [pair for pairs in objects for pair in pairs or ()]
+    keys = pa.array([key for key, _ in flat], pa.string()).dictionary_encode()
+    maps = _map(offsets, keys, pa.array([value for _, value in flat], pa.string()))
+    unread = pa.array([text if pairs is None else None for text, pairs in zip(texts, objects, strict=True)], pa.string())
+    return maps.take(encoded.indices), unread.take(encoded.indices)
+
+
+class _Number(str):
+    """A number as it is spelled: no digit is lost."""
+
+    __slots__ = ()
+
+
+class _Object(tuple[tuple[str, object], ...]):
+    """A JSON object's entries as they stand there, equal names included."""
+
+    __slots__ = ()
+
+
+def _pairs(text: str) -> list[tuple[str, str | None]] | None:
+    """The entries of a JSON object; None where the text is none, or names a key twice."""
+    try:
+        value = json.loads(text, object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, _Object) or len({key for key, _ in value}) < len(value):
+        return None
+    return [(key, each if each is None or type(each) is str else _spelled(each)) for key, each in value]
+
+
+def _spelled(value: object) -> str:
+    """A JSON value as text."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, _Object):
+        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_spelled(each)}" for key, each in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_spelled(each) for each in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _map(offsets: np.ndarray, keys: pa.Array, items: pa.Array) -> pa.Array:
+    """A map array whose rows without entries are null (a null offset marks one: Arrow's convention for list-like arrays)."""
     nothing = np.diff(offsets) == 0
-    return (
-        pa.MapArray.from_arrays(pa.array(offsets), keys, items)
-        if not nothing.any()
-        else _with_nulls(offsets, nothing, keys, items)
-    )
-
-
-def _with_nulls(offsets: np.ndarray, nothing: np.ndarray, keys: pa.Array, items: pa.Array) -> pa.Array:
-    """A null offset marks a null map (Arrow's convention for list-like arrays)."""
-    marked = pa.array(offsets, mask=np.append(nothing, False))
+    marked = pa.array(offsets, mask=np.append(nothing, False)) if nothing.any() else pa.array(offsets)
     return pa.MapArray.from_arrays(marked, keys, items)

@@ -10,7 +10,8 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-TIMESTAMP = pa.timestamp("us")
+from cost_lakehouse.formats.raw_schema import TIMESTAMP
+
 # 2026-10-01T04:00:00Z, .000Z, +00:00, a space for the T, no zone, no seconds, or a day alone.
 _SPELLING = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?\s*(Z|z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.ASCII

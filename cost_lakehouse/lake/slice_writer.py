@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +14,20 @@ from cost_lakehouse.lake.data_files import file_name
 ROWS_PER_GROUP = 128 * 1024
 ROWS_PER_FILE = 2 * 1024 * 1024
 # Nearly every value is another one: a dictionary would only cost time and room. So it is with decimals.
-_DISTINCT = {"identity_line_item_id", "row_number"}
+_DISTINCT = {"identity_line_item_id", "line_item_reference_no", "row_number"}
 # What queries filter by; statistics on the other hundred columns would only make files and footers larger.
-_FILTERED = {"source", "billing_period", "delivery_id", "usage_date", "line_item_usage_start_date", "line_item_product_code"}
+_FILTERED = {
+    "source",
+    "billing_period",
+    "delivery_id",
+    "usage_date",
+    "line_item_usage_start_date",
+    "line_item_product_code",
+    "line_item_interval_usage_start",
+    "charge_period_start",
+    "file_name",
+}
+_NUMBERING = threading.Lock()
 
 
 def new_load_id() -> str:
@@ -54,8 +66,10 @@ class SliceWriter:
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._numbers.append(len(self._numbers))
-        path = self._folder / file_name(self._load_id, self._numbers[-1])
+        with _NUMBERING:
+            number = len(self._numbers)
+            self._numbers.append(number)
+        path = self._folder / file_name(self._load_id, number)
         self.files.append(path)
         self._rows_in_file = 0
         return pq.ParquetWriter(

@@ -35,7 +35,7 @@ def test_each_currency_and_type_has_its_own_exact_sum() -> None:
     assert result.totals[(USD_USAGE, METRIC)].delivered == Decimal("0.3")
     assert result.totals[(Group("1", "EUR", "Usage", ""), METRIC)].delivered == Decimal("0.0000001")
     assert (Group("1", "USD", "Tax", ""), METRIC) not in result.totals
-    assert result.by_currency() == {"USD": Decimal("0.3"), "EUR": Decimal("0.0000001")}
+    assert result.by_currency(METRIC) == {"USD": Decimal("0.3"), "EUR": Decimal("0.0000001")}
 
 
 def test_what_rounding_takes_is_summed_to_the_last_digit() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.formats.header import Target, snake, targets_of
+from cost_lakehouse.formats.header import Target, snake
+from cost_lakehouse.formats.table_format import AWS_CUR
 
 MUST = [
     "bill/PayerAccountId",
@@ -17,7 +18,7 @@ MUST = [
 
 
 def places(*header: str) -> list[tuple[str, str | None]]:
-    return [(each.column, each.key) for each in targets_of([*MUST, *header], "f")[len(MUST) :]]
+    return [(each.column, each.key) for each in AWS_CUR.targets_of([*MUST, *header], "f")[len(MUST) :]]
 
 
 @pytest.mark.parametrize(
@@ -88,11 +89,11 @@ def test_columns_of_the_same_name_are_all_kept() -> None:
 
 
 def test_money_and_dates_are_typed_and_rates_stay_text() -> None:
-    targets = targets_of([*MUST, "lineItem/UnblendedRate"], "f")
+    targets = AWS_CUR.targets_of([*MUST, "lineItem/UnblendedRate"], "f")
     assert targets[2] == Target("lineItem/UsageStartDate", "line_item_usage_start_date", "timestamp")
     assert [target.kind for target in targets[3:]] == ["text", "decimal", "text"]
 
 
 def test_a_file_that_is_no_bill_is_named_with_what_it_lacks() -> None:
     with pytest.raises(DeliveryFailed, match="x.csv is no Cost and Usage Report: its header lacks bill_payer_account_id"):
-        targets_of(["a", "lineItem/UnblendedCost"], "x.csv")
+        AWS_CUR.targets_of(["a", "lineItem/UnblendedCost"], "x.csv")

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.formats.aws_cur import Origin
 from cost_lakehouse.formats.read_delivery import parquet_pieces
+from cost_lakehouse.formats.table_format import AWS_CUR
+from cost_lakehouse.formats.typed_rows import Origin
 from cost_lakehouse.lake.duckdb_views import connect
 from tests.builders import Workshop, line
 
@@ -35,10 +36,10 @@ def packed(**columns: pa.Array) -> bytes:
 
 
 def row(**columns: pa.Array) -> dict[str, Any]:
-    (piece,) = parquet_pieces(io.BytesIO(packed(**columns)), ORIGIN)
+    (piece,) = parquet_pieces(io.BytesIO(packed(**columns)), ORIGIN, AWS_CUR)
     typed = piece.typed()
     assert typed.rejected == []
-    (only,) = typed.batch.to_pylist()
+    (only,) = typed.months[date(2026, 10, 1)].batch.to_pylist()
     return dict(only)
 
 
@@ -78,7 +79,7 @@ def test_texts_dates_and_maps_take_their_places() -> None:
 
 
 def test_a_double_that_is_no_number_is_rejected() -> None:
-    (piece,) = parquet_pieces(io.BytesIO(packed(line_item_unblended_cost=pa.array([float("nan")]))), ORIGIN)
+    (piece,) = parquet_pieces(io.BytesIO(packed(line_item_unblended_cost=pa.array([float("nan")]))), ORIGIN, AWS_CUR)
     (rejected,) = piece.typed().rejected
     assert (rejected.value, rejected.record, rejected.column) == ("nan", 1, "line_item_unblended_cost")
 
@@ -86,7 +87,7 @@ def test_a_double_that_is_no_number_is_rejected() -> None:
 @pytest.mark.parametrize("cut", [4, 60])
 def test_a_truncated_file_fails_with_its_name(cut: int) -> None:
     with pytest.raises(DeliveryFailed, match="x.parquet is truncated or no Parquet file"):
-        list(parquet_pieces(io.BytesIO(packed()[:-cut]), ORIGIN))
+        list(parquet_pieces(io.BytesIO(packed()[:-cut]), ORIGIN, AWS_CUR))
 
 
 def test_a_csv_and_a_parquet_delivery_of_the_same_bill_give_the_same_numbers(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""A raw table and the kind of bill that fills it; the tables are AWS's bills, OCI's cost and usage reports, and FOCUS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cost_lakehouse.errors import DeliveryFailed
+from cost_lakehouse.formats.aws_header import aws_place
+from cost_lakehouse.formats.header import OTHER, Place, Target, assign
+from cost_lakehouse.formats.named_header import named_place
+from cost_lakehouse.formats.raw_schema import MONEY_SCALE, ORIGIN_FIELDS, SLICE_FIELDS, TEXT_MAP, Column, read_columns
+
+USAGE, CORRECTION = "Usage", "Correction"
+
+
+@dataclass(frozen=True, eq=False)
+class TableFormat:
+    """What a raw table is made of and how the bills that fill it are read.
+
+    ``groups`` are the columns that control totals are kept by: payer, currency, kind of line item and invoice; "" is none.
+    Where ``correction`` is set, the kind of line item is ``Correction`` in rows where that column says true, else ``Usage``.
+    """
+
+    table: str
+    title: str  # for people: what kind of file it is
+    known: tuple[Column, ...]  # columns of the bill, in the table's order
+    maps: tuple[str, ...]  # maps that are gathered from many delivered columns
+    place: Place
+    required: tuple[tuple[str, ...], ...]  # of each at least one has to be in a header, or the file is of another kind
+    cost: str  # the headline amount
+    groups: tuple[str, str, str, str]
+    service: str | None = None  # what the receipt lists the largest of
+    period: tuple[str, ...] = ()  # moments that tell a row's month, the first that it has; none: the delivery says the month
+    correction: str | None = None
+    scale: int = MONEY_SCALE
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """Column -> text, decimal, timestamp or map, in the table's order."""
+        return {**{column.name: column.kind for column in self.known}, **dict.fromkeys(self.maps, "map")}
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """One row a line item, every delivered column kept (unknown ones in ``other``)."""
+        fields = {column.name: pa.field(column.name, column.type(self.scale)) for column in self.known}
+        gathered = [pa.field(name, TEXT_MAP) for name in self.maps if name not in fields]
+        return pa.schema([*SLICE_FIELDS, *ORIGIN_FIELDS, *fields.values(), *gathered])
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Every column of numbers that are summed: money and quantities."""
+        return [column.name for column in self.known if column.kind == "decimal"]
+
+    def targets_of(self, header: Sequence[str], file: str) -> list[Target]:
+        """One target a delivered column, in the header's order; no column is left out, no two share a place.
+
+        Raises DeliveryFailed where the file is of another kind, with what it lacks and what it looks like.
+        """
+        targets = assign(header, self.place)
+        missing = self.missing(targets)
+        if missing:
+            likely = [each.title for each in FORMATS.values() if not each.missing(assign(header, each.place))]
+            looks = f" It looks like another kind of file: {likely[0]}." if likely else ""
+            raise DeliveryFailed(
+                f"{file} is no {self.title}: its header lacks {', '.join(missing)}.{looks}",
+                "Check that the source's location and kind fit what is delivered there.",
+            )
+        return targets
+
+    def missing(self, targets: Sequence[Target]) -> list[str]:
+        """The required columns that are not there, by the names that bills know them by."""
+        there = {target.column for target in targets if target.key is None}
+        names = {column.name: column.delivered[0] if column.delivered else column.name for column in self.known}
+        return [" or ".join(names[each] for each in any_of) for any_of in self.required if not there.intersection(any_of)]
+
+    def group_keys(self, arrays: Mapping[str, pa.Array], count: int) -> list[pa.Array]:
+        """The four texts that control totals are kept by, of rows whose columns are ``arrays``; null stands for "" as well."""
+        nothing = pa.nulls(count, pa.string())
+        keys = [arrays.get(name, nothing) for name in self.groups]
+        if self.correction is not None:
+            flag = pc.utf8_lower(arrays.get(self.correction, nothing))
+            keys[2] = pc.if_else(pc.fill_null(pc.equal(flag, "true"), False), CORRECTION, USAGE)
+        return keys
+
+    @cached_property
+    def group_sql(self) -> tuple[str, str, str, str]:
+        """The same four texts as SQL on the table's own columns."""
+        payer, currency, kind, invoice = (f"coalesce({name}, '')" if name else "''" for name in self.groups)
+        if self.correction is not None:
+            kind = f"case when lower({self.correction}) = 'true' then '{CORRECTION}' else '{USAGE}' end"
+        return payer, currency, kind, invoice
+
+
+_AWS_COLUMNS = read_columns("aws_cur_columns.csv")
+AWS_CUR = TableFormat(
+    table="raw.aws_cur",
+    title="Cost and Usage Report",
+    known=_AWS_COLUMNS,
+    maps=("product", "resource_tags", "cost_category", "discount", OTHER),
+    place=aws_place(_AWS_COLUMNS),
+    required=(
+        ("bill_payer_account_id",),
+        ("line_item_line_item_type",),
+        ("line_item_usage_start_date",),
+        ("line_item_currency_code",),
+        ("line_item_unblended_cost",),
+    ),
+    cost="line_item_unblended_cost",
+    groups=("bill_payer_account_id", "line_item_currency_code", "line_item_line_item_type", "bill_invoice_id"),
+    service="line_item_product_code",
+)
+
+_OCI_TAGS = [("tags/", "tags", False)]
+_OCI_COST_COLUMNS = read_columns("oci_cost_columns.csv")
+OCI_COST = TableFormat(
+    table="raw.oci_cost",
+    title="OCI cost report",
+    known=_OCI_COST_COLUMNS,
+    maps=("tags", OTHER),
+    place=named_place(_OCI_COST_COLUMNS, _OCI_TAGS),
+    required=(("line_item_tenant_id",), ("line_item_interval_usage_start",), ("cost_my_cost",), ("cost_currency_code",)),
+    cost="cost_my_cost",
+    groups=("line_item_tenant_id", "cost_currency_code", "", ""),
+    service="product_service",
+    period=("line_item_interval_usage_start",),
+    correction="line_item_is_correction",
+)
+
+_OCI_USAGE_COLUMNS = read_columns("oci_usage_columns.csv")
+OCI_USAGE = TableFormat(
+    table="raw.oci_usage",
+    title="OCI usage report",
+    known=_OCI_USAGE_COLUMNS,
+    maps=("tags", OTHER),
+    place=named_place(_OCI_USAGE_COLUMNS, _OCI_TAGS),
+    required=(("line_item_tenant_id",), ("line_item_interval_usage_start",), ("usage_consumed_quantity",)),
+    cost="usage_billed_quantity",
+    groups=("line_item_tenant_id", "", "", ""),
+    period=("line_item_interval_usage_start",),
+    correction="line_item_is_correction",
+    scale=6,  # quantities of bytes and milliseconds need room before the point
+)
+
+_FOCUS_COLUMNS = read_columns("focus_columns.csv")
+FOCUS = TableFormat(
+    table="raw.focus",
+    title="FOCUS report",
+    known=_FOCUS_COLUMNS,
+    maps=("x_columns", OTHER),
+    place=named_place(_FOCUS_COLUMNS, [("x_", "x_columns", True), ("oci_", "x_columns", True)]),
+    required=(
+        ("billed_cost",),
+        ("billing_currency",),
+        ("billing_period_start", "charge_period_start"),
+        ("provider_name", "service_provider_name", "publisher_name", "host_provider_name"),
+    ),
+    cost="billed_cost",
+    groups=("billing_account_id", "billing_currency", "charge_category", "invoice_id"),
+    service="service_name",
+    period=("billing_period_start", "charge_period_start"),
+)
+
+FORMATS: Mapping[str, TableFormat] = {each.table: each for each in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}

@@ -1,0 +1,67 @@
+"""Writers of a load that may have rows of many months: every thread finds one, and only so many files are open at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from cost_lakehouse.lake.slice_writer import SliceWriter
+
+# Open at once beside those in use: a year's months, so that files in which they alternate make no small files.
+_IDLE = 12
+
+
+class MonthWriters:
+    """Hands batches to writers of their month, each of one thread at a time; of idle ones the longest unused is closed."""
+
+    def __init__(self, folder_of: Callable[[date], Path], load_id: str, threads: int) -> None:
+        """``folder_of`` is asked once a month, by one thread at a time."""
+        self._folder_of = folder_of
+        self._load_id = load_id
+        self._limit = threads + _IDLE
+        self._lock = threading.Lock()
+        self._idle: list[tuple[date, SliceWriter]] = []  # the last one is the one used last
+        self._months: dict[date, tuple[Path, list[int]]] = {}  # a month's folder, and the numbers of its files
+        self._all: list[tuple[date, SliceWriter]] = []
+        self._open = 0
+
+    def write(self, month: date, batch: pa.RecordBatch) -> None:
+        """Append a batch to the month's files."""
+        writer, unused = self._take(month)
+        if unused is not None:
+            unused.close()
+        try:
+            writer.write(batch)
+        finally:
+            with self._lock:
+                self._idle.append((month, writer))
+
+    def close(self) -> dict[date, list[Path]]:
+        """Finish every file; each month's files."""
+        files: dict[date, list[Path]] = {month: [] for month in self._months}
+        for month, writer in self._all:
+            writer.close()
+            files[month] += writer.files
+        return files
+
+    def _take(self, month: date) -> tuple[SliceWriter, SliceWriter | None]:
+        """A writer for the month, and one to close because too many are open."""
+        with self._lock:
+            for index in range(len(self._idle) - 1, -1, -1):
+                if self._idle[index][0] == month:
+                    return self._idle.pop(index)[1], None
+            unused = None
+            if self._open >= self._limit and self._idle:
+                unused = self._idle.pop(0)[1]
+                self._open -= 1
+            if month not in self._months:
+                self._months[month] = (self._folder_of(month), [])
+            folder, numbers = self._months[month]
+            writer = SliceWriter(folder, self._load_id, numbers)
+            self._open += 1
+            self._all.append((month, writer))
+            return writer, unused
