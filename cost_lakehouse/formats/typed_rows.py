@@ -52,11 +52,11 @@ class TypedPiece:
 
 def typed_piece(rows: TextRows, targets: Sequence[Target], origin: Origin, table: TableFormat) -> TypedPiece:
     """Cast the text of each column to what the table holds, month by month, and sum the control totals from the text."""
+    result = TypedPiece({})
     if origin.billing_period is not None:
-        parts, rejected = [(origin.billing_period, rows)], []
+        parts = [(origin.billing_period, rows)]
     else:
-        parts, rejected = by_month(rows, targets, table.period, origin.file_name)
-    result = TypedPiece({}, rejected)
+        parts, result.rejected = by_month(rows, targets, table.period, origin.file_name)
     for month, part in parts:
         result.months[month] = _typed(part, targets, origin, month, table, result.rejected)
     return result
