@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from cost_lakehouse.orchestration.alert_sensor import alert_sensor
 from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
 from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
 from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.failure_sensor import failure_sensor
 from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
@@ -43,7 +43,7 @@ def build_definitions(
     return dg.Definitions(
         assets=[*line_items, summaries],
         jobs=[*jobs(line_items, summaries), maintenance_job(settings)],
-        sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), failure_sensor()],
+        sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), alert_sensor(settings)],
         schedules=[download_schedule(settings, months), *maintenance_schedules(settings)],
         resources={"dbt": dbt_resource(project)},
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.

@@ -50,7 +50,7 @@ class LatenessSettings(Strict):
     minimum_hours: Hours | None = None  # never sooner than this; by default what its provider promises, with some room
     first_delivery_hours: Hours = 48  # what a new source has for its first delivery
     # Sources that differ: the pause that is theirs in hours, or off.
-    sources: dict[str, Annotated[Hours | None, BeforeValidator(_off_is_said_plainly)]] = {}
+    sources: dict[str, Annotated[Hours | None, BeforeValidator(_off_is_said_plainly)]] = Field(default_factory=dict)
 
 
 class EmailSettings(Strict):
@@ -85,7 +85,7 @@ class WebhookSettings(Strict):
     url: SecretStr
     format: Literal["json", "slack", "teams"] = "json"
     name: str = ""  # for people; by default the format
-    headers: dict[str, SecretStr] = {}
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
     ca_file: str | None = None  # an authority of one's own that vouches for the server
 
     @field_validator("url")

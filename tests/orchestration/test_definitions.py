@@ -23,7 +23,7 @@ def test_the_code_location_loads_with_assets_jobs_sensors_and_schedule(definitio
     assert {"line_items/acme", "line_items/globex", "marts/aws_daily_summary", "marts/daily_costs", "marts/bill_status"} <= keys
     assert {"load_line_items", "build_summaries", "maintain_lake"} <= set(repository.job_names)
     sensors = {each.name for each in repository.sensor_defs}
-    assert {"deliveries", "summaries_due", "daily_costs_changed", "run_failures"} <= sensors
+    assert {"deliveries", "summaries_due", "daily_costs_changed", "alerts"} <= sensors
     assert {each.name for each in repository.schedule_defs} == {"download", "maintenance"}
 
 

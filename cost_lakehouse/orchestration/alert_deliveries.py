@@ -1,0 +1,114 @@
+"""Which sources' deliveries are late, as the lake's receipts tell; where one seems to be, the source itself is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from cost_lakehouse.alerts.incidents import Kind, Recovery, Trouble
+from cost_lakehouse.alerts.lateness import Arrival, Punctuality, punctuality, told
+from cost_lakehouse.alerts.memory import Memory
+from cost_lakehouse.alerts.messages import moment
+from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.errors import CostLakehouseError, LakeError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.ledger import receipts
+from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.settings import Settings, SourceSettings
+
+PAUSE = timedelta(minutes=15)  # between two looks at the receipts
+# A database or a store that restarts is no trouble that anybody has to be told of.
+LAKE_PATIENCE = timedelta(minutes=10)
+# The reports of a source whose lateness counts, where it has them: others may end for good.
+_MAIN_TABLE = {"oci_cost_reports": "raw.oci_cost"}
+Seen = Trouble | Recovery
+
+
+def is_due(memory: Memory, now: datetime) -> bool:
+    """Whether it is time for a look: every few minutes, and at once while the lake cannot be read."""
+    last = memory.deliveries_looked_at
+    return last is None or memory.lake_unreadable_since is not None or now - last >= PAUSE
+
+
+def look_at_deliveries(
+    settings: Settings, memory: Memory, now: datetime, out_of_time: Callable[[], bool] = lambda: False
+) -> list[Seen]:
+    """What is late, and what is not (any more)."""
+    memory.deliveries_looked_at = now
+    memory.sources_since = {each.name: memory.sources_since.get(each.name, now) for each in settings.sources}
+    try:
+        lake = Lake(settings)
+        known = receipts(lake)
+    except LakeError as error:
+        memory.lake_unreadable_since = memory.lake_unreadable_since or now
+        if now - memory.lake_unreadable_since < LAKE_PATIENCE:
+            return []
+        return [Trouble(Kind.LAKE, "lake", now, error.problem, error.fix)]
+    memory.lake_unreadable_since = None
+    seen: list[Seen] = [Recovery(Kind.LAKE, "lake", now, "The lake can be read.")]
+    for source in settings.sources:
+        if source.paused:
+            seen.append(Recovery(Kind.LATE, "deliveries", now, "The source is paused.", source=source.name))
+            continue
+        history = [Arrival(each.delivered_at, each.loaded_at) for each in _of(source, known)]
+        standing = punctuality(history, memory.sources_since[source.name], source.name, source.kind, settings.alerts.lateness)
+        if standing is None or standing.late_by(now) is None:
+            how = f"A delivery of {moment(standing.last)} is there." if standing and standing.last else "It is not waited for."
+            seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
+        elif not out_of_time():
+            seen += _late(settings, lake, source, standing, now)
+    return seen
+
+
+def _of(source: SourceSettings, known: list[Receipt]) -> list[Receipt]:
+    """The receipts that tell when a source delivers; of those that came in several reports, the main one's."""
+    own = [each for each in known if each.source == source.name]
+    main = [each for each in own if each.raw_table == _MAIN_TABLE.get(source.kind)]
+    return main or own
+
+
+def _late(settings: Settings, lake: Lake, source: SourceSettings, standing: Punctuality, now: datetime) -> list[Seen]:
+    """What the source itself says: perhaps it delivers, and only the loads fail, which is told elsewhere."""
+    cause, fix, newest = _asked(settings, lake, source)
+    if newest is not None and newest > standing.waiting_since:
+        how = f"A delivery of {moment(newest)} is there."
+        return [Recovery(Kind.LATE, "deliveries", now, how, source=source.name)]
+    if standing.last is None:
+        problem = f"nothing was ever delivered, {told(now - standing.waiting_since)} after the source was configured"
+    else:
+        usual = f"usually every {told(standing.usual)}" if standing.usual else f"{told(standing.allowed)} are allowed"
+        problem = f"no delivery for {told(now - standing.last)}, since {moment(standing.last)} ({usual})"
+    return [
+        Trouble(
+            kind=Kind.LATE,
+            what="deliveries",
+            at=now,
+            problem=f"{problem}. {cause}".strip(),
+            fix=fix,
+            source=source.name,
+            since=standing.waiting_since,
+        )
+    ]
+
+
+def _asked(settings: Settings, lake: Lake, source: SourceSettings) -> tuple[str, str, datetime | None]:
+    """The likely cause and what to do, and when the newest delivery that lies at the source was made."""
+    try:
+        found = survey(settings, source, holdings(lake))
+    except CostLakehouseError as error:
+        return error.problem, error.fix, None
+    except Exception as error:  # noqa: BLE001 - a defect in asking must not keep lateness from being told
+        return f"Asking the source failed with {type(error).__name__}.", "See `cost-lakehouse discover`.", None
+    main = _MAIN_TABLE.get(source.kind)
+    offers = [each.delivery for each in found if each.delivery is not None]
+    offers = [each for each in offers if getattr(each, "table", None) == main] or offers if main else offers
+    reasons = list(dict.fromkeys(each.reason for each in found if each.reason))
+    if not offers:
+        said = f"{source.place} can be listed, but holds no complete delivery{f': {reasons[-1]}' if reasons else ''}."
+        return said, "Compare the location with what is set up at the provider; `cost-lakehouse discover` lists it.", None
+    if source.kind == "oci_cost_reports":
+        fix = "Look whether the mirror still runs and copies, and whether OCI still writes reports (Cost Management, reports)."
+    else:
+        fix = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."
+    said = f"{source.place} can be listed, but nothing newer is there."
+    return said, fix, max(each.delivered_at for each in offers)

@@ -1,0 +1,55 @@
+"""The sensor ``alerts``: looks at runs, checks and deliveries, and tells people, once per cause."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from cost_lakehouse.alerts.incidents import Incident
+from cost_lakehouse.alerts.messages import item_of
+from cost_lakehouse.alerts.telling import Told
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.orchestration.alerting import look_and_tell
+from cost_lakehouse.settings import Settings
+
+INTERVAL_SECONDS = 60
+
+
+class AlertsNotSent(Exception):
+    """A channel did not take a message: the tick fails, so that the Dagster UI shows it."""
+
+
+def alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor. What it remembers is in Dagster's storage, not in its cursor: the command shares it."""
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Tells of failed runs, failed checks and deliveries that stopped coming, once per cause, and of their end, through "
+            "the channels of `alerts` in lakehouse.yaml. A tick that fails could not send."
+        ),
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        try:
+            told, new = look_and_tell(settings, context.instance)
+        except LakeError as error:
+            return dg.SkipReason(str(error))
+        for incident in new:
+            context.log.error(item_of(incident, None).title)
+        for channel, title in told.accepted:
+            context.log.info(f"Told through {channel}: {title}")
+        if told.unsent:
+            raise AlertsNotSent("\n".join(str(each) for each in told.unsent))
+        return dg.SkipReason(summary(settings, told, new))
+
+    return alerts
+
+
+def summary(settings: Settings, told: Told, new: list[Incident]) -> str:
+    """What a tick did, for the list of ticks."""
+    if told.accepted:
+        return "\n".join(f"Told through {channel}: {title}" for channel, title in told.accepted)
+    if new and not settings.alerts.has_channels:
+        return f"{len(new)} new problems; nobody is told: lakehouse.yaml has no `alerts`."
+    return "Nothing new to tell."

@@ -1,0 +1,113 @@
+"""One look at everything that can fail, and what is told of it: what the sensor does, and the command after its work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from cost_lakehouse.alerts.channels import Channel, channels_of
+from cost_lakehouse.alerts.incidents import Incident, Kind, Recovery, Severity, Trouble, fold
+from cost_lakehouse.alerts.memory import Memory
+from cost_lakehouse.alerts.telling import Told, tell
+from cost_lakehouse.orchestration.alert_deliveries import is_due, look_at_deliveries
+from cost_lakehouse.orchestration.alert_memory import alone, recall, remember
+from cost_lakehouse.orchestration.alert_runs import finished_runs, seen_in_run
+from cost_lakehouse.orchestration.instance import end_dead_runs
+from cost_lakehouse.settings import Settings
+
+LOOK_SECONDS = 30.0  # after which no further message is begun; Dagster ends a tick after 60
+WAIT_SECONDS = 10.0  # for another process that looks
+# A channel that fails for longer is itself an incident, of which the other channels tell.
+CHANNEL_PATIENCE = timedelta(minutes=10)
+Seen = Trouble | Recovery
+
+
+def look_and_tell(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    *,
+    channels: Sequence[Channel] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], float] = time.monotonic,
+    first_seen: datetime | None = None,
+) -> tuple[Told, list[Incident]]:
+    """Look, remember, tell; what was told, and the incidents that are new.
+
+    What is found is remembered before anything is sent, and what was sent as soon as it was accepted. ``first_seen``: from
+    when on failures are news where nothing is remembered yet (now). Raises LakeError where another process looks meanwhile.
+    """
+    deadline = clock() + LOOK_SECONDS
+
+    def out_of_time() -> bool:
+        return clock() >= deadline
+
+    with alone(settings, instance, WAIT_SECONDS):
+        moment = now()
+        end_dead_runs(instance)
+        ways = channels_of(settings) if channels is None else channels
+        memory = recall(instance, first_seen or moment)
+        before = {each.id for each in memory.incidents}
+        fold(memory.incidents, _wanted(settings, _seen(settings, instance, memory, moment, out_of_time)))
+        fold(memory.incidents, _of_nobody(settings, memory, [each.name for each in ways], moment))
+        remember(instance, memory)
+        new = [each for each in memory.incidents if each.id not in before]
+        told = tell(
+            memory,
+            ways,
+            moment,
+            settings.alerts.dagster_url,
+            lambda: remember(instance, memory),
+            out_of_time,
+        )
+        memory.last_look = moment
+        remember(instance, memory)
+    return told, new
+
+
+def begin(instance: dg.DagsterInstance, now: datetime) -> None:
+    """Remember that alerting begins now, where it has not begun: what fails from now on is news."""
+    remember(instance, recall(instance, now))
+
+
+def _seen(
+    settings: Settings, instance: dg.DagsterInstance, memory: Memory, now: datetime, out_of_time: Callable[[], bool]
+) -> list[Seen]:
+    """Everything that there is to see, runs in the order of their ends."""
+    seen: list[Seen] = []
+    for record, end in finished_runs(instance, memory):
+        seen += seen_in_run(instance, settings, record.dagster_run, end)
+    if is_due(memory, now):
+        seen += look_at_deliveries(settings, memory, now, out_of_time)
+    for name, state in memory.channels.items():
+        if state.failing_since is None:
+            seen.append(Recovery(Kind.CHANNEL, name, now, "It takes messages again."))
+        elif now - state.failing_since >= CHANNEL_PATIENCE:
+            seen.append(Trouble(Kind.CHANNEL, name, now, state.problem, state.fix))
+    return seen
+
+
+def _of_nobody(settings: Settings, memory: Memory, channels: Sequence[str], now: datetime) -> list[Recovery]:
+    """The end of incidents of what is not configured any more."""
+    known = {"", *(each.name for each in settings.sources), *(each.name for each in settings.mirrors)}
+    strange = [
+        each for each in memory.open if each.source not in known or (each.kind is Kind.CHANNEL and each.what not in channels)
+    ]
+    how = "It is not configured any more."
+    return [Recovery(each.kind, each.what, max(now, each.last), how, source=each.source) for each in strange]
+
+
+def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
+    """Without the troubles that nobody wants to be told of."""
+    events = settings.alerts.events
+
+    def is_wanted(trouble: Trouble) -> bool:
+        if trouble.kind is Kind.RUN:
+            return "run_failures" in events
+        if trouble.kind is Kind.CHECK:
+            return ("failed_checks" if trouble.severity is Severity.ERROR else "check_warnings") in events
+        return trouble.kind is not Kind.LATE or "late_deliveries" in events
+
+    return [each for each in seen if isinstance(each, Recovery) or is_wanted(each)]
