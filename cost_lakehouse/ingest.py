@@ -141,6 +141,21 @@ def committed_loads(history: SliceHistory) -> set[str]:
     return {each.load_id for each in history.accepted if each.loaded_at <= history.committed.loaded_at}
 
 
+def refuse_rejected(label: str, loaded: LoadedFiles) -> None:
+    """Raise DeliveryRefused where a value cannot be stored exactly; ``label`` says whose it is."""
+    if not loaded.rejected:
+        return
+    shown = "; ".join(str(each) for each in loaded.rejected[:3])
+    more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
+    count = f"{loaded.rejected_count:,} value{'' if loaded.rejected_count == 1 else 's'}"
+    raise DeliveryRefused(
+        f"{label}: {count} cannot be stored: {shown}{more}.",
+        "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
+        tuple(loaded.rejected),
+        loaded.rejected_count,
+    )
+
+
 class _Load:
     """One attempt to load one delivery, under the slice's lock."""
 
@@ -198,16 +213,7 @@ class _Load:
 
     def _prove(self, stored: StoredTotals) -> None:
         loaded = self._loaded
-        if loaded.rejected:
-            shown = "; ".join(str(each) for each in loaded.rejected[:3])
-            more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
-            count = f"{loaded.rejected_count:,} value{'' if loaded.rejected_count == 1 else 's'}"
-            raise DeliveryRefused(
-                f"{self._slice}, delivery {self._delivery.delivery_id}: {count} cannot be stored: {shown}{more}.",
-                "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
-                tuple(loaded.rejected),
-                loaded.rejected_count,
-            )
+        refuse_rejected(f"{self._slice}, delivery {self._delivery.delivery_id}", loaded)
         counted = sum(loaded.records.values())
         found = differences(self._rows.totals, stored)
         if counted != self._rows.totals.row_count:

@@ -45,10 +45,12 @@ class Receipt:
     corrections: str = ""  # JSON: what the load's corrections come to, added or in place of the rows they refer to
 
 
-def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict[str, Any]]:
+def control_total_rows(
+    totals: ControlTotals, stored: StoredTotals, cost: str = "line_item_unblended_cost"
+) -> list[dict[str, Any]]:
     """The proof as rows of ``raw.control_totals`` (without the slice's columns), sorted.
 
-    In every row ``delivered = stored + rounding`` holds exactly. A group without any number has one row of zeros.
+    In every row ``delivered = stored + rounding`` holds exactly. A group without any number has one row of zeros of ``cost``.
     """
     rows = []
     for (group, metric), total in totals.totals.items():
@@ -59,8 +61,8 @@ def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict
                 **group._asdict(),
                 "metric": metric,
                 "line_items": total.line_items,
-                "delivered": EXACT.add(kept, rounding),
-                "stored": kept.quantize(_MONEY_DIGITS, context=EXACT),
+                "delivered": _fitting(EXACT.add(kept, rounding), _NUMERIC_DIGITS),
+                "stored": _fitting(kept, _MONEY_DIGITS),
                 "rounding": rounding,
                 "delivered_exact": plain(total.delivered),
                 "rounding_exact": plain(total.rounding),
@@ -75,13 +77,36 @@ def control_total_rows(totals: ControlTotals, stored: StoredTotals) -> list[dict
             "delivered_exact": "0",
             "rounding_exact": "0",
         }
-        rows.append({**group._asdict(), "metric": "line_item_unblended_cost", "line_items": 0, **zero})
+        rows.append({**group._asdict(), "metric": cost, "line_items": 0, **zero})
     return sorted(
         rows,
         key=lambda row: [
             str(row[name]) for name in ("payer_account_id", "currency_code", "line_item_type", "invoice_id", "metric")
         ],
     )
+
+
+def withdrawn_total_rows(gone: StoredTotals) -> list[dict[str, Any]]:
+    """Rows that a load takes out of the lake, as rows of ``raw.control_totals`` below zero: what is left is the sum of all."""
+    return [
+        {
+            **group._asdict(),
+            "metric": metric,
+            "line_items": -count,
+            "delivered": _fitting(-amount, _NUMERIC_DIGITS),
+            "stored": _fitting(-amount, _MONEY_DIGITS),
+            "rounding": Decimal(0),
+            "delivered_exact": plain(-amount),
+            "rounding_exact": "0",
+        }
+        for (group, metric), (count, amount) in sorted(gone.sums.items())
+    ]
+
+
+def _fitting(number: Decimal, step: Decimal) -> Decimal | None:
+    """A number with a ledger column's digits; None where it is too large for one (bytes times milliseconds): see its text."""
+    digits = number.quantize(step, context=EXACT)
+    return digits if digits.copy_abs() < Decimal(10) ** 38 * step else None
 
 
 def plain(number: Decimal) -> str:

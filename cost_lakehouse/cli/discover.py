@@ -57,7 +57,7 @@ def _as_row(judged: Judged) -> tuple[Any, ...]:
     if delivery is None:
         return (judged.source, judged.month, "", "", "", "", judged.standing, judged.reason)
     delivered_at = f"{delivery.delivered_at:%Y-%m-%d %H:%M:%S}"
-    identity = (judged.source, judged.month, delivery.delivery_id, len(delivery.objects), size(delivery.bytes))
+    identity = (judged.source, judged.subject, delivery.delivery_id, len(delivery.objects), size(delivery.bytes))
     return (*identity, delivered_at, judged.standing, judged.reason)
 
 
@@ -67,6 +67,7 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         "source": judged.source,
         "billing_period": judged.finding.billing_period,
         "month": judged.month or None,
+        "report": delivery.report_name if delivery else None,
         "delivery_id": delivery.delivery_id if delivery else None,
         "files": len(delivery.objects) if delivery else None,
         "bytes": delivery.bytes if delivery else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.decisions import Judged, Standing
 from cost_lakehouse.orchestration.survey import holdings
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.summaries.stale import stale_slices
 
 if TYPE_CHECKING:
@@ -102,7 +104,8 @@ def execute(
         deliveries = [(each, each.delivery) for each in due if each.delivery is not None]
         for number, (each, delivery) in enumerate(deliveries, start=1):
             bar.position = f"[{number}/{len(deliveries)}] "
-            loads.append(Loaded(each, runner.load(delivery, force)))
+            again = force and (isinstance(delivery, Delivery) or each.standing is Standing.CURRENT)
+            loads.append(Loaded(each, runner.load(delivery, again, each.standing is Standing.REFUSED)))
         summary = _summarize(runner, lake, loads, force, bar) if summarize else None
     return loads, summary
 
@@ -112,9 +115,10 @@ def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bo
     slices = {each.slice for each in stale_slices(lake)}
     if force:
         slices |= {
-            Slice(each.judged.source, each.judged.delivery.billing_period)
+            Slice(each.judged.source, date.fromisoformat(f"{month}-01"))
             for each in loads
-            if each.outcome.ok and each.judged.delivery
+            if each.outcome.ok
+            for month in each.outcome.facts
         }
     if not slices:
         return None
@@ -126,24 +130,29 @@ def tell_loads(loads: Sequence[Loaded]) -> None:
     """A table of what was loaded, and every failure with its fix."""
     if not loads:
         return
-    rows = [_row(each) for each in loads]
-    columns = ("source", "month", "delivery", "result", "rows", "bytes", "unblended cost", "seconds", "rows/s")
-    console().print(table(columns, rows, right=("rows", "bytes", "unblended cost", "seconds", "rows/s")))
+    rows = [row for each in loads for row in _rows(each)]
+    columns = ("source", "month", "delivery", "result", "rows", "bytes", "cost", "seconds", "rows/s")
+    console().print(table(columns, rows, right=("rows", "bytes", "cost", "seconds", "rows/s")))
     for each in loads:
         if not each.outcome.ok:
             problem, label = each.outcome.problem, each.judged.label
             tell_problem(problem if label in problem else f"{label}: {problem}", each.outcome.fix)
 
 
-def _row(loaded: Loaded) -> tuple[Any, ...]:
-    delivery, facts = loaded.judged.delivery, loaded.outcome.facts
-    identity = (loaded.judged.source, loaded.judged.month, delivery.delivery_id if delivery else "")
+def _rows(loaded: Loaded) -> list[tuple[Any, ...]]:
+    """A row for each month that a load touched, or one that says how it ended."""
+    judged, facts = loaded.judged, loaded.outcome.facts
     if not facts:
-        return (*identity, "failed", "", "", "", "", "")
-    rows, seconds = int(facts["dagster/row_count"]), float(facts["seconds"])
-    speed = f"{rows / seconds:,.0f}" if seconds > 0 and facts["outcome"] == "loaded" else ""
-    done = (facts["outcome"], f"{rows:,}", size(int(facts["bytes"])), facts["cost"], f"{seconds:.1f}", speed)
-    return (*identity, *done)
+        delivery_id = judged.delivery.delivery_id if judged.delivery else ""
+        ended = "unchanged" if loaded.outcome.ok else "failed"
+        return [(judged.source, judged.subject, delivery_id, ended, "", "", "", "", "")]
+    rows: list[tuple[Any, ...]] = []
+    for month, of_month in sorted(facts.items()):
+        count, seconds = int(of_month["dagster/row_count"]), float(of_month["seconds"])
+        speed = f"{count / seconds:,.0f}" if seconds > 0 and of_month["outcome"] == "loaded" else ""
+        done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), of_month["cost"], f"{seconds:.1f}", speed)
+        rows.append((judged.source, month, of_month["delivery_id"], *done))
+    return rows
 
 
 def _amount(text: str | None) -> str:

@@ -2,61 +2,115 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import console, money, print_json, say, size, table
+from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.slice_totals import totals_by_delivery
+from cost_lakehouse.lake.increments import Increments
+from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.survey import holdings
-from cost_lakehouse.summaries.stale import stale_slices
+from cost_lakehouse.orchestration.survey import Holdings, holdings
+from cost_lakehouse.summaries.stale import OCI_COST, stale_slices
+
+# Of a source of increments: the table whose numbers stand for a month, the first of these that has any.
+_STAND_FOR_A_MONTH = ("raw.oci_cost", "raw.focus", "raw.oci_usage")
 
 
 @dataclass(frozen=True)
 class SliceStatus:
     """How one (source, month) stands.
 
-    ``held`` is the receipt of what the lake holds; ``refused`` that of a later delivery which was refused; ``shown`` the one
-    whose numbers are shown, the first of the two that is there. ``totals`` are the unblended cost that the lake holds.
+    ``held`` are the receipts of what the lake holds: one, or of a bill in increments one a load, oldest first. ``refused`` is
+    that of a later delivery which was refused. ``totals`` are the cost that the lake holds; ``others`` the rows of other
+    kinds of report.
     """
 
     slice_: Slice
-    held: Receipt | None
+    held: tuple[Receipt, ...]
     refused: Receipt | None
-    shown: Receipt
     totals: dict[str, Decimal]
     summarized: bool
+    others: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Receipt:
+        """The newest receipt of what is held, else the refused one."""
+        return self.held[-1] if self.held or self.refused is None else self.refused
 
     @property
     def state(self) -> str:
         """``refused`` where the newest try was refused, even though an older delivery is still held; else ``accepted``."""
         return REFUSED if self.refused else ACCEPTED
 
+    def sum(self, number: Literal["files", "rows", "bytes"]) -> int:
+        """The files, rows or bytes of all that is held."""
+        return sum(getattr(each, number) for each in self.held)
+
 
 def statuses(lake: Lake) -> list[SliceStatus]:
     """How every (source, month) stands that was ever tried, sorted."""
     known = holdings(lake)
+    stale = {each.slice for each in stale_slices(lake)}
+    found = [*_of_deliveries(lake, known, stale), *_of_increments(lake, known, stale)]
+    return sorted(found, key=lambda each: each.slice_)
+
+
+def _of_deliveries(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
     totals = totals_by_delivery(lake)
-    stale = {(each.source, each.billing_period) for each in stale_slices(lake)}
-    found = []
-    for slice_ in sorted(known.receipts):
+    for slice_ in known.receipts:
         history = known.history(slice_)
         held, refused = history.committed, history.refused[-1] if history.refused else None
         if held and refused and held.loaded_at >= refused.loaded_at:
             refused = None
-        shown = held or refused
-        if shown is None:
+        if held is None and refused is None:
             continue  # a first load was killed between its receipt and its commit: it never happened
         by_currency = totals.get((slice_, held.delivery_id), {}) if held else {}
         amounts = {currency: total.stored for currency, total in by_currency.items()}
-        summarized = held is not None and (slice_.source, slice_.billing_period) not in stale
-        found.append(SliceStatus(slice_, held, refused, shown, amounts, summarized))
-    return found
+        yield SliceStatus(slice_, (held,) if held else (), refused, amounts, held is not None and slice_ not in stale)
+
+
+def _of_increments(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
+    by_table = {table: totals_by_load(lake, FORMATS[table].cost, table) for table in {table for _, table in known.increments}}
+    for source in dict.fromkeys(source for source, _ in known.increments):
+        own = {table: known.increments.get((source, table), Increments()) for table in _STAND_FOR_A_MONTH}
+        tried = {each.billing_period for known_of in own.values() for each in (*known_of.committed, *known_of.refusals)}
+        for month in sorted(tried):
+            slice_ = Slice(source, month)
+            receipts = {table: tuple(each.of_month(month)) for table, each in own.items()}
+            table = next((table for table in _STAND_FOR_A_MONTH if receipts[table]), _STAND_FOR_A_MONTH[0])
+            refusals = [each for known_of in own.values() for each in known_of.refusals if each.billing_period == month]
+            held = receipts[table]
+            yield SliceStatus(
+                slice_,
+                held,
+                max(refusals, key=lambda each: each.loaded_at) if refusals else None,
+                _amounts(by_table.get(table, {}), slice_, held) if FORMATS[table].cost.endswith("cost") else {},
+                bool(held) and table == OCI_COST and slice_ not in stale,
+                {
+                    other.removeprefix("raw."): sum(each.rows for each in receipts[other])
+                    for other in _STAND_FOR_A_MONTH
+                    if other != table and receipts[other]
+                },
+            )
+
+
+def _amounts(
+    by_load: Mapping[tuple[Slice, str], Mapping[str, CurrencyTotal]], slice_: Slice, held: Sequence[Receipt]
+) -> dict[str, Decimal]:
+    """What all loads of a month come to. Lines without a currency cost nothing as a rule: then there is nothing to show."""
+    amounts: dict[str, Decimal] = {}
+    for each in held:
+        for currency, total in by_load.get((slice_, each.load_id), {}).items():
+            amounts[currency] = EXACT.add(amounts.get(currency, Decimal(0)), total.stored)
+    return {currency: amount for currency, amount in amounts.items() if currency or amount}
 
 
 def show_status(config: Path | None, as_json: bool) -> int:
@@ -67,8 +121,8 @@ def show_status(config: Path | None, as_json: bool) -> int:
     elif not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
     else:
-        columns = ("source", "month", "delivery", "files", "rows", "bytes", "unblended cost", "loaded at (UTC)", "state")
-        console().print(table(columns, [_as_row(each) for each in found], right=("files", "rows", "bytes", "unblended cost")))
+        columns = ("source", "month", "delivery", "files", "rows", "bytes", "cost", "loaded at (UTC)", "state")
+        console().print(table(columns, [_as_row(each) for each in found], right=("files", "rows", "bytes", "cost")))
         for each in found:
             if each.refused:
                 say()
@@ -79,25 +133,34 @@ def show_status(config: Path | None, as_json: bool) -> int:
 def _as_row(status: SliceStatus) -> tuple[Any, ...]:
     shown = status.shown
     state = status.state if status.summarized or not status.held else f"{status.state}, not summarized"
-    held = (shown.files, f"{shown.rows:,}", size(shown.bytes), money(status.totals)) if status.held else ("", "", "", "")
-    return (status.slice_.source, status.slice_.month, shown.delivery_id, *held, f"{shown.loaded_at:%Y-%m-%d %H:%M:%S}", state)
+    numbers: tuple[Any, ...] = ("", "", "", "")
+    if status.held:
+        numbers = (status.sum("files"), f"{status.sum('rows'):,}", size(status.sum("bytes")), money(status.totals))
+    return (
+        status.slice_.source,
+        status.slice_.month,
+        shown.delivery_id,
+        *numbers,
+        f"{shown.loaded_at:%Y-%m-%d %H:%M:%S}",
+        state,
+    )
 
 
 def _as_json(status: SliceStatus) -> dict[str, Any]:
-    shown, held = status.shown, status.held
     return {
         "source": status.slice_.source,
         "billing_period": status.slice_.billing_period,
         "month": status.slice_.month,
-        "delivery_id": shown.delivery_id,
-        "files": held.files if held else 0,
-        "rows": held.rows if held else 0,
-        "bytes": held.bytes if held else 0,
+        "delivery_id": status.shown.delivery_id,
+        "files": status.sum("files"),
+        "rows": status.sum("rows"),
+        "bytes": status.sum("bytes"),
         "totals": status.totals,
-        "loaded_at": held.loaded_at if held else None,
-        "delivered_at": shown.delivered_at,
+        "loaded_at": status.held[-1].loaded_at if status.held else None,
+        "delivered_at": status.shown.delivered_at,
         "state": status.state,
         "last_error": status.refused.reason if status.refused else None,
         "refused_delivery_id": status.refused.delivery_id if status.refused else None,
         "summarized": status.summarized,
+        "other_rows": status.others,
     }

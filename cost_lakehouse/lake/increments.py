@@ -32,7 +32,8 @@ class Increments:
     killed: tuple[Receipt, ...] = ()  # on record, but their load was killed before its commit: it never happened
     refused: tuple[Receipt, ...] = ()
     objects: Mapping[str, HeldObject] = field(default_factory=dict)  # by key
-    refused_objects: frozenset[tuple[str, str]] = frozenset()  # (key, etag)
+    refused_objects: frozenset[tuple[str, str]] = frozenset()  # (key, etag) of what no later load has made good
+    refusals: tuple[Receipt, ...] = ()  # the refused receipts that these are of
 
     @property
     def etags(self) -> dict[str, str]:
@@ -103,12 +104,23 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
         if row[1] in order:
             versions.setdefault((row[2], row[1]), []).append(row)
     objects: dict[str, HeldObject] = {}
-    for (key, _), rows in sorted(versions.items(), key=lambda each: order[each[0][1]]):
+    versions = dict(sorted(versions.items(), key=lambda each: order[each[0][1]]))
+    for (key, _), rows in versions.items():
         objects[key] = HeldObject(rows[0][3], rows[0][4], {row[0]: row[5] or 0 for row in rows if row[5]})
-    refused_loads = {each.load_id for each in refused}
-    bad = {(row[2], row[3]) for row in files if row[1] in refused_loads}
-    bad -= {(key, each.etag) for key, each in objects.items()}
-    return Increments(tuple(committed), tuple(killed), tuple(refused), objects, frozenset(bad))
+    held_since = {row[2]: committed[order[row[1]]].loaded_at for rows in versions.values() for row in rows}
+    refused_at = {each.load_id: each.loaded_at for each in refused}
+    bad = [
+        row for row in files if row[1] in refused_at and (row[2] not in held_since or held_since[row[2]] < refused_at[row[1]])
+    ]
+    standing = {row[1] for row in bad}
+    return Increments(
+        tuple(committed),
+        tuple(killed),
+        tuple(refused),
+        objects,
+        frozenset((row[2], row[3]) for row in bad),
+        tuple(each for each in refused if each.load_id in standing),
+    )
 
 
 def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:

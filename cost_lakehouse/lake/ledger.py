@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from cost_lakehouse.audit.receipts import REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, file_tasks, load_of
+from cost_lakehouse.lake.data_files import StoredLoad, data_files, delivery_of, file_tasks, load_of, slice_of
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
@@ -70,6 +70,25 @@ def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[S
     found: dict[str, set[str]] = {}
     for source, delivery_id, payer in rows:
         if others.get(source) == delivery_id and payer in payers:
+            found.setdefault(source, set()).add(payer)
+    return found
+
+
+def sources_with(lake: Lake, raw_table: str, slice_: Slice, payers: set[str]) -> dict[str, set[str]]:
+    """Which other sources hold the same month of these payers in a table of increments: source -> payers."""
+    others = {slice_of(each).source for each in data_files(lake.table(raw_table))} - {slice_.source}
+    if not others or not payers:
+        return {}
+    with connect(lake, ["raw.control_totals"]) as connection:
+        rows = connection.execute(
+            "select source, payer_account_id from raw.control_totals "
+            f"where billing_period = date '{slice_.billing_period.isoformat()}' and raw_table = ? "
+            "group by all having sum(line_items) > 0",
+            [raw_table],
+        ).fetchall()
+    found: dict[str, set[str]] = {}
+    for source, payer in rows:
+        if source in others and payer in payers:
             found.setdefault(source, set()).add(payer)
     return found
 

@@ -1,10 +1,11 @@
-"""The raw tables' schemas: the CUR 2.0 shape for AWS bills, and the ledgers that prove every load."""
+"""The raw tables' schemas: those that bills fill, and the ledgers that prove every load."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from cost_lakehouse.formats.aws_cur_schema import MONEY, SLICE_FIELDS, aws_cur_schema
+from cost_lakehouse.formats.raw_schema import MONEY, SLICE_FIELDS
+from cost_lakehouse.formats.table_format import FORMATS
 
 EXACT = pa.decimal128(38, 25)  # control totals: room for digits that the lake rounds away
 RAW_TABLE = pa.field("raw_table", pa.string())  # which table a load's rows are in; null in old lakes: raw.aws_cur
@@ -65,12 +66,12 @@ FILES = pa.schema(
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
     return {
-        "raw.aws_cur": aws_cur_schema(),
+        **{name: each.schema for name, each in FORMATS.items()},
         "raw.receipts": RECEIPTS,
         "raw.control_totals": CONTROL_TOTALS,
         "raw.files": FILES,
     }
 
 
-INCREMENT_TABLES = ("raw.oci_cost", "raw.oci_usage", "raw.focus")
+INCREMENT_TABLES = tuple(name for name, each in FORMATS.items() if each.period)
 """The raw tables whose slices are fed by many loads, each of which may touch several months."""

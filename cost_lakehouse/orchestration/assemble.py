@@ -12,7 +12,8 @@ from cost_lakehouse.orchestration.alert_sensor import alert_sensor
 from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
 from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
 from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
+from cost_lakehouse.orchestration.increment_assets import ProgressFactory
+from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, line_item_assets
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule

@@ -27,7 +27,7 @@ from cost_lakehouse.summaries.dbt_target import parse_way, variables
 PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
 # What decides the manifest; seeds' and docs' contents do not.
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
-_RAW_TABLE_OF_KIND = {"aws_cur": "aws_cur", "oci_cost_reports": "oci_cost"}
+_RAW_TABLES_OF_KIND = {"aws_cur": ("aws_cur",), "oci_cost_reports": ("oci_cost", "oci_usage", "focus")}
 
 
 def project_folder() -> Path:
@@ -132,7 +132,8 @@ class LakehouseTranslator(DagsterDbtTranslator):
         self._engine = settings.lake.engine
         self._line_items: dict[str, list[dg.AssetKey]] = {}
         for source in settings.sources:
-            self._line_items.setdefault(_RAW_TABLE_OF_KIND[source.kind], []).append(line_items_key(source.name))
+            for table in _RAW_TABLES_OF_KIND[source.kind]:
+                self._line_items.setdefault(table, []).append(line_items_key(source.name))
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The spec of one model; the partitions and what it reads are ours, the descriptions dbt's."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from cost_lakehouse.sources.delivery import Delivery, Finding
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
 
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=12)
@@ -29,11 +29,15 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """One finding and how it stands. ``reason`` is for people; empty where nothing is to be said."""
+    """One finding and how it stands. ``reason`` is for people; empty where nothing is to be said.
+
+    ``may_pass`` says of what was refused that it could not be read, which another try may find otherwise.
+    """
 
     finding: Finding
     standing: Standing
     reason: str = ""
+    may_pass: bool = False
 
     @property
     def source(self) -> str:
@@ -46,14 +50,19 @@ class Judged:
         return month_text(self.finding.billing_period) if self.finding.billing_period else ""
 
     @property
-    def delivery(self) -> Delivery | None:
+    def delivery(self) -> Delivery | Increment | None:
         """The delivery that was found, if one is complete."""
         return self.finding.delivery
 
     @property
+    def subject(self) -> str:
+        """What the finding is about beside its source: a month, or a kind of report whose months are not known yet."""
+        return self.delivery.report_name if isinstance(self.delivery, Increment) else self.month
+
+    @property
     def label(self) -> str:
         """Source and month for people."""
-        return f"{self.source} {self.month}".strip()
+        return f"{self.source} {self.subject}".strip()
 
 
 @dataclass(frozen=True)
@@ -94,9 +103,25 @@ def delivery_key(source: str, month: str, delivery_id: str, fingerprint: str) ->
     return f"{source}|{month}|{delivery_id}|{fingerprint[:12]}"
 
 
-def delivery_key_of(delivery: Delivery) -> str:
+def delivery_key_of(delivery: Delivery | Increment) -> str:
     """The key of a delivery that was found."""
-    return delivery_key(delivery.source, month_text(delivery.billing_period), delivery.delivery_id, delivery.fingerprint)
+    return delivery_key(delivery.source, subject_of(delivery), delivery.delivery_id, delivery.fingerprint)
+
+
+def subject_of(delivery: Delivery | Increment) -> str:
+    """A delivery's month as ``YYYY-MM``, or an increment's kind of report."""
+    return delivery.report_name if isinstance(delivery, Increment) else month_text(delivery.billing_period)
+
+
+def increment_range(increment: Increment, today: date, first: date) -> tuple[date, date]:
+    """The months that an increment's rows may belong to: that of its oldest file and the one before, up to this month.
+
+    For people only, in the run's list of partitions: where rows belong, their usage says.
+    """
+    last = today.replace(day=1)
+    written = min(each.last_modified for each in increment.objects).date().replace(day=1)
+    before = (written - timedelta(days=1)).replace(day=1)
+    return min(max(before, first), last), last
 
 
 def attempt_for(ends: Sequence[datetime | None], now: datetime) -> Attempt:
@@ -161,6 +186,8 @@ def seen_text(judged: Sequence[Judged]) -> str:
         by_source[each.source].append(each)
     lines = []
     for source, found in by_source.items():
-        parts = [f"{each.month or 'nothing'} {each.standing}" + (f" ({each.reason})" if each.reason else "") for each in found]
+        parts = [
+            f"{each.subject or 'nothing'} {each.standing}" + (f" ({each.reason})" if each.reason else "") for each in found
+        ]
         lines.append(f"{source}: {'; '.join(parts)}")
     return "\n".join(lines)

@@ -15,10 +15,10 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assemble import build_definitions
 from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, changes_of
 from cost_lakehouse.orchestration.decisions import delivery_key_of, month_range, partition_key
+from cost_lakehouse.orchestration.increment_assets import ProgressFactory
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.line_item_assets import ProgressFactory
 from cost_lakehouse.orchestration.maintenance import MAINTENANCE_OP, maintenance_job
-from cost_lakehouse.orchestration.new_deliveries import load_tags
+from cost_lakehouse.orchestration.new_deliveries import increment_config, load_tags
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.past_runs import ends_of_runs
 from cost_lakehouse.orchestration.tags import (
@@ -33,7 +33,7 @@ from cost_lakehouse.orchestration.tags import (
     line_items_op,
 )
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.delivery import Delivery, Increment
 
 # The terminal belongs to the command; everything is kept in the run's event log.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -42,11 +42,11 @@ _TRIGGER = "command"
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How one run ended. ``facts`` are the materialization's metadata as plain values; empty where the run failed."""
+    """How one run ended. ``facts`` are a month's (``YYYY-MM``) metadata as plain values, each month that it materialized."""
 
     ok: bool
     run_id: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, Mapping[str, Any]]
     problem: str = ""
     fix: str = ""
 
@@ -75,21 +75,25 @@ class InProcess:
         # The command does not wait before it tries again: whoever calls it sees the failure and decides.
         self._definitions = build_definitions(settings, load_retries=None, progress=progress)
 
-    def load(self, delivery: Delivery, force: bool) -> RunOutcome:
-        """Load one delivery."""
-        if not self._months.has_partition_key(partition_key(delivery.billing_period)):
+    def load(self, delivery: Delivery | Increment, force: bool, refused: bool = False) -> RunOutcome:
+        """Load one delivery, or what is new (or, with ``refused``, was refused before) of one kind of report."""
+        partition = partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None
+        if partition is not None and not self._months.has_partition_key(partition):
             return RunOutcome(False, "", {}, "This month has not begun.", "Check this machine's clock, or wait for the month.")
         attempt = len(ends_of_runs(self._instance, DELIVERY_TAG, delivery_key_of(delivery))) + 1
         op = line_items_op(delivery.source)
         result = self._execute(
             LOAD_JOB,
-            config={"ops": {op: {"config": {"force": force}}}},
-            tags=load_tags(delivery, attempt, _TRIGGER),
-            partition=partition_key(delivery.billing_period),
+            config={"ops": {op: {"config": increment_config(delivery, refused, force)}}},
+            tags=load_tags(delivery, attempt, _TRIGGER, self._months),
+            partition=partition,
             selection=[line_items_key(delivery.source)],
         )
-        materialized = [each for each in result.all_events if each.is_step_materialization]
-        facts = {name: each.value for name, each in materialized[-1].materialization.metadata.items()} if materialized else {}
+        facts = {
+            str(each.partition)[:7]: {name: fact.value for name, fact in each.materialization.metadata.items()}
+            for each in result.all_events
+            if each.is_step_materialization
+        }
         problem, fix = _why(result)
         return RunOutcome(result.success, result.run_id, facts, problem, fix)
 

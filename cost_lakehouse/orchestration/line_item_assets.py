@@ -3,33 +3,38 @@
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 import dagster as dg
 
-from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
 from cost_lakehouse.ingest import LoadResult, Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.decisions import month_text
+from cost_lakehouse.orchestration.increment_assets import CHECK, ProgressFactory, increment_asset
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.load_metadata import cost_metadata, files_table, plain, services_chart, services_table
+from cost_lakehouse.orchestration.load_failures import NothingDelivered, load_failure
+from cost_lakehouse.orchestration.load_metadata import (
+    cost_metadata,
+    files_table,
+    proof_metadata,
+    services_chart,
+    services_table,
+)
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 
-CHECK = "delivered_equals_stored"
-RAW_TABLES = {"aws_cur": "raw.aws_cur", "oci_cost_reports": "raw.oci_cost"}
-PROVIDERS = {"aws_cur": "aws", "oci_cost_reports": "oci"}
+RAW_TABLES = {"aws_cur": "raw.aws_cur"}
+PROVIDERS = {"aws_cur": "aws"}
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-
-ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
 
 
 class LoadConfig(dg.Config):
@@ -76,7 +81,12 @@ def line_item_assets(
     progress: ProgressFactory = LogProgress,
 ) -> list[dg.AssetsDefinition]:
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
-    return [line_item_asset(settings, source, months, retry_policy, progress) for source in settings.sources]
+    return [
+        increment_asset(settings, source, months, retry_policy, progress)
+        if source.kind == "oci_cost_reports"
+        else line_item_asset(settings, source, months, retry_policy, progress)
+        for source in settings.sources
+    ]
 
 
 def line_item_asset(
@@ -121,7 +131,7 @@ def line_item_asset(
             delivery, result = _load(settings, source, month, config.force, progress(context))
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
-            raise _failure(error, source, month) from error
+            raise load_failure(error, source.name, month_text(month)) from error
         yield _materialization(settings, source, delivery, result)
 
     return line_items
@@ -149,37 +159,13 @@ def _newest_delivery(settings: Settings, source: SourceSettings, month: date) ->
     """
     findings = [each for each in discover(settings, source, month) if each.billing_period in (month, None)]
     for finding in findings:
-        if finding.delivery is not None and finding.state is FindingState.AVAILABLE:
+        if isinstance(finding.delivery, Delivery) and finding.state is FindingState.AVAILABLE:
             return finding.delivery
     reason = findings[0].reason if findings else "no manifest yet"
     raise NothingDelivered(
         f"Nothing to load for {source.name} {month_text(month)} at {source.place}: {reason}.",
         "Nothing was changed. Wait for the provider's delivery, or check the location with `cost-lakehouse doctor`.",
     )
-
-
-class NothingDelivered(CostLakehouseError):
-    """A month was asked for that has no complete delivery; a run that says so must not look like a load."""
-
-
-def _failure(error: CostLakehouseError, source: SourceSettings, month: date) -> dg.Failure:
-    """The error as Dagster shows it. Only what may pass by itself (a network, a file still arriving) is retried."""
-    lasting = isinstance(error, DeliveryRefused | NothingDelivered)
-    metadata: dict[str, dg.MetadataValue] = {
-        "source": dg.MetadataValue.text(source.name),
-        "month": dg.MetadataValue.text(month_text(month)),
-        "problem": dg.MetadataValue.text(error.problem),
-        "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
-        "error_kind": dg.MetadataValue.text(type(error).__name__),
-    }
-    if isinstance(error, DeliveryRefused) and error.rejected:
-        lines = ["| file | record | column | value | reason |", "|---|---:|---|---|---|"]
-        lines += [
-            f"| {each.file} | {each.record} | {each.column} | `{each.value}` | {each.reason} |" for each in error.rejected
-        ]
-        metadata["rejected_values"] = dg.MetadataValue.md("\n".join(lines))
-        metadata["rejected"] = dg.MetadataValue.int(error.rejected_count)
-    return dg.Failure(description=str(error), metadata=metadata, allow_retries=not lasting)
 
 
 def _materialization(
@@ -206,7 +192,7 @@ def _materialization(
         **cost_metadata({currency: each.stored for currency, each in proven.items()}),
     }
     if receipt.delivery_id == delivery.delivery_id:
-        metadata["files"] = files_table(delivery)
+        metadata["files"] = files_table(delivery.objects)
     if result.top_services:
         metadata["top_services"] = services_table(result.top_services)
         metadata["top_services_chart"] = services_chart(result.top_services)
@@ -218,15 +204,9 @@ def _materialization(
 
 
 def _check_result(proven: Mapping[str, CurrencyTotal]) -> dg.AssetCheckResult:
-    """The proof that the receipt holds, for the eye: unblended cost, expected (delivered less rounding) and actual (stored).
+    """The proof that the receipt holds, of the unblended cost.
 
     The load itself compares every metric of every group before it commits; a load that does not add up never comes here.
     """
-    metadata: dict[str, dg.MetadataValue] = {}
-    for currency, total in sorted(proven.items()):
-        name = currency or "no currency"
-        metadata[f"expected {name}"] = dg.MetadataValue.text(plain(total.delivered - total.rounding))
-        metadata[f"actual {name}"] = dg.MetadataValue.text(plain(total.stored))
-        metadata[f"rounding {name}"] = dg.MetadataValue.text(plain(total.rounding))
-    holds = all(total.delivered == total.stored + total.rounding for total in proven.values())
+    metadata, holds = proof_metadata(proven)
     return dg.AssetCheckResult(check_name=CHECK, passed=holds, metadata=metadata)

@@ -9,7 +9,8 @@ from html import escape
 
 import dagster as dg
 
-from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.lake.slice_totals import CurrencyTotal
+from cost_lakehouse.sources.delivery import StoredObject
 
 FILES_SHOWN = 25
 SERVICES_SHOWN = 10
@@ -39,12 +40,23 @@ def cost_metadata(totals: Mapping[str, Decimal]) -> dict[str, dg.MetadataValue]:
     return {"cost": dg.MetadataValue.text(amounts(totals)), **plotted}
 
 
-def files_table(delivery: Delivery) -> dg.MarkdownMetadataValue:
-    """The delivery's files as a Markdown table, the first ones where there are many."""
+def proof_metadata(proven: Mapping[str, CurrencyTotal]) -> tuple[dict[str, dg.MetadataValue], bool]:
+    """The proof for the eye, a currency each: expected (delivered less rounding) and actual (stored); and whether it holds."""
+    metadata: dict[str, dg.MetadataValue] = {}
+    for currency, total in sorted(proven.items()):
+        name = currency or "no currency"
+        metadata[f"expected {name}"] = dg.MetadataValue.text(plain(total.delivered - total.rounding))
+        metadata[f"actual {name}"] = dg.MetadataValue.text(plain(total.stored))
+        metadata[f"rounding {name}"] = dg.MetadataValue.text(plain(total.rounding))
+    return metadata, all(total.delivered == total.stored + total.rounding for total in proven.values())
+
+
+def files_table(objects: Sequence[StoredObject]) -> dg.MarkdownMetadataValue:
+    """A delivery's files as a Markdown table, the first ones where there are many."""
     lines = ["| file | bytes | last modified |", "|---|---:|---|"]
-    for each in delivery.objects[:FILES_SHOWN]:
+    for each in objects[:FILES_SHOWN]:
         lines.append(f"| {_cell(each.name)} | {each.size} | {each.last_modified:%Y-%m-%d %H:%M} UTC |")
-    left = len(delivery.objects) - FILES_SHOWN
+    left = len(objects) - FILES_SHOWN
     if left > 0:
         lines.append(f"| … and {left} more | | |")
     return dg.MetadataValue.md("\n".join(lines))
@@ -52,7 +64,7 @@ def files_table(delivery: Delivery) -> dg.MarkdownMetadataValue:
 
 def services_table(services: Sequence[tuple[str, str, Decimal]]) -> dg.MarkdownMetadataValue:
     """The most expensive services as a Markdown table of (service, cost, currency)."""
-    lines = ["| service | unblended cost | currency |", "|---|---:|---|"]
+    lines = ["| service | cost | currency |", "|---|---:|---|"]
     lines += [
         f"| {_cell(name or '(none)')} | {plain(cost)} | {currency} |" for name, currency, cost in services[:SERVICES_SHOWN]
     ]
@@ -62,7 +74,7 @@ def services_table(services: Sequence[tuple[str, str, Decimal]]) -> dg.MarkdownM
 def services_chart(services: Sequence[tuple[str, str, Decimal]]) -> dg.MarkdownMetadataValue:
     """The most expensive services as bars: a picture inside the Markdown, so that it needs no server and no file."""
     picture = base64.b64encode(bar_chart(services[:SERVICES_SHOWN]).encode()).decode()
-    return dg.MetadataValue.md(f"![unblended cost by service](data:image/svg+xml;base64,{picture})")
+    return dg.MetadataValue.md(f"![cost by service](data:image/svg+xml;base64,{picture})")
 
 
 def bar_chart(services: Sequence[tuple[str, str, Decimal]]) -> str:

@@ -16,6 +16,7 @@ from cost_lakehouse.orchestration.decisions import (
     Standing,
     attempt_for,
     delivery_key_of,
+    increment_range,
     month_text,
     next_offset,
     partition_key,
@@ -29,12 +30,16 @@ from cost_lakehouse.orchestration.tags import (
     DELIVERY_TAG,
     LOAD_JOB,
     MONTH_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    REPORT_TAG,
     SOURCE_TAG,
     TRIGGER_TAG,
     line_items_key,
+    line_items_op,
 )
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.delivery import Delivery, Increment
 
 
 @dataclass
@@ -102,36 +107,52 @@ def requests_for(
         if delivery is None or each.standing not in (Standing.NEW, Standing.REFUSED):
             continue
         key = delivery_key_of(delivery)
-        if each.standing is Standing.REFUSED and not could_not_be_read(instance, key):
+        if each.standing is Standing.REFUSED and not (each.may_pass or could_not_be_read(instance, key)):
             continue
-        if not months.has_partition_key(partition_key(delivery.billing_period)):
+        if isinstance(delivery, Delivery) and not months.has_partition_key(partition_key(delivery.billing_period)):
             lines.append(f"{each.label}: this month has not begun")
             continue
         attempt = attempt_for(ends_of_runs(instance, DELIVERY_TAG, key), datetime.now(UTC))
         if attempt.wait:
             lines.append(f"{each.label}: {attempt.wait}")
             continue
-        requests.append(request_for(delivery, attempt.number, trigger))
+        requests.append(request_for(delivery, attempt.number, trigger, months, each.standing is Standing.REFUSED))
     return requests
 
 
-def request_for(delivery: Delivery, attempt: int, trigger: str) -> dg.RunRequest:
+def request_for(
+    delivery: Delivery | Increment, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition, refused: bool = False
+) -> dg.RunRequest:
     """The request to load one delivery: its run key lets Dagster start each attempt once only."""
+    whole = isinstance(delivery, Delivery)
     return dg.RunRequest(
         run_key=f"{delivery_key_of(delivery)}|{attempt}",
         job_name=LOAD_JOB,
-        partition_key=partition_key(delivery.billing_period),
+        partition_key=partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None,
         asset_selection=[line_items_key(delivery.source)],
-        tags=load_tags(delivery, attempt, trigger),
+        tags=load_tags(delivery, attempt, trigger, months),
+        run_config={} if whole else {"ops": {line_items_op(delivery.source): {"config": increment_config(delivery, refused)}}},
     )
 
 
-def load_tags(delivery: Delivery, attempt: int, trigger: str) -> dict[str, str]:
-    """The tags of a run that loads one delivery."""
-    return {
+def increment_config(delivery: Delivery | Increment, refused: bool, force: bool = False) -> dict[str, object]:
+    """What a run is told that loads one kind of report: of it what is new, or what was refused before."""
+    if isinstance(delivery, Delivery):
+        return {"force": force}
+    return {"force": force, "table": delivery.table, "refused": refused}
+
+
+def load_tags(
+    delivery: Delivery | Increment, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition
+) -> dict[str, str]:
+    """The tags of a run that loads one delivery. An increment's months are a guess: only its rows say them."""
+    tags = {
         SOURCE_TAG: delivery.source,
-        MONTH_TAG: month_text(delivery.billing_period),
         DELIVERY_TAG: delivery_key_of(delivery),
         ATTEMPT_TAG: str(attempt),
         TRIGGER_TAG: trigger,
     }
+    if isinstance(delivery, Delivery):
+        return tags | {MONTH_TAG: month_text(delivery.billing_period)}
+    first, last = increment_range(delivery, datetime.now(UTC).date(), months.start.date())
+    return tags | {REPORT_TAG: delivery.report_name, RANGE_START_TAG: partition_key(first), RANGE_END_TAG: partition_key(last)}

@@ -8,6 +8,7 @@ import dagster as dg
 
 SOURCE_TAG = "cost_lakehouse/source"
 MONTH_TAG = "cost_lakehouse/month"
+REPORT_TAG = "cost_lakehouse/report"  # of a source of increments: the kind of report
 DELIVERY_TAG = "cost_lakehouse/delivery"  # decisions.delivery_key: source, month, delivery id, fingerprint
 STALE_TAG = "cost_lakehouse/stale"  # decisions.stale_digest
 ATTEMPT_TAG = "cost_lakehouse/attempt"

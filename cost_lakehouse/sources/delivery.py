@@ -118,12 +118,12 @@ class FindingState(StrEnum):
 class Finding:
     """The newest delivery of one (source, billing period), or why there is none.
 
-    ``billing_period`` is None where the whole source is meant (nothing delivered yet).
+    ``billing_period`` is None where the whole source is meant (nothing delivered yet), or an increment of unknown months.
     An AVAILABLE finding may carry a ``reason`` too: a newer delivery that is not complete yet.
     """
 
     source: str
     billing_period: date | None
     state: FindingState
-    delivery: Delivery | None = None
+    delivery: Delivery | Increment | None = None
     reason: str = ""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
 
@@ -57,6 +59,18 @@ def sort_objects(listed: Sequence[StoredObject], loaded: Mapping[str, str], refu
             parts[0].append(each)
     new, bad, held = (tuple(part) for part in parts)
     return Sorted(new, bad, held)
+
+
+def reports_root(location: Path) -> Path:
+    """The folder that stands for the bucket: ``FOCUS Reports`` lies beside ``reports``, so that one's parent.
+
+    Raises SourceError where there is no such folder.
+    """
+    if not location.is_dir():
+        raise SourceError(
+            f"There is no folder {location}.", "Correct the source's location, or let the mirror copy the reports there first."
+        )
+    return location.parent if location.name == _REPORTS else location
 
 
 def _folders(prefix: str) -> list[tuple[str, str]]:

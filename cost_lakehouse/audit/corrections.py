@@ -1,0 +1,74 @@
+"""What corrections in a bill of increments come to: added to the rows they refer to, or in place of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import duckdb
+
+from cost_lakehouse.audit.receipts import plain
+
+_CORRECTIONS = """
+with line_items as (
+    select
+        line_item_tenant_id as tenant,
+        line_item_reference_no as reference,
+        line_item_backreference_no as refers_to,
+        lower(line_item_is_correction) = 'true' as is_correction,
+        coalesce(cost_currency_code, '') as currency,
+        coalesce(cost_my_cost, 0) as cost,
+        delivery_id
+    from read_parquet({files}, union_by_name = true)
+),
+corrections as (
+    select * from line_items where is_correction and delivery_id = $delivery_id
+),
+corrected as (
+    select * from line_items
+    where reference is distinct from refers_to and exists (
+        select 1 from corrections
+        where corrections.tenant = line_items.tenant and corrections.refers_to = line_items.reference
+    )
+)
+select 'corrections', currency, count(*), sum(cost) from corrections group by currency
+union all
+select 'corrected', currency, count(*), sum(cost) from corrected group by currency
+order by 1, 2
+"""
+
+
+def corrections_of(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], delivery_id: str, replaces: bool
+) -> Mapping[str, object]:
+    """What a load's corrections in one month say. ``files`` are the month's, as they are with the load; none: nothing to say.
+
+    ``replace_minus_add`` is what the month's cost changes by where a correction takes the place of the row it refers to.
+    """
+    listed = "[" + ", ".join("'" + each.removeprefix("file://").replace("'", "''") + "'" for each in files) + "]"
+    rows = connection.execute(_CORRECTIONS.format(files=listed), {"delivery_id": delivery_id}).fetchall()
+    counts = {"corrections": 0, "corrected": 0}
+    costs: dict[str, dict[str, Decimal]] = {"corrections": {}, "corrected": {}}
+    for part, currency, count, cost in rows:
+        counts[part] += count
+        costs[part][currency] = cost
+    if not counts["corrections"]:
+        return {}
+    return {
+        "counted_as": "replace" if replaces else "add",
+        "corrections": counts["corrections"],
+        "corrections_cost": _texts(costs["corrections"]),
+        "corrected_rows": counts["corrected"],
+        "corrected_cost": _texts(costs["corrected"]),
+        "replace_minus_add": _texts({currency: -cost for currency, cost in costs["corrected"].items()}),
+    }
+
+
+def as_json(facts: Mapping[str, object]) -> str:
+    """Facts for the receipt; empty where there are none."""
+    return json.dumps(facts, sort_keys=True) if facts else ""
+
+
+def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {currency: plain(amount) for currency, amount in sorted(amounts.items())}

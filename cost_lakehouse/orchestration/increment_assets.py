@@ -1,0 +1,242 @@
+"""One asset a source of increments: a run loads the files that are new, whatever months their rows belong to."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+
+import dagster as dg
+
+from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
+from cost_lakehouse.formats.table_format import FORMATS
+from cost_lakehouse.ingest import Outcome
+from cost_lakehouse.ingest_increment import IncrementResult, load_increment
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_load
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.decisions import Judged, Standing, months_between, partition_key
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.load_failures import NothingDelivered, load_failure
+from cost_lakehouse.orchestration.load_metadata import (
+    cost_metadata,
+    files_table,
+    proof_metadata,
+    services_chart,
+    services_table,
+)
+from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
+from cost_lakehouse.progress import Progress
+from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.delivery import Increment
+from cost_lakehouse.sources.discovery import open_store
+
+CHECK = "delivered_equals_stored"
+DATA_VERSION_TAG = "dagster/data_version"
+STARTS = 3
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
+
+
+class IncrementConfig(dg.Config):
+    """How one load is run."""
+
+    force: bool = False  # load every file again that is there
+    table: str = ""  # only the reports of this raw table, such as raw.oci_cost; empty: all of them
+    refused: bool = True  # try files again that were refused before
+
+
+def increment_asset(
+    settings: Settings,
+    source: SourceSettings,
+    months: dg.MonthlyPartitionsDefinition,
+    retry_policy: dg.RetryPolicy | None,
+    progress: ProgressFactory,
+    upstream: dg.AssetKey | None = None,
+) -> dg.AssetsDefinition:
+    """The asset of one source; ``upstream`` is the mirror that it reads from, if one is configured."""
+    key = line_items_key(source.name)
+    spec = dg.AssetSpec(
+        key,
+        partitions_def=months,
+        deps=[upstream] if upstream else [],
+        group_name=LINE_ITEMS,
+        kinds={"oci", "iceberg"},
+        owners=["team:finops"],
+        description=(
+            f"Every line of Oracle's cost reports (`raw.oci_cost`), usage reports (`raw.oci_usage`) and FOCUS reports "
+            f"(`raw.focus`) that arrive at `{source.place}`, at full fidelity, with source `{source.name}`. One partition is "
+            "one billing month, by the start of usage. A run loads every file that is new, whichever months it was started "
+            "for: the months of a file's rows are known once it is read."
+        ),
+        tags={"source": source.name, "kind": source.kind},
+        metadata={"table": "raw.oci_cost", "location": source.place},
+    )
+
+    @dg.multi_asset(
+        name=line_items_op(source.name),
+        specs=[spec],
+        op_tags={"source": source.name},
+        pool=line_items_op(source.name),
+        retry_policy=retry_policy,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        # What is materialized are the months that were touched, not those that were asked for.
+        can_subset=True,
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key,
+                blocking=True,
+                description="Every amount of the files is in the lake, exactly: delivered = stored + rounding.",
+            )
+        ],
+    )
+    def line_items(context: dg.AssetExecutionContext, config: IncrementConfig) -> Iterator[Event]:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        asked = context.partition_key_range
+        window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
+        failures: list[CostLakehouseError] = []
+        touched: set[date] = set()
+        for table in [config.table] if config.table else list(_tables()):
+            try:
+                for increment, result in _loads(settings, source, table, _wanted(config), progress(context)):
+                    touched |= {each.billing_period for each in result.receipts}
+                    yield from _events(settings, months, key, increment, result)
+            except CostLakehouseError as error:
+                context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
+                failures.append(error)
+        if failures:
+            raise load_failure(failures[0], source.name, _subject(window)) from failures[0]
+        if not touched:
+            context.log.info("No file is new; the lake holds everything that is there.")
+            yield from _unchanged(settings, source, key, window)
+
+    return line_items
+
+
+def _tables() -> Iterator[str]:
+    return (table for table, each in FORMATS.items() if each.period)
+
+
+def _subject(window: list[date]) -> str:
+    return " to ".join(dict.fromkeys(f"{month:%Y-%m}" for month in (window[0], window[-1])))
+
+
+def _wanted(config: IncrementConfig) -> list[Standing]:
+    """What to load, in this order and apart from each other: a refused file never holds back the new ones."""
+    again = [Standing.CURRENT] if config.force else []
+    return [Standing.NEW, *([Standing.REFUSED] if config.refused else []), *again]
+
+
+def _loads(
+    settings: Settings, source: SourceSettings, table: str, wanted: list[Standing], progress: Progress
+) -> Iterator[tuple[Increment, IncrementResult]]:
+    """Load what is wanted of one kind of report, anew where files change meanwhile."""
+    lake = Lake(settings)
+    store = open_store(settings, source)
+    for standing in wanted:
+        for start in range(1, STARTS + 1):
+            try:
+                for increment in _offers(survey(settings, source, holdings(lake)), table, standing):
+                    again, replaces = standing is Standing.CURRENT, source.voids_corrected
+                    result = load_increment(lake, store, increment, force=again, replaces=replaces, progress=progress)
+                    if result.outcome is Outcome.LOADED:
+                        yield increment, result
+                break
+            except DeliveryChanged:
+                if start == STARTS:
+                    raise
+
+
+def _offers(judged: list[Judged], table: str, standing: Standing) -> list[Increment]:
+    found = [each.delivery for each in judged if each.standing is standing]
+    return [each for each in found if isinstance(each, Increment) and each.table == table]
+
+
+def _events(
+    settings: Settings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey, increment: Increment, result: IncrementResult
+) -> Iterator[Event]:
+    """A materialization of each month that a load touched, and the proof."""
+    lake = Lake(settings)
+    proven: dict[str, CurrencyTotal] = {}
+    for receipt in result.receipts:
+        slice_ = Slice(receipt.source, receipt.billing_period)
+        added = totals_by_load(lake, FORMATS[increment.table].cost, increment.table, slice_)[slice_, receipt.load_id]
+        for currency, total in added.items():
+            proven[currency] = proven[currency].plus(total) if currency in proven else total
+        if months.has_partition_key(partition_key(receipt.billing_period)):
+            yield _materialization(settings, key, increment, result, receipt, added)
+    metadata, holds = proof_metadata(proven)
+    yield dg.AssetCheckEvaluation(asset_key=key, check_name=CHECK, passed=holds, metadata=metadata)
+
+
+def _materialization(
+    settings: Settings,
+    key: dg.AssetKey,
+    increment: Increment,
+    result: IncrementResult,
+    receipt: Receipt,
+    added: Mapping[str, CurrencyTotal],
+) -> dg.AssetMaterialization:
+    """What a load added to one month."""
+    costs: dict[str, Decimal] = {currency: each.stored for currency, each in added.items()} if _is_money(increment) else {}
+    services = result.top_services.get(receipt.billing_period, ())
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(receipt.rows),
+        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{increment.table.replace('.', '/')}"),
+        "outcome": dg.MetadataValue.text(result.outcome.value),
+        "unchanged": dg.MetadataValue.bool(False),
+        "bytes": dg.MetadataValue.int(receipt.bytes),
+        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+        "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
+        "report": dg.MetadataValue.text(increment.report_name),
+        "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
+        "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),
+        "loaded_at": dg.MetadataValue.text(utc_iso(receipt.loaded_at)),
+        "receipt": dg.MetadataValue.text(receipt.load_id),
+        "receipt_digest": dg.MetadataValue.text(receipt.digest),
+        "file_count": dg.MetadataValue.int(receipt.files),
+        "files": files_table(increment.objects),
+        **cost_metadata(costs),
+    }
+    if receipt.corrections:
+        metadata["corrections"] = dg.MetadataValue.text(receipt.corrections)
+    if services and _is_money(increment):
+        metadata["top_services"] = services_table(services)
+        metadata["top_services_chart"] = services_chart(services)
+    return dg.AssetMaterialization(
+        asset_key=key,
+        partition=partition_key(receipt.billing_period),
+        metadata=metadata,
+        tags={DATA_VERSION_TAG: receipt.delivery_id},
+    )
+
+
+def _is_money(increment: Increment) -> bool:
+    return FORMATS[increment.table].cost.endswith("cost")
+
+
+def _unchanged(settings: Settings, source: SourceSettings, key: dg.AssetKey, window: list[date]) -> Iterator[Event]:
+    """The months that were asked for, as the lake holds them.
+
+    Raises Failure where it holds none of them: a run that says so must not look like a load.
+    """
+    held = holdings(Lake(settings)).increments
+    committed = [each for (name, _), own in held.items() if name == source.name for each in own.committed]
+    newest = {each.billing_period: each for each in committed if each.billing_period in window}
+    if not newest:
+        error = NothingDelivered(
+            f"Nothing to load for {source.name} {_subject(window)} at {source.place}: no file is new there.",
+            "Nothing was changed. Wait for Oracle's next report, or check the location with `cost-lakehouse doctor`.",
+        )
+        raise load_failure(error, source.name, _subject(window))
+    for month, receipt in sorted(newest.items()):
+        yield dg.AssetMaterialization(
+            asset_key=key,
+            partition=partition_key(month),
+            metadata={"unchanged": True, "outcome": Outcome.UNCHANGED.value, "delivery_id": receipt.delivery_id},
+            tags={DATA_VERSION_TAG: receipt.delivery_id},
+        )
+    yield dg.AssetCheckEvaluation(asset_key=key, check_name=CHECK, passed=True, metadata={"unchanged": True})
