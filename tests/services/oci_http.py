@@ -119,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in ("/n", "/n/"):
             self._send_json("tenancy-namespace")
         elif match := _BUCKET.fullmatch(path):
-            self._bucket(*match.groups(), principal)
+            namespace, name, objects, key = match.groups()
+            self._bucket((namespace, name), objects is not None, key, principal)
         elif match := _SECRET.fullmatch(path):
             self._secret(match.group(1), principal)
         elif match := _TOPIC.fullmatch(path):
@@ -129,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     # Object Storage
 
-    def _bucket(self, namespace: str, name: str, objects: str | None, key: str | None, principal: Principal) -> None:
+    def _bucket(self, place: tuple[str, str], objects: bool, key: str | None, principal: Principal) -> None:
+        namespace, name = place
         bucket = self._cloud.buckets.get((namespace, name))
         if principal.tenancy != name and (bucket is None or bucket.tenancy != principal.tenancy):
             raise Refused(*NOT_FOUND)
@@ -140,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
                 f"Either the bucket named '{name}' does not exist in the namespace '{namespace}' or you are not authorized to "
                 "access it",
             )
-        if objects is None:
+        if not objects:
             self._send_json({"namespace": namespace, "name": name, "compartmentId": bucket.tenancy})
         elif key is None:
             try:

@@ -35,7 +35,7 @@ def make_machine(principal: Principal, region: str) -> Machine:
     key = shared_private_key()
     name = x509.Name(
         [
-            x509.NameAttribute(NameOID.COMMON_NAME, principal.ocid),
+            x509.NameAttribute(NameOID.COMMON_NAME, "instance"),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"opc-tenant:{principal.tenancy}"),
         ]
     )
