@@ -63,3 +63,7 @@ class DeliveryRefused(CostLakehouseError):
 
 class LakeError(CostLakehouseError):
     """The catalog, the warehouse or the engine cannot be used."""
+
+
+class MirrorFailed(CostLakehouseError):
+    """Not everything of a mirror could be copied; what was copied is whole and stays."""

@@ -1,19 +1,18 @@
-"""A boto3 client for one source: its endpoint, region and credentials (keys, profile, assumed role, or boto3's own search)."""
+"""A boto3 client for one bucket: its endpoint, region and credentials (keys, profile, assumed role, or boto3's own search)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.loaders import Loader, create_loader
-
-from cost_lakehouse.settings import SourceSettings
+from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,10 +25,29 @@ DEFAULT_REGION = "us-east-1"
 ROLE_SESSION_NAME = "cost-lakehouse"
 
 
-def make_s3_client(source: SourceSettings, attempts: int = DEFAULT_ATTEMPTS) -> S3Client:
-    """The client that reads the source's bucket; ``attempts`` counts the first try of a request too.
+class S3Access(Protocol):
+    """How a bucket is reached, as a source and a mirror's destination say it."""
 
-    With ``role_arn`` the role is assumed with the source's own credentials, and again before its session ends. STS is asked at
+    @property
+    def endpoint(self) -> str | None: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def profile(self) -> str | None: ...
+    @property
+    def role_arn(self) -> str | None: ...
+    @property
+    def external_id(self) -> SecretStr | None: ...
+    @property
+    def access_key(self) -> SecretStr | None: ...
+    @property
+    def secret_key(self) -> SecretStr | None: ...
+
+
+def make_s3_client(source: S3Access, attempts: int = DEFAULT_ATTEMPTS, connections: int = MAX_CONNECTIONS) -> S3Client:
+    """The client of the bucket; ``attempts`` counts the first try of a request too.
+
+    With ``role_arn`` the role is assumed with the bucket's own credentials, and again before its session ends. STS is asked at
     AWS, or where AWS_ENDPOINT_URL_STS says. Raises botocore's errors (no such profile, no such region).
     """
     own = boto3.session.Session(
@@ -42,7 +60,7 @@ def make_s3_client(source: SourceSettings, attempts: int = DEFAULT_ATTEMPTS) -> 
     # S3 tells a client the bucket's real region; a client without any region cannot even ask.
     region = own.region_name or DEFAULT_REGION
     session = own if source.role_arn is None else _session_of_role(own, source, source.role_arn, region)
-    return session.client("s3", endpoint_url=source.endpoint, region_name=region, config=_config(source, attempts))
+    return session.client("s3", endpoint_url=source.endpoint, region_name=region, config=_config(source, attempts, connections))
 
 
 @cache
@@ -58,12 +76,12 @@ def _new_session() -> botocore.session.Session:
     return session
 
 
-def _config(source: SourceSettings, attempts: int) -> Config:
+def _config(source: S3Access, attempts: int, connections: int) -> Config:
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=MAX_CONNECTIONS,
+        max_pool_connections=connections,
         # Stores other than AWS rarely serve bucket names as host names.
         s3={"addressing_style": "path"} if source.endpoint else None,
         # Many S3-compatible stores know nothing of AWS's newer checksums; gzip, zip and Parquet carry their own.
@@ -85,7 +103,7 @@ class _AssumedRole(CredentialProvider):
         return DeferredRefreshableCredentials(refresh_using=self._fetch, method=self.METHOD)
 
 
-def _session_of_role(own: boto3.session.Session, source: SourceSettings, role_arn: str, region: str) -> boto3.session.Session:
+def _session_of_role(own: boto3.session.Session, source: S3Access, role_arn: str, region: str) -> boto3.session.Session:
     request = {"RoleArn": role_arn, "RoleSessionName": ROLE_SESSION_NAME}
     if source.external_id is not None:
         request["ExternalId"] = source.external_id.get_secret_value()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3Cause, S3Failure, cause_of, said_by, without_secrets
@@ -87,7 +87,10 @@ _WORDS: dict[S3Cause, tuple[str, str]] = {
 
 
 class S3Errors:
-    """Tells the errors of one bucket. ``secrets`` are cut out of whatever a store or library says."""
+    """Tells the errors of one bucket. ``secrets`` are cut out of whatever a store or library says.
+
+    ``words`` says some causes in words of its own: problem and fix each.
+    """
 
     def __init__(
         self,
@@ -98,7 +101,9 @@ class S3Errors:
         profile: str | None = None,
         role: str | None = None,
         secrets: Iterable[str] = (),
+        words: Mapping[S3Cause, tuple[str, str]] | None = None,
     ) -> None:
+        self._told = {**_WORDS, **(words or {})}
         self._secrets = tuple(each for each in secrets if each)
         self._words = {
             "bucket": bucket,
@@ -111,9 +116,9 @@ class S3Errors:
     def explain(self, error: S3Failure, place: str) -> SourceError:
         """The error as cause and fix; ``place`` is what was asked for, such as ``s3://bucket/key``."""
         cause = cause_of(error)
-        if cause is None or cause not in _WORDS:
+        if cause is None or cause not in self._told:
             problem = f"{place} cannot be read: {said_by(error)}."
             fix = "See the message; `cost-lakehouse doctor` checks the source step by step."
         else:
-            problem, fix = (each.format(**self._words, place=place) for each in _WORDS[cause])
+            problem, fix = (each.format(**self._words, place=place) for each in self._told[cause])
         return SourceError(without_secrets(problem, self._secrets), without_secrets(fix, self._secrets))
