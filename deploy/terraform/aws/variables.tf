@@ -27,7 +27,7 @@ variable "report_prefix" {
 }
 
 variable "report_name" {
-  description = "The report's name."
+  description = "The report's name, unique in the account."
   type        = string
   default     = "hourly-cur"
 }

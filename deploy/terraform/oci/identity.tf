@@ -73,6 +73,10 @@ resource "oci_identity_policy" "reports" {
       condition     = var.instance == null || var.auth == "instance_principal"
       error_message = "An instance made here reads by auth instance_principal."
     }
+    precondition {
+      condition     = var.instance == null || var.make_topic || try(var.instance.sources, null) != null
+      error_message = "sources.yaml publishes to the topic: make one, or give the instance sources of its own."
+    }
   }
 
   depends_on = [oci_identity_dynamic_group.lakehouse]
