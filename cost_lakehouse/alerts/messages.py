@@ -148,7 +148,7 @@ def message_of(items: Sequence[Item]) -> Message:
     return Message(digest, _line(f"{', '.join(counts)}: {'; '.join(each.title for each in (bad or items))}"), tuple(items))
 
 
-def test_message(now: datetime) -> Message:
+def trial_message(now: datetime) -> Message:
     """What ``cost-lakehouse alerts test`` sends."""
     item = Item(
         id=f"test-{now:%Y%m%dT%H%M%SZ}",

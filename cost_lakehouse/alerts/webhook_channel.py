@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -23,6 +26,32 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 5.0  # a server that wants to be left alone for longer gets its message in a later look
 _SAID_MAX = 200
 _WRONG_ADDRESS = {401, 403, 404, 405, 410}
+
+
+class _Discretion(logging.Filter):
+    """The HTTP library logs the path of every request at level DEBUG; a webhook's path is its password."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._here = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Nothing of the thread that posts."""
+        return not getattr(self._here, "is_posting", False)
+
+    @contextmanager
+    def posting(self) -> Iterator[None]:
+        """While this thread posts."""
+        logger = logging.getLogger("urllib3.connectionpool")
+        logger.addFilter(self)  # once, however often
+        self._here.is_posting = True
+        try:
+            yield
+        finally:
+            self._here.is_posting = False
+
+
+_DISCRETION = _Discretion()
 
 
 class WebhookChannel:
@@ -62,14 +91,15 @@ class WebhookChannel:
             raise NotSent(f"Webhook {self.name}: there is no file {given.ca_file}.", "Let `ca_file` name a PEM file.")
         # requests' own errors quote the address: their text is not used, and no cause is kept.
         try:
-            return requests.post(
-                given.url.get_secret_value(),
-                data=body,
-                headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "cost-lakehouse", **headers},
-                timeout=TIMEOUTS,
-                allow_redirects=False,
-                verify=given.ca_file or True,
-            )
+            with _DISCRETION.posting():
+                return requests.post(
+                    given.url.get_secret_value(),
+                    data=body,
+                    headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "cost-lakehouse", **headers},
+                    timeout=TIMEOUTS,
+                    allow_redirects=False,
+                    verify=given.ca_file or True,
+                )
         except SSLError:
             problem, fix = "the server's certificate cannot be trusted", "`ca_file` takes an authority of your own."
         except ConnectTimeout:
