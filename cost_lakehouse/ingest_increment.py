@@ -30,7 +30,7 @@ from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
 from cost_lakehouse.ingest import Outcome, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
-from cost_lakehouse.lake.increments import HeldObject, Increments, held_increments, last_load_property
+from cost_lakehouse.lake.increments import HeldObject, Increments, held_increments, increment_lock, last_load_property
 from cost_lakehouse.lake.ledger import receipts, record_increment, sources_with, take_back
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_files
@@ -74,7 +74,7 @@ def load_increment(
     """
     started = time.monotonic()
     table = increment.table
-    name = f"load-{increment.source}-{increment.report_name}"
+    name = increment_lock(increment.source, increment.report_name)
     with lake.lock(name, f"The load of {increment.source}'s {increment.report_name}", _LOCK_WAIT_SECONDS) as lock:
         known = receipts(lake, raw_table=table)
         held = held_increments(lake, known, increment.source).get((increment.source, table), Increments())

@@ -60,6 +60,11 @@ def last_load_property(source: str) -> str:
     return f"{_LAST_LOAD}.{source}"
 
 
+def increment_lock(source: str, report: str) -> str:
+    """The name of the lock that whoever writes a source's rows of one kind of report holds; ``report`` is the table's own name."""
+    return f"load-{source}-{report}"
+
+
 def held_increments(
     lake: Lake, all_receipts: Sequence[Receipt], source: str | None = None
 ) -> dict[tuple[str, str], Increments]:

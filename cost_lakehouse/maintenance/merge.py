@@ -17,12 +17,14 @@ from pyiceberg.typedef import EMPTY_DICT
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import file_tasks, slice_of
+from cost_lakehouse.lake.increments import increment_lock
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.rewrite import check_same_rows, new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.tables import INCREMENT_TABLES
 from cost_lakehouse.maintenance.facts import SlicePlan
 from cost_lakehouse.maintenance.report import Files
 
@@ -45,7 +47,7 @@ class Batch:
 def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
     """What is merged together, and who has to stay away meanwhile.
 
-    A slice of line items is large, and its load is kept away from it. The publisher removes unfinished files of its own, so
+    A slice of line items is large, and its load is kept away from it; a load of increments from all months of its source. The publisher removes unfinished files of its own, so
     it is kept away from marts. Ledgers are small: should a load come in between, it wins, and they are merged next time.
     """
     if not plans:
@@ -54,6 +56,14 @@ def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
         return [Batch(list(plans))]
     if table_name.startswith("marts."):
         return [Batch(list(plans), "publish", "Publishing summaries")]
+    if table_name in INCREMENT_TABLES:
+        report = table_name.rsplit(".", 1)[-1]
+        sources: dict[str, list[SlicePlan]] = {}
+        for each in plans:
+            sources.setdefault(each.slice_.source, []).append(each)
+        return [
+            Batch(own, increment_lock(source, report), f"The load of {source}'s {report}") for source, own in sources.items()
+        ]
     return [Batch([each], f"load-{each.slice_.source}-{each.slice_.month}", f"The load of {each.slice_}") for each in plans]
 
 

@@ -181,7 +181,9 @@ def _materialization(
     added: Mapping[str, CurrencyTotal],
 ) -> dg.AssetMaterialization:
     """What a load added to one month."""
-    costs: dict[str, Decimal] = {currency: each.stored for currency, each in added.items()} if _is_money(increment) else {}
+    costs: dict[str, Decimal] = {}
+    if _is_money(increment):  # lines without a currency cost nothing as a rule: then there is nothing to show
+        costs = {currency: each.stored for currency, each in added.items() if currency or each.stored}
     services = result.top_services.get(receipt.billing_period, ())
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(receipt.rows),

@@ -1,0 +1,120 @@
+"""Writes tiny OCI reports into a folder that plays the mirror, and loads them: what tests of increments share."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cost_lakehouse.ingest_increment import IncrementResult, load_increment
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.orchestration.decisions import Judged, Standing
+from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.delivery import Increment
+from cost_lakehouse.sources.discovery import open_store
+from tests.builders import csv_bytes
+
+COST = {
+    "lineItem/referenceNo": "V2.1",
+    "lineItem/tenantId": "ocid1.tenancy.oc1..acme",
+    "lineItem/intervalUsageStart": "2026-10-05T10:00Z",
+    "lineItem/intervalUsageEnd": "2026-10-05T11:00:00Z",
+    "product/service": "COMPUTE",
+    "product/compartmentId": "ocid1.compartment.oc1..shop",
+    "product/compartmentName": "shop",
+    "product/region": "eu-frankfurt-1",
+    "product/availabilityDomain": "AD-1",
+    "product/resourceId": "ocid1.instance.oc1..web",
+    "usage/billedQuantity": "1",
+    "usage/billedQuantityOverage": "",
+    "cost/subscriptionId": "7000",
+    "cost/productSku": "B92911",
+    "product/Description": "Compute - E4 - OCPU",
+    "cost/unitPrice": "0.025",
+    "cost/unitPriceOverage": "",
+    "cost/myCost": "0.025",
+    "cost/myCostOverage": "",
+    "cost/currencyCode": "USD",
+    "cost/billingUnitReadable": "ONE HOUR OCPU",
+    "cost/skuUnitDescription": "OCPU Per Hour",
+    "cost/overageFlag": "N",
+    "lineItem/isCorrection": "false",
+    "lineItem/backreferenceNo": "",
+    "tags/Oracle-Tags.CreatedBy": "ada",
+}
+SHORT = {
+    "start": "lineItem/intervalUsageStart",
+    "cost": "cost/myCost",
+    "quantity": "usage/billedQuantity",
+    "currency": "cost/currencyCode",
+    "reference": "lineItem/referenceNo",
+    "back": "lineItem/backreferenceNo",
+    "correction": "lineItem/isCorrection",
+    "tenant": "lineItem/tenantId",
+}
+
+
+def cost_line(**changes: str) -> dict[str, str]:
+    """A row of a cost report; ``cost="1.5"`` and other short names, or any column by ``**{"product/region": "x"}``."""
+    return COST | {SHORT.get(name, name): value for name, value in changes.items()}
+
+
+class Mirror:
+    """A folder of reports, a lakehouse.yaml whose source reads it, and its lake."""
+
+    def __init__(self, folder: Path, *others: str, **source: object) -> None:
+        """``others`` are names of further sources that read ``NAME/reports``; ``source`` are keys of acme-oci."""
+        self.folder = folder
+        entries = [{"name": "acme-oci", "kind": "oci_cost_reports", "location": "acme-oci/reports", **source}]
+        entries += [{"name": name, "kind": "oci_cost_reports", "location": f"{name}/reports"} for name in others]
+        for each in entries:
+            (folder / str(each["name"]) / "reports").mkdir(parents=True, exist_ok=True)
+        (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": {"first_month": "2026-01"}, "sources": entries}))
+        self.settings = load_settings(folder / "lakehouse.yaml")
+        self.lake = Lake(self.settings)
+
+    def write(
+        self,
+        name: str,
+        rows: Sequence[Mapping[str, str]] | bytes,
+        report: str = "reports/cost-csv",
+        source: str = "acme-oci",
+        written: datetime = datetime(2026, 10, 6, 2, 0, tzinfo=UTC),
+    ) -> Path:
+        """Write one object: rows as CSV gzip with their own header, or its bytes."""
+        path = self.folder / source / report / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = rows if isinstance(rows, bytes) else gzip.compress(csv_bytes(rows), mtime=0)
+        path.write_bytes(content)
+        os.utime(path, (written.timestamp(), written.timestamp()))
+        return path
+
+    def judged(self, source: str = "acme-oci") -> list[Judged]:
+        """How what is there stands."""
+        return survey(self.settings, self.settings.source(source), holdings(self.lake))
+
+    def offers(self, standing: Standing, source: str = "acme-oci") -> list[Increment]:
+        """What is there of that standing."""
+        found = [each.delivery for each in self.judged(source) if each.standing is standing]
+        return [each for each in found if isinstance(each, Increment)]
+
+    def load(self, source: str = "acme-oci", standing: Standing = Standing.NEW) -> list[IncrementResult]:
+        """Load what is new, or of another standing (what is current: by force)."""
+        settings = self.settings.source(source)
+        store = open_store(self.settings, settings)
+        force, replaces = standing is Standing.CURRENT, settings.voids_corrected
+        return [
+            load_increment(self.lake, store, each, force=force, replaces=replaces) for each in self.offers(standing, source)
+        ]
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the lake says now."""
+        with connect(self.lake) as connection:
+            return connection.execute(sql).fetchall()
