@@ -28,7 +28,10 @@ REJECTED_KEPT = 1000
 
 @dataclass(frozen=True)
 class FilesToLoad:
-    """Which objects of a source to load, and how. ``billing_period`` is None where each row tells its own month."""
+    """Which objects of a source to load, and how. ``billing_period`` is None where each row tells its own month.
+
+    An object whose name ends in ``.parquet`` is Parquet whatever the others are.
+    """
 
     source: str
     delivery_id: str
@@ -133,7 +136,8 @@ class _Load:
         request = self._request
         for each in request.objects:
             origin = Origin(request.source, request.billing_period, request.delivery_id, each.key)
-            pieces = parquet_pieces if request.file_format is FileFormat.PARQUET else csv_pieces
+            is_parquet = request.file_format is FileFormat.PARQUET or each.key.lower().endswith(".parquet")
+            pieces = parquet_pieces if is_parquet else csv_pieces
             self._result.records[each.key] = 0
             try:
                 with self._open(each) as stream:
