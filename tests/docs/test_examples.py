@@ -31,6 +31,12 @@ ELSEWHERE = {
     "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
     'DOWNLOAD_SCHEDULE="0 6 * * *" uv run dagster dev': "as above; tests of the schedule set the variable",
     "cp .env.example .env": "a file to fill in; tests/deploy does",
+    "cd deploy/terraform/aws": "belongs to the Terraform commands",
+    "cd deploy/terraform/oci": "as above",
+    "cp terraform.tfvars.example terraform.tfvars": "a file to fill in; tests/deploy reads it",
+    "export TF_VAR_external_id=$(openssl rand -hex 16)": "belongs to the Terraform commands",
+    "terraform init": "downloads providers; tests/deploy reads the modules and works their policies out",
+    "terraform apply": "as above, and needs a cloud",
     "git pull": "brings another version",
     "uv run cost-lakehouse policy store": "needs a warehouse on S3; tests/cli runs it",
     "export COST_LAKEHOUSE_CODE_HOST=localhost COST_LAKEHOUSE_CODE_PORT=4000": "belongs to the three commands below it",
@@ -121,6 +127,25 @@ def test_a_configuration_of_the_docs_is_valid(example: Example, tmp_path: Path, 
     assert load_settings(file).sources
 
 
+def test_the_example_configuration_is_valid_with_everything_that_it_offers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    text = (ROOT / "lakehouse.example.yaml").read_text(encoding="utf-8")
+    lake, sources = text.split("sources:\n")
+    # What is commented out is a key, an entry, or stands deeper than the sentences do.
+    offered = re.sub(r"^( *)# (?=[a-z_]+:|- name:|  +\S)", r"\1", sources, flags=re.MULTILINE)
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text(f"{lake}sources:\n{offered}", encoding="utf-8")
+
+    settings = load_settings(file)
+
+    assert len(load_settings(ROOT / "lakehouse.example.yaml").sources) == 1
+    assert [each.name for each in settings.sources] == re.findall(r"- name: (\S+)", text.split("mirrors:")[0])
+    assert [each.name for each in settings.mirrors] == ["acme-oci-mirror"]
+
+
 @pytest.mark.parametrize("example", blocks("json"), ids=str)
 def test_json_of_the_docs_is_json(example: Example) -> None:
     json.loads(example.text)
@@ -135,12 +160,14 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(demo: Told) -> None
             assert any(each.startswith(" ".join(line.split())) for each in printed), line
 
 
-def test_every_message_of_the_troubleshooting_page_is_one_that_the_code_says() -> None:
-    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "at_least"), [("troubleshooting", 15), ("configure-oci", 8)])
+def test_every_message_of_a_troubleshooting_table_is_one_that_the_code_says(name: str, at_least: int) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| message \| cause \| fix \|\n((?:\|.*\n)+)", page, re.MULTILINE)
     said = "\n".join(each.read_text(encoding="utf-8") for each in (ROOT / "cost_lakehouse").rglob("*.py"))
     # A message that is parted over two lines of code is one message.
     said = re.sub(r'"\s*\n\s*f?"', "", said)
-    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
 
-    assert len(messages) > 15
+    assert len(messages) >= at_least
     assert [each for each in messages if each not in said] == []
