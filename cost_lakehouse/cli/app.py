@@ -21,6 +21,9 @@ app = typer.Typer(
 policy_app = typer.Typer(help="Print the rights a process needs, and no more, for AWS's IAM.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
 
+alerts_app = typer.Typer(help="Show what is wrong and who was told; try the ways by which people are told.")
+app.add_typer(alerts_app, name="alerts")
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="The configuration file; else $COST_LAKEHOUSE_CONFIG, else ./lakehouse.yaml."),
@@ -79,10 +82,12 @@ def run(
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
+    from cost_lakehouse.cli.alerts import with_alerts
     from cost_lakehouse.cli.run import run_once
 
     with told_errors():
-        raise typer.Exit(run_once(_chosen(context, config), source, kind, month, summarize, force))
+        chosen = _chosen(context, config)
+        raise typer.Exit(with_alerts(chosen, "run", lambda: run_once(chosen, source, kind, month, summarize, force)))
 
 
 @app.command()
@@ -119,10 +124,12 @@ def maintain(
     config: Config = None,
 ) -> None:
     """Expire old snapshots, merge small files and remove what nothing refers to; what proves a bill stays."""
+    from cost_lakehouse.cli.alerts import with_alerts
     from cost_lakehouse.cli.maintain import maintain_lake
 
     with told_errors():
-        raise typer.Exit(maintain_lake(_chosen(context, config), table or [], dry_run, as_json))
+        chosen = _chosen(context, config)
+        raise typer.Exit(with_alerts(chosen, "maintain", lambda: maintain_lake(chosen, table or [], dry_run, as_json)))
 
 
 @app.command()
@@ -132,6 +139,36 @@ def doctor(context: typer.Context, config: Config = None) -> None:
 
     with told_errors():
         raise typer.Exit(examine(_chosen(context, config)))
+
+
+@alerts_app.callback(invoke_without_command=True)
+def alerts(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Show what is wrong and who was told; try the ways by which people are told."""
+    context.obj = _chosen(context, config)
+    if context.invoked_subcommand is not None:
+        return
+    from cost_lakehouse.cli.alerts import show_alerts
+
+    with told_errors():
+        raise typer.Exit(show_alerts(context.obj, as_json))
+
+
+@alerts_app.command("test")
+def alerts_test(context: typer.Context, config: Config = None) -> None:
+    """Send a test message through every channel, and say of each whether it was taken."""
+    from cost_lakehouse.cli.alerts import send_test
+
+    with told_errors():
+        raise typer.Exit(send_test(_chosen(context, config)))
+
+
+@alerts_app.command("close")
+def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
+    """End an alert that nothing else will end, such as that of a job which is never run again."""
+    from cost_lakehouse.cli.alerts import close_alert
+
+    with told_errors():
+        raise typer.Exit(close_alert(_chosen(context, config), incident))
 
 
 @policy_app.command("store")

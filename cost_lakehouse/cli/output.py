@@ -22,6 +22,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 # Without a terminal there is no width to fit: a table in a log or a pipe must not be cut at 80 columns.
 WIDTH_WITHOUT_TERMINAL = 240
+_noting: list[list[tuple[str, str]]] = []
 
 
 def console(stderr: bool = False) -> Console:
@@ -37,8 +38,21 @@ def say(text: str = "") -> None:
     console().print(text, soft_wrap=True)
 
 
+@contextmanager
+def noted_problems() -> Iterator[list[tuple[str, str]]]:
+    """What ``tell_problem`` tells meanwhile, problems with their fixes."""
+    noted: list[tuple[str, str]] = []
+    _noting.append(noted)
+    try:
+        yield noted
+    finally:
+        _noting.remove(noted)
+
+
 def tell_problem(problem: str, fix: str = "") -> None:
     """What went wrong and where, and what to do about it, on stderr."""
+    for noted in _noting:
+        noted.append((problem, fix))
     terminal = console(stderr=True)
     terminal.print(Text("Error: ", style="bold red").append(problem, style="default"), soft_wrap=True)
     if fix:
