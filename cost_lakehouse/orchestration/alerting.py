@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -25,6 +26,24 @@ CHANNEL_PATIENCE = timedelta(minutes=10)
 Seen = Trouble | Recovery
 
 
+@dataclass(frozen=True)
+class CommandEnd:
+    """How a command ended that does more than start runs: what it could not even begin has no run that tells of it."""
+
+    command: str
+    failed: bool
+    problem: str = ""
+    fix: str = ""
+
+    def seen(self, now: datetime, runs: Sequence[Seen]) -> Seen | None:
+        """What it says beside its runs."""
+        if not self.failed:
+            return Recovery(Kind.RUN, self.command, now, "It succeeded.")
+        if any(isinstance(each, Trouble) for each in runs):
+            return None
+        return Trouble(Kind.RUN, self.command, now, self.problem or "It failed; its output says why.", self.fix)
+
+
 def look_and_tell(
     settings: Settings,
     instance: dg.DagsterInstance,
@@ -33,6 +52,7 @@ def look_and_tell(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     clock: Callable[[], float] = time.monotonic,
     first_seen: datetime | None = None,
+    command: CommandEnd | None = None,
 ) -> tuple[Told, list[Incident]]:
     """Look, remember, tell; what was told, and the incidents that are new.
 
@@ -50,7 +70,8 @@ def look_and_tell(
         ways = channels_of(settings) if channels is None else channels
         memory = recall(instance, first_seen or moment)
         before = {each.id for each in memory.incidents}
-        fold(memory.incidents, _wanted(settings, _seen(settings, instance, memory, moment, out_of_time)))
+        seen = _seen(settings, instance, memory, moment, command, out_of_time)
+        fold(memory.incidents, _wanted(settings, seen))
         fold(memory.incidents, _of_nobody(settings, memory, [each.name for each in ways], moment))
         remember(instance, memory)
         new = [each for each in memory.incidents if each.id not in before]
@@ -67,18 +88,35 @@ def look_and_tell(
     return told, new
 
 
-def begin(instance: dg.DagsterInstance, now: datetime) -> None:
-    """Remember that alerting begins now, where it has not begun: what fails from now on is news."""
-    remember(instance, recall(instance, now))
+def close(settings: Settings, instance: dg.DagsterInstance, incident_id: str, now: datetime) -> Incident | None:
+    """End an incident that nothing else will end, by its id; None where there is none. Every channel is told.
+
+    Raises LakeError where another process looks meanwhile.
+    """
+    with alone(settings, instance, WAIT_SECONDS):
+        memory = recall(instance, now)
+        for each in memory.open:
+            if each.id == incident_id:
+                each.ended, each.how, each.end_run_id = now, "It was closed by hand.", ""
+                remember(instance, memory)
+                return each
+    return None
 
 
 def _seen(
-    settings: Settings, instance: dg.DagsterInstance, memory: Memory, now: datetime, out_of_time: Callable[[], bool]
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    memory: Memory,
+    now: datetime,
+    command: CommandEnd | None,
+    out_of_time: Callable[[], bool],
 ) -> list[Seen]:
     """Everything that there is to see, runs in the order of their ends."""
     seen: list[Seen] = []
     for record, end in finished_runs(instance, memory):
         seen += seen_in_run(instance, settings, record.dagster_run, end)
+    of_command = command.seen(now, seen) if command else None
+    seen += [of_command] if of_command else []
     if is_due(memory, now):
         seen += look_at_deliveries(settings, memory, now, out_of_time)
     for name, state in memory.channels.items():
