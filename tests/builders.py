@@ -124,7 +124,7 @@ class Workshop:
     def delivery(self, source: str = "acme", month: date = date(2026, 10, 1)) -> Delivery:
         """The complete delivery that is there now."""
         (finding,) = discover(self.settings, self.settings.source(source), month)
-        assert finding.delivery is not None, finding.reason
+        assert isinstance(finding.delivery, Delivery), finding.reason
         return finding.delivery
 
     def load(self, source: str = "acme", month: date = date(2026, 10, 1), *, force: bool = False) -> LoadResult:
