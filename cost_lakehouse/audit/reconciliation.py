@@ -9,6 +9,10 @@ from typing import Any
 
 import duckdb
 
+AWS, OCI = "aws", "oci"
+PROVIDERS = (AWS, OCI)
+"""The clouds whose bills are summarised, as models and marts are named after them."""
+
 _EXCLUSIONS_SHOWN = 200
 
 
@@ -43,22 +47,32 @@ class Exclusion:
     example: str  # file and record of one such line
 
 
-def compared(built: duckdb.DuckDBPyConnection) -> list[Compared]:
-    """Every comparison of a build; empty where the build did not come that far."""
+def compared(built: duckdb.DuckDBPyConnection, provider: str) -> list[Compared]:
+    """Every comparison of a provider's bills in a build; empty where the build did not come that far, or has no such bill.
+
+    OCI's bills come in many loads: what all their receipts say is compared with the raw rows too, a month at once.
+    """
+    found = _compared(built, f"intermediate.int_{provider}__reconciliation", "metric")
+    if provider == OCI:
+        found += _compared(built, "intermediate.int_oci__receipts_reconciliation", "'receipts: ' || metric")
+    return found
+
+
+def _compared(built: duckdb.DuckDBPyConnection, table: str, metric: str) -> list[Compared]:
     return [
         Compared(*row)
         for row in _rows(
             built,
-            "intermediate.int_aws__reconciliation",
-            "select source, billing_period, coalesce(currency_code, ''), metric, sum(expected_amount), sum(actual_amount), "
+            table,
+            f"select source, billing_period, coalesce(currency_code, ''), {metric}, sum(expected_amount), sum(actual_amount), "
             "sum(difference), count(*), count(*) filter (where difference <> 0) "
-            "from intermediate.int_aws__reconciliation group by all order by all",
+            f"from {table} group by all order by all",
         )
     ]
 
 
 def exclusions(built: duckdb.DuckDBPyConnection) -> list[Exclusion]:
-    """What a build left out, the first ones where there are many; empty where the build did not come that far."""
+    """What a build left out of AWS's bills, the first ones of many; empty where the build did not come that far."""
     return [
         Exclusion(*row)
         for row in _rows(

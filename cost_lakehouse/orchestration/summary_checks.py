@@ -1,4 +1,4 @@
-"""The two checks that say in plain numbers what dbt's tests prove: the mart equals the raw bill, and what is left out."""
+"""The checks that say in plain numbers what dbt's tests prove: a mart equals the raw bill, and what is left out."""
 
 from __future__ import annotations
 
@@ -6,56 +6,63 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cost_lakehouse.audit.reconciliation import Compared, Exclusion, compared, exclusions
+from cost_lakehouse.audit.reconciliation import AWS, OCI, PROVIDERS, Compared, Exclusion, compared, exclusions
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.orchestration.load_metadata import plain
 from cost_lakehouse.orchestration.summary_build import Build
 
-DAILY_SUMMARY = dg.AssetKey(["marts", "aws_daily_summary"])
+DAILY_SUMMARIES = {provider: dg.AssetKey(["marts", f"{provider}_daily_summary"]) for provider in PROVIDERS}
+BILLED = {AWS: "unblended_cost", OCI: "cost"}
 EQUALS_RAW = "equals_the_raw_bill"
 NOTHING_LEFT_OUT = "nothing_is_left_out"
 ROWS_SHOWN = 100
 
 
 def summary_check_specs() -> list[dg.AssetCheckSpec]:
-    """The specs of the two checks."""
+    """The specs of the checks."""
     return [
-        dg.AssetCheckSpec(
-            EQUALS_RAW,
-            asset=DAILY_SUMMARY,
-            blocking=True,
-            description="Per day, currency and cost metric, the summary equals the raw bill: the difference is exactly zero.",
+        *(
+            dg.AssetCheckSpec(
+                EQUALS_RAW,
+                asset=DAILY_SUMMARIES[provider],
+                blocking=True,
+                description="Per day, currency and cost metric, the summary equals the raw bill: the difference is exactly 0."
+                + (" So do the raw rows and what the receipts of all loads say together." if provider == OCI else ""),
+            )
+            for provider in PROVIDERS
         ),
         dg.AssetCheckSpec(
             NOTHING_LEFT_OUT,
-            asset=DAILY_SUMMARY,
+            asset=DAILY_SUMMARIES[AWS],
             description="Lists every raw line whose money a metric leaves out, with reason and amount. There should be none.",
         ),
     ]
 
 
 def summary_checks(builds: Sequence[Build]) -> list[dg.AssetCheckEvaluation]:
-    """What the builds' comparisons say; no result where no build came that far.
+    """What the builds' comparisons say; no result for a provider without bills, or where no build came that far.
 
     Raises LakeError where a build that ended well cannot be read.
     """
-    rows: list[Compared] = []
+    rows: dict[str, list[Compared]] = {provider: [] for provider in PROVIDERS}
     left_out: list[Exclusion] = []
     for each in builds:
         try:
             if each.built.is_there():
                 with each.built.connect() as connection:
-                    rows += compared(connection)
+                    for provider, found in rows.items():
+                        found += compared(connection, provider)
                     left_out += exclusions(connection)
         except LakeError:
             # What broke the build (a Trino that is gone) may keep it from being read; its failures are told elsewhere.
             if each.ok:
                 raise
-    return [equals_raw(rows), nothing_left_out(left_out)] if rows else []
+    results = [equals_raw(found, provider) for provider, found in rows.items() if found]
+    return [*results, nothing_left_out(left_out)] if rows[AWS] else results
 
 
-def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckEvaluation:
-    """The comparison as a check: each metric's expected and actual amount, differences first."""
+def equals_raw(rows: Sequence[Compared], provider: str) -> dg.AssetCheckEvaluation:
+    """The comparison of a provider's bills as a check: each metric's expected and actual amount, differences first."""
     apart = [row for row in rows if row.days_apart]
     ordered = sorted(rows, key=lambda row: (not row.days_apart, row.source, row.billing_period, row.currency_code, row.metric))
     lines = ["| source | month | currency | metric | expected | actual | difference | days apart |"]
@@ -70,11 +77,13 @@ def equals_raw(rows: Sequence[Compared]) -> dg.AssetCheckEvaluation:
         "expected_and_actual": dg.MetadataValue.md("\n".join(lines)),
     }
     for row in rows:
-        if row.metric == "unblended_cost":
+        if row.metric == BILLED[provider]:
             name = f"{row.source} {row.billing_period:%Y-%m} {row.currency_code}"
             metadata[f"expected {name}"] = dg.MetadataValue.text(plain(row.expected))
             metadata[f"actual {name}"] = dg.MetadataValue.text(plain(row.actual))
-    return dg.AssetCheckEvaluation(asset_key=DAILY_SUMMARY, check_name=EQUALS_RAW, passed=not apart, metadata=metadata)
+    return dg.AssetCheckEvaluation(
+        asset_key=DAILY_SUMMARIES[provider], check_name=EQUALS_RAW, passed=not apart, metadata=metadata
+    )
 
 
 def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckEvaluation:
@@ -84,7 +93,7 @@ def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckEvaluation:
         place = f"{row.source} | {row.billing_period:%Y-%m} | {row.reason} | {row.line_item_type} | {row.currency_code}"
         lines.append(f"| {place} | {plain(row.amount)} | {row.example} |")
     return dg.AssetCheckEvaluation(
-        asset_key=DAILY_SUMMARY,
+        asset_key=DAILY_SUMMARIES[AWS],
         check_name=NOTHING_LEFT_OUT,
         passed=not rows,
         severity=dg.AssetCheckSeverity.WARN,

@@ -1,4 +1,4 @@
-"""What dbt is told: the slices to build."""
+"""What dbt is told: the slices to build, and the sources whose corrections replace what they refer to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from typing import Any
 from cost_lakehouse.lake.slices import Slice
 
 
-def dbt_vars(slices: Sequence[Slice]) -> dict[str, Any]:
-    """The project's variables for building exactly ``slices``, in a fixed order; an empty list builds none."""
-    return {"slices": [{"source": each.source, "billing_period": each.billing_period.isoformat()} for each in sorted(slices)]}
+def dbt_vars(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> dict[str, Any]:
+    """The project's variables for building exactly ``slices``, in a fixed order; an empty list builds none.
+
+    ``voiding_sources`` are the sources with ``corrections: replace``.
+    """
+    return {
+        "slices": [{"source": each.source, "billing_period": each.billing_period.isoformat()} for each in sorted(slices)],
+        "voiding_sources": sorted(voiding_sources),
+    }
 
 
-def build_arguments(slices: Sequence[Slice]) -> list[str]:
-    """The arguments of ``dbt`` that build and test exactly ``slices``.
+def build_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> list[str]:
+    """The arguments of ``dbt`` that build and test exactly ``slices``; ``voiding_sources`` as for ``dbt_vars``.
 
     Unit tests say something about the models, not about a bill: they are left to development.
     """
-    return ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(dbt_vars(slices))]
+    variables = json.dumps(dbt_vars(slices, voiding_sources=voiding_sources))
+    return ["build", "--exclude-resource-type", "unit_test", "--vars", variables]

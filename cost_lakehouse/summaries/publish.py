@@ -25,6 +25,7 @@ from cost_lakehouse.summaries.built import BuiltSummaries
 # In the order of their commits: `bill_status` is the mark that a slice is published, so it comes last.
 MARTS: Mapping[str, str] = {
     "marts.aws_daily_summary": "unblended_cost",
+    "marts.oci_daily_summary": "cost",
     "marts.commitment_costs": "paid",
     "marts.bill_findings": "amount",
     "marts.daily_costs": "billed_cost",

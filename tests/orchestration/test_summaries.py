@@ -245,8 +245,8 @@ def test_a_check_that_several_builds_ran_passes_only_if_all_passed() -> None:
 def test_a_day_that_differs_fails_the_comparison_though_the_sums_agree() -> None:
     even = Compared("acme", SEPTEMBER, "USD", "unblended_cost", Decimal("10.5"), Decimal("10.5"), Decimal(0), 30, 0)
     odd = Compared("acme", SEPTEMBER, "USD", "amortized_cost", Decimal(9), Decimal(9), Decimal(0), 30, 2)
-    assert equals_raw([even]).passed
-    result = equals_raw([even, odd])
+    assert equals_raw([even], "aws").passed
+    result = equals_raw([even, odd], "aws")
     assert not result.passed
     assert result.metadata["differences"].value == 2
     assert result.metadata["comparisons"].value == 60

@@ -36,10 +36,31 @@ anomalies as (
     where {{ slice_filter() }}
 ),
 
+oci_anomalies as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        'anomaly' as kind,
+        reason,
+        cast(null as varchar) as detail,
+        line_item_type,
+        cast(null as varchar) as invoice_id,
+        currency_code,
+        line_item_count,
+        amount,
+        example_file_name,
+        example_row_number
+    from {{ ref('int_oci__anomalies') }}
+    where {{ slice_filter() }}
+),
+
 findings as (
     select * from exclusions
     union all
     select * from anomalies
+    union all
+    select * from oci_anomalies
 )
 
 select

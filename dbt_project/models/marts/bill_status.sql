@@ -1,4 +1,6 @@
 -- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_oci__reconciliation') }}
+-- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
 with history as (
     select * from {{ ref('int_aws__bill_history') }}
     where {{ slice_filter() }}
@@ -58,6 +60,24 @@ bills as (
             and current_bills.billing_period = corrected_bills.billing_period
 ),
 
+-- OCI's reports name no invoice: a month of theirs stays open, and is corrected once a correction is in it.
+oci_bills as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        loaded_at,
+        case when has_correction then 'corrected' else 'open' end as state
+    from {{ ref('int_oci__slices') }}
+    where {{ slice_filter() }}
+),
+
+all_bills as (
+    select * from bills
+    union all
+    select * from oci_bills
+),
+
 costs as (
     select
         source,
@@ -69,25 +89,36 @@ costs as (
     from {{ ref('int_aws__daily_summary') }}
     where {{ slice_filter() }}
     group by source, billing_period, currency_code
+    union all
+    select
+        source,
+        billing_period,
+        currency_code,
+        sum(cost) as billed_cost,
+        cast(null as varchar) as invoice_ids,
+        cast(sum(line_item_count) as bigint) as line_item_count
+    from {{ ref('int_oci__daily_summary') }}
+    where {{ slice_filter() }}
+    group by source, billing_period, currency_code
 ),
 
 -- A bill without a line has a row too: it says that the month is known and costs nothing.
 final as (
     select
-        bills.source,
-        bills.billing_period,
-        bills.delivery_id,
-        bills.state,
+        all_bills.source,
+        all_bills.billing_period,
+        all_bills.delivery_id,
+        all_bills.state,
         costs.currency_code,
         coalesce(costs.billed_cost, 0) as billed_cost,
         costs.invoice_ids,
         coalesce(costs.line_item_count, 0) as line_item_count,
-        bills.loaded_at
-    from bills
+        all_bills.loaded_at
+    from all_bills
     left join costs
         on
-            bills.source = costs.source
-            and bills.billing_period = costs.billing_period
+            all_bills.source = costs.source
+            and all_bills.billing_period = costs.billing_period
 )
 
 select

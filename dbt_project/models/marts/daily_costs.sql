@@ -1,4 +1,6 @@
 -- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_oci__reconciliation') }}
+-- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
 with aws as (
     select
         source,
@@ -17,6 +19,30 @@ with aws as (
     where {{ slice_filter() }}
 ),
 
+oci as (
+    select
+        source,
+        'oci' as provider,
+        billing_period,
+        delivery_id,
+        usage_date,
+        tenant_id as account_id,
+        service,
+        region,
+        currency_code,
+        cost as billed_cost,
+        cost as effective_cost,
+        line_item_count
+    from {{ ref('int_oci__daily_summary') }}
+    where {{ slice_filter() }}
+),
+
+all_costs as (
+    select * from aws
+    union all
+    select * from oci
+),
+
 {%- set grain = [
     'source', 'provider', 'billing_period', 'delivery_id', 'usage_date', 'account_id', 'service', 'region', 'currency_code',
 ] %}
@@ -29,7 +55,7 @@ summed as (
         sum(billed_cost) as billed_cost,
         sum(effective_cost) as effective_cost,
         cast(sum(line_item_count) as bigint) as line_item_count
-    from aws
+    from all_costs
     group by {{ grain | join(', ') }}
 )
 

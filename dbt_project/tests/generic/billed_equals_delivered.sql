@@ -1,4 +1,7 @@
-{#- The bill's cost is, per currency, what the control totals of its delivery say was stored, less the exclusions that are listed. -#}
+{#-
+  The bill's cost is, per currency, what the control totals of its delivery say was stored, less the exclusions that are listed.
+  OCI's bills come in many loads: there it is what the control totals of all of them say, less what corrections replace.
+-#}
 {% test billed_equals_delivered(model) %}
 with bills as (
     select * from {{ model }}
@@ -17,7 +20,21 @@ totals as (
     select * from {{ source('raw', 'control_totals') }}
     where
         {{ slice_filter() }}
+        and {{ of_raw_table('raw.aws_cur') }}
         and metric = 'line_item_unblended_cost'
+),
+
+increments as (
+    select * from {{ ref('int_oci__loads') }}
+    where {{ slice_filter() }}
+),
+
+increment_totals as (
+    select * from {{ source('raw', 'control_totals') }}
+    where
+        {{ slice_filter() }}
+        and {{ of_raw_table('raw.oci_cost') }}
+        and metric = 'cost_my_cost'
 ),
 
 both_sides as (
@@ -55,6 +72,36 @@ both_sides as (
         cast(0 as decimal(38, 20)) as expected
     from {{ ref('int_aws__exclusions') }}
     where {{ slice_filter() }}
+    union all
+    select
+        deliveries.source,
+        deliveries.billing_period,
+        deliveries.delivery_id,
+        nullif(increment_totals.currency_code, '') as currency_code,
+        cast(0 as decimal(38, 20)) as actual,
+        increment_totals.stored as expected
+    from increment_totals
+    inner join increments
+        on
+            increment_totals.source = increments.source
+            and increment_totals.billing_period = increments.billing_period
+            and increment_totals.load_id = increments.load_id
+    inner join deliveries
+        on
+            increment_totals.source = deliveries.source
+            and increment_totals.billing_period = deliveries.billing_period
+    union all
+    select
+        source,
+        billing_period,
+        delivery_id,
+        currency_code,
+        delivered_cost as actual,
+        cast(0 as decimal(38, 20)) as expected
+    from {{ ref('int_oci__line_item_costs') }}
+    where
+        {{ slice_filter() }}
+        and is_voided
 )
 
 select

@@ -1,5 +1,6 @@
-{#- Per slice and currency, `pairs` (column of the model: column of `compare_with`) add up to the same. -#}
-{% test totals_equal(model, compare_with, pairs) %}
+{#- Per slice and currency, `pairs` (column of the model: column of `compare_with`) add up to the same, in rows of the model that meet
+    `condition`. -#}
+{% test totals_equal(model, compare_with, pairs, condition='true') %}
 with both_sides as (
     select
         source,
@@ -10,7 +11,9 @@ with both_sides as (
         0 as expected_{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ model }}
-    where {{ slice_filter() }}
+    where
+        {{ slice_filter() }}
+        and {{ condition }}
     union all
     select
         source,

@@ -9,6 +9,7 @@ with receipts as (
     from {{ source('raw', 'receipts') }}
     where
         {{ slice_filter() }}
+        and {{ of_raw_table('raw.aws_cur') }}
         and state = 'accepted'
     group by source, billing_period, delivery_id
 ),
@@ -31,6 +32,7 @@ totals as (
     from {{ source('raw', 'control_totals') }}
     where
         {{ slice_filter() }}
+        and {{ of_raw_table('raw.aws_cur') }}
         and metric = 'line_item_unblended_cost'
 ),
 
