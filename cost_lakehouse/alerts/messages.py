@@ -180,7 +180,7 @@ def job_label(what: str) -> str:
 def _title(incident: Incident, where: str) -> str:
     first_line = incident.problem.splitlines()[0] if incident.problem else "no reason given"
     if incident.kind is Kind.LATE:
-        return f"{incident.source}: {first_line}"
+        return f"{incident.source}: {first_line.partition('. ')[0]}"
     if incident.kind is Kind.LAKE:
         return f"The lake cannot be read: {first_line}"
     if incident.kind is Kind.CHANNEL:
@@ -215,4 +215,4 @@ def _link(incident: Incident, run_id: str, dagster_url: str | None) -> str:
 def _line(text: str) -> str:
     """On one line, short enough for a subject."""
     line = " ".join(text.split())
-    return line if len(line) <= SUBJECT_MAX else f"{line[: SUBJECT_MAX - 3]}..."
+    return line if len(line) <= SUBJECT_MAX else f"{line[: SUBJECT_MAX - 3].rpartition(' ')[0] or line[: SUBJECT_MAX - 3]}..."

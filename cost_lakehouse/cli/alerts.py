@@ -134,6 +134,21 @@ def _look(settings: Settings, begun: datetime, command: str, failed: bool, probl
     return EXIT_FAILED if told.unsent else 0
 
 
+def channel_troubles(settings: Settings) -> tuple[tuple[str, str] | None, str, str]:
+    """What is wrong with the channels, as problem and fix; what one remarked; and how they do where nothing is wrong."""
+    from cost_lakehouse.alerts.channels import channels_of
+
+    memory = _memory(settings)
+    states = {each.name: _state(memory, each.name) for each in channels_of(settings)}
+    dead = {name: state for name, state in states.items() if state.failing_since}
+    if dead:
+        said = "; ".join(f"{name}: {state.problem}" for name, state in dead.items())
+        return (said, " ".join(dict.fromkeys(state.fix for state in dead.values()))), "", ""
+    warned = "; ".join(f"{name}: {state.warning}" for name, state in states.items() if state.warning)
+    looked = f"last looked at {_time(memory.last_look)}" if memory.last_look else "nothing was looked at yet"
+    return None, warned, f"{', '.join(states)}; {len(memory.open)} open, {looked}"
+
+
 @contextmanager
 def _instance(settings: Settings) -> Iterator[dagster.DagsterInstance]:
     from cost_lakehouse.orchestration.instance import command_instance

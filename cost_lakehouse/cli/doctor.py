@@ -67,6 +67,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     for source in settings.sources:
         yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
     yield "dbt", lambda: _dbt(settings)
+    if settings.alerts.has_channels:
+        yield "alerts", lambda: _alerts(settings)
 
 
 def _told(name: str, check: Check) -> Finding:
@@ -204,6 +206,18 @@ def _dbt(settings: Settings) -> Finding:
     folder = project_folder()
     parse_if_stale(settings)
     return Finding("dbt", "ok", f"{folder} can be parsed")
+
+
+def _alerts(settings: Settings) -> Finding:
+    """How the channels did last; nothing is sent."""
+    from cost_lakehouse.cli.alerts import channel_troubles
+
+    dead, warned, says = channel_troubles(settings)
+    if dead:
+        return Finding("alerts", "failed", dead[0], f"{dead[1]} `cost-lakehouse alerts test` tries every channel.".strip())
+    if warned:
+        return Finding("alerts", "warning", warned, "Correct the receivers.")
+    return Finding("alerts", "ok", says)
 
 
 def _not_writable(folder: Path) -> str:
