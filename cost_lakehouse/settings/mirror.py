@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cost_lakehouse.settings.aws_access import ACCESS_KEYS, AwsAccess
 from cost_lakehouse.settings.oci import OciSettings, TenancyOcid
 from cost_lakehouse.settings.strict import Strict
 
@@ -40,20 +41,13 @@ class VaultKeys(Strict):
         return value
 
 
-class MirrorSettings(Strict):
+class MirrorSettings(AwsAccess):
     """One tenancy's reports, copied to a bucket or folder of one's own."""
 
     name: str
     tenancy: TenancyOcid
     oci: OciSettings = OciSettings()
     destination: str
-    endpoint: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: SecretStr | None = None
-    access_key: SecretStr | None = None
-    secret_key: SecretStr | None = None
     vault: VaultKeys | None = None
     reports: tuple[Report, ...] = ("cost-csv", "usage-csv", "focus")
     part_size_mib: int = Field(default=64, ge=SMALLEST_PART_MIB, le=LARGEST_PART_MIB)
@@ -93,16 +87,12 @@ class MirrorSettings(Strict):
 
     @model_validator(mode="after")
     def _options_fit_the_destination(self) -> MirrorSettings:
-        s3_only = ("endpoint", "region", "role_arn", "external_id", "profile", "access_key", "secret_key", "vault")
+        s3_only = (*ACCESS_KEYS, "vault")
         given = [name for name in s3_only if getattr(self, name) is not None]
         if given and not self.is_s3:
             raise ValueError(f"{', '.join(given)} only fits a destination that starts with s3://")
-        if (self.access_key is None) != (self.secret_key is None):
-            raise ValueError("access_key and secret_key go together")
         if self.vault is not None and (self.access_key is not None or self.profile is not None):
             raise ValueError("vault, access_key and profile are different places for the same keys; keep one of them")
-        if self.external_id is not None and self.role_arn is None:
-            raise ValueError("external_id goes with role_arn")
         return self
 
     @property

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cost_lakehouse.settings.aws_access import ACCESS_KEYS, AwsAccess
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.settings.strict import Strict
 
 SOURCE_NAME = re.compile(r"[a-z0-9-]+")
 SOURCE_NAME_MAX = 40
-_S3_ONLY = ("endpoint", "region", "role_arn", "external_id", "profile", "access_key", "secret_key")
+_S3_ONLY = (*ACCESS_KEYS, "requester_pays")
 _OCI_ONLY = ("tenancy", "oci", "corrections")
 
 
-class SourceSettings(Strict):
+class SourceSettings(AwsAccess):
     """One place a bill arrives from.
 
     ``location`` is an ``s3://`` address or a folder; empty where ``tenancy`` says to read OCI's own bucket.
@@ -27,13 +27,7 @@ class SourceSettings(Strict):
     kind: Literal["aws_cur", "oci_cost_reports"]
     tenancy: str | None = None
     location: str = Field("", validate_default=True)
-    endpoint: str | None = None
-    region: str | None = None
-    role_arn: str | None = None
-    external_id: SecretStr | None = None
-    profile: str | None = None
-    access_key: SecretStr | None = None
-    secret_key: SecretStr | None = None
+    requester_pays: bool = False
     oci: OciSettings | None = None
     corrections: Literal["add", "replace"] | None = None
     paused: bool = False
@@ -66,15 +60,11 @@ class SourceSettings(Strict):
     @model_validator(mode="after")
     def _options_fit_the_location(self) -> SourceSettings:
         if not self.is_s3:
-            given = [name for name in _S3_ONLY if getattr(self, name) is not None]
+            given = [name for name in _S3_ONLY if getattr(self, name) not in (None, False)]
             if given:
                 raise ValueError(f"{', '.join(given)} only fits a location that starts with s3://")
             if "://" in self.location:
                 raise ValueError("location must be a folder or start with s3://")
-        if (self.access_key is None) != (self.secret_key is None):
-            raise ValueError("access_key and secret_key go together")
-        if self.external_id is not None and self.role_arn is None:
-            raise ValueError("external_id goes with role_arn")
         return self
 
     @property
