@@ -50,6 +50,15 @@ def make_s3_client(source: S3Access, attempts: int = DEFAULT_ATTEMPTS, connectio
     With ``role_arn`` the role is assumed with the bucket's own credentials, and again before its session ends. STS is asked at
     AWS, or where AWS_ENDPOINT_URL_STS says. Raises botocore's errors (no such profile, no such region).
     """
+    session, region = session_of(source)
+    return session.client("s3", endpoint_url=source.endpoint, region_name=region, config=_config(source, attempts, connections))
+
+
+def session_of(source: S3Access) -> tuple[boto3.session.Session, str]:
+    """A session with the source's credentials for whatever AWS service, and the region it asks by default.
+
+    Raises botocore's errors (no such profile, no such region).
+    """
     own = boto3.session.Session(
         botocore_session=_new_session(),
         aws_access_key_id=source.access_key.get_secret_value() if source.access_key else None,
@@ -59,8 +68,7 @@ def make_s3_client(source: S3Access, attempts: int = DEFAULT_ATTEMPTS, connectio
     )
     # S3 tells a client the bucket's real region; a client without any region cannot even ask.
     region = own.region_name or DEFAULT_REGION
-    session = own if source.role_arn is None else _session_of_role(own, source, source.role_arn, region)
-    return session.client("s3", endpoint_url=source.endpoint, region_name=region, config=_config(source, attempts, connections))
+    return (own if source.role_arn is None else _session_of_role(own, source, source.role_arn, region)), region
 
 
 @cache
