@@ -1,1 +1,1 @@
-"""Copies OCI's reports to the user's own bucket or folder: what is missing there, verified, never less."""
+"""Copies a tenancy's reports to a bucket or folder of one's own: what is new or different, in parts, each copy proven."""

@@ -40,7 +40,7 @@ class Fault:
     """What goes wrong with the next ``times`` requests that ``matches``.
 
     ``cut_after``: the connection breaks after so many bytes of an object's content. ``damage`` changes that content.
-    Otherwise the request is answered with ``status``.
+    ``waits``: it is answered as usual, but only when that is set. Otherwise it is answered with ``status``.
     """
 
     status: int = 503
@@ -49,9 +49,15 @@ class Fault:
     retry_after: int | None = None
     cut_after: int | None = None
     damage: bool = False
+    waits: threading.Event | None = None
     times: int = 1
     matches: Callable[[Seen], bool] = lambda seen: True
     happened: int = 0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the request is answered with an error."""
+        return self.cut_after is None and not self.damage and self.waits is None
 
 
 @dataclass(frozen=True)

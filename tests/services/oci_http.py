@@ -83,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._cloud.record(seen)
         self._fault = self._cloud.next_fault(seen)
         try:
-            if self._fault is not None and self._fault.cut_after is None and not self._fault.damage:
+            if self._fault is not None and self._fault.waits is not None:
+                self._fault.waits.wait()
+            if self._fault is not None and self._fault.refuses:
                 fault = self._fault
                 raise Refused(fault.status, fault.code, fault.message, fault.retry_after)
             if refusal is not None:

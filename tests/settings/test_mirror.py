@@ -1,0 +1,70 @@
+"""What lakehouse.yaml may say of mirrors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.settings import load_settings
+
+TENANCY = "ocid1.tenancy.oc1..aaaa"
+SECRET = "ocid1.vaultsecret.oc1.eu-frankfurt-1.aaaa"
+
+
+def settings_of(folder: Path, *mirrors: dict[str, Any]) -> Any:
+    file = folder / "lakehouse.yaml"
+    made = [{"name": "acme", "tenancy": TENANCY, "destination": "mirror", **each} for each in mirrors]
+    file.write_text(yaml.safe_dump({"mirrors": made}), encoding="utf-8")
+    return load_settings(file)
+
+
+def test_the_defaults_are_those_of_the_manual(tmp_path: Path) -> None:
+    (mirror,) = settings_of(tmp_path, {}).mirrors
+    assert (mirror.part_size_mib, mirror.parts_at_once, mirror.objects_at_once) == (64, 8, 4)
+    assert (mirror.schedule, mirror.delete, mirror.paused) == ("0 */6 * * *", False, False)
+    assert mirror.prefixes == ("reports/cost-csv/", "reports/usage-csv/", "FOCUS Reports/")
+    assert (mirror.oci.auth, mirror.oci.namespace, mirror.oci.bucket_of(TENANCY)) == ("api_key", "bling", TENANCY)
+
+
+def test_off_is_no_schedule(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, {"schedule": False}).mirrors[0].schedule is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"tenancy": "acme"}, "write the tenancy's OCID"),
+        ({"destination": "gs://bucket"}, "write a folder, or s3://bucket/prefix"),
+        ({"region": "eu-central-1"}, "region only fits a destination that starts with s3://"),
+        ({"part_size_mib": 4}, "greater than or equal to 5"),
+        ({"reports": []}, "name at least one of"),
+        ({"oci": {"auth": "instance_principal", "profile": "X"}}, "profile and config_file go with `auth: api_key`"),
+        ({"oci": {"endpoint": "https://user:password@host"}}, "without a path or a password"),
+        ({"destination": "s3://b", "vault": {"access_key": "AKIAOOPS", "secret_key": SECRET}}, "write the OCID of a Vault"),
+        (
+            {
+                "destination": "s3://b",
+                "access_key": "a",
+                "secret_key": "b",
+                "vault": {"access_key": SECRET, "secret_key": SECRET},
+            },
+            "keep one of them",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        settings_of(tmp_path, wrong)
+    assert said in told.value.fix
+    assert "AKIAOOPS" not in str(told.value)
+
+
+def test_two_mirrors_share_neither_name_nor_destination(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the name 'acme' is used twice"):
+        settings_of(tmp_path, {}, {"destination": "other"})
+    with pytest.raises(ConfigurationError, match="the destination 'mirror' is used twice"):
+        settings_of(tmp_path, {}, {"name": "other"})
