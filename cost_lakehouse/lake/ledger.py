@@ -133,13 +133,14 @@ def record_refused(lake: Lake, receipt: Receipt) -> None:
 
 
 def record_increment(lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
-    """Put what a load of increments adds to one month on record, its receipt last. What was there stays.
+    """Put what a load of increments adds to one month on record. What was there stays.
 
+    Its receipt comes first: it says nothing before the commit of its load, and where that is killed it tells what to take back.
     For a refused load ``files`` are the objects that it is refused for.
     """
-    _replace(lake, "raw.files", FILES, receipt, files, _nothing)
-    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, _nothing)
     _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], _nothing)
+    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, _nothing)
+    _replace(lake, "raw.files", FILES, receipt, files, _nothing)
 
 
 def take_back(lake: Lake, receipt: Receipt) -> None:
@@ -148,7 +149,7 @@ def take_back(lake: Lake, receipt: Receipt) -> None:
     def same_load(load_id: str, delivery_id: str) -> bool:
         return load_id == receipt.load_id
 
-    for name, schema in (("raw.receipts", RECEIPTS), ("raw.control_totals", CONTROL_TOTALS), ("raw.files", FILES)):
+    for name, schema in (("raw.files", FILES), ("raw.control_totals", CONTROL_TOTALS), ("raw.receipts", RECEIPTS)):
         _replace(lake, name, schema, receipt, [], same_load)
 
 

@@ -72,9 +72,10 @@ class Builder:
         """
         target = self.kept.enter_context(build_target(self.lake, Path(self.dbt.project_dir), folder))
         result = Build(tuple(sorted(slices)), target.built)
+        voiding = [each.name for each in self.lake.settings.sources if each.voids_corrected]
         with variables(target.environment):
             invocation = self.dbt.cli(
-                [*build_arguments(result.slices), *target.arguments],
+                [*build_arguments(result.slices, voiding_sources=voiding), *target.arguments],
                 manifest=self.manifest,
                 dagster_dbt_translator=self.translator,
                 target_path=folder / "target",
