@@ -115,7 +115,7 @@ class _RunReader:
         if step.startswith(f"{LINE_ITEMS}__"):
             source = self._sources.get(step)
             name = source.name if source else self._run.tags.get(SOURCE_TAG, step.removeprefix(f"{LINE_ITEMS}__"))
-            return _Subject(LOAD_JOB, name, by_month=source is None or source.kind == "aws_cur")
+            return _Subject(LOAD_JOB, name, by_month=source is None or source.kind != "oci_cost_reports")
         if step == SUMMARIES_STEP:
             return _Subject(SUMMARY_JOB, "")
         # Dagster's own job of assets that were chosen by hand has no name that says anything.

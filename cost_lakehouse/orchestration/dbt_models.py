@@ -27,7 +27,11 @@ from cost_lakehouse.summaries.dbt_target import parse_way, variables
 PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
 # What decides the manifest; seeds' and docs' contents do not.
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
-_RAW_TABLES_OF_KIND = {"aws_cur": ("aws_cur",), "oci_cost_reports": ("oci_cost", "oci_usage", "focus")}
+_RAW_TABLES_OF_KIND = {
+    "aws_cur": ("aws_cur",),
+    "aws_athena": ("aws_cur",),
+    "oci_cost_reports": ("oci_cost", "oci_usage", "focus"),
+}
 
 
 def project_folder() -> Path:

@@ -30,8 +30,8 @@ from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 
-RAW_TABLES = {"aws_cur": "raw.aws_cur"}
-PROVIDERS = {"aws_cur": "aws"}
+RAW_TABLES = {"aws_cur": "raw.aws_cur", "aws_athena": "raw.aws_cur"}
+PROVIDERS = {"aws_cur": "aws", "aws_athena": "aws"}
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)

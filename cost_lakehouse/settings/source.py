@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cost_lakehouse.settings.athena import AthenaSettings
 from cost_lakehouse.settings.aws_access import ACCESS_KEYS, AwsAccess
 from cost_lakehouse.settings.oci import OciSettings
 
@@ -24,8 +25,9 @@ class SourceSettings(AwsAccess):
     """
 
     name: str
-    kind: Literal["aws_cur", "oci_cost_reports"]
+    kind: Literal["aws_cur", "aws_athena", "oci_cost_reports"]
     tenancy: str | None = None
+    athena: AthenaSettings | None = None
     location: str = Field("", validate_default=True)
     requester_pays: bool = False
     oci: OciSettings | None = None
@@ -42,6 +44,10 @@ class SourceSettings(AwsAccess):
     @field_validator("location")
     @classmethod
     def _location_is_given(cls, value: str, others: ValidationInfo) -> str:
+        if others.data.get("kind") == "aws_athena":
+            if value:
+                raise ValueError("kind aws_athena reads a table; say which in `athena`")
+            return value
         if not value and not others.data.get("tenancy"):
             raise PydanticCustomError("missing", "Field required")
         if value and others.data.get("tenancy"):
@@ -58,8 +64,14 @@ class SourceSettings(AwsAccess):
         return self
 
     @model_validator(mode="after")
+    def _athena_goes_with_its_kind(self) -> SourceSettings:
+        if (self.athena is None) == (self.kind == "aws_athena"):
+            raise ValueError("kind aws_athena and the key athena go together: athena: {database: ..., table: ...}")
+        return self
+
+    @model_validator(mode="after")
     def _options_fit_the_location(self) -> SourceSettings:
-        if not self.is_s3:
+        if not self.is_s3 and self.athena is None:
             given = [name for name in _S3_ONLY if getattr(self, name) not in (None, False)]
             if given:
                 raise ValueError(f"{', '.join(given)} only fits a location that starts with s3://")
@@ -75,6 +87,8 @@ class SourceSettings(AwsAccess):
     @property
     def place(self) -> str:
         """Where the bill arrives, for people."""
+        if self.athena is not None:
+            return f"Athena, table {self.athena.label}"
         return self.location or f"OCI, tenancy {self.tenancy}"
 
     @property
