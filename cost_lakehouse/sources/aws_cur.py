@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.sources.announced import MANIFEST_SUFFIX, Announced, Lookup, MonthLook, files_are_unchanged
 from cost_lakehouse.sources.aws_cur_layout import (
-    MANIFEST_SUFFIX,
     STATUS_FOLDER,
     ReportLocation,
     last_part,
@@ -22,9 +22,9 @@ from cost_lakehouse.sources.aws_cur_layout import (
     year_of,
 )
 from cost_lakehouse.sources.aws_cur_nearby import NearbyReports
-from cost_lakehouse.sources.aws_manifest import CurManifest, ManifestError, parse_manifest
+from cost_lakehouse.sources.aws_manifest import ManifestError, parse_manifest
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
-from cost_lakehouse.sources.object_store import Listing, ObjectStore
+from cost_lakehouse.sources.object_store import ObjectStore
 
 UPDATING = "UPDATING"
 MONTHS_AT_ONCE = 8
@@ -55,28 +55,7 @@ def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     same_files = [parts(key) for key in manifest.keys] == [parts(each.key) for each in delivery.objects]
     if manifest.assembly_id != delivery.delivery_id or not same_files:
         return False
-    lookup = _Lookup(store)
-    return all(_same(lookup.find(each.key), each) for each in delivery.objects)
-
-
-def _same(now: StoredObject | None, then: StoredObject) -> bool:
-    return now is not None and (now.etag, now.size) == (then.etag, then.size)
-
-
-class _Lookup:
-    """Finds objects by key; each folder is listed once at most."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self._levels: dict[str, Listing] = {}
-
-    def level(self, folder: str) -> Listing:
-        if folder not in self._levels:
-            self._levels[folder] = self._store.list_folder(folder)
-        return self._levels[folder]
-
-    def find(self, key: str) -> StoredObject | None:
-        return self.level(key[: key.rfind("/") + 1]).find(key)
+    return files_are_unchanged(store, delivery.objects)
 
 
 class _Report:
@@ -86,7 +65,7 @@ class _Report:
         self._store = store
         self._location = location
         self._source = source
-        self._lookup = _Lookup(store)
+        self._lookup = Lookup(store)
         self._updating: str | None = None
 
     def findings(self, month: date | None) -> list[Finding]:
@@ -131,37 +110,23 @@ class _Report:
                     yield date(year, month, 1), folder
 
     def _month(self, period: date, folders: list[str]) -> Finding:
-        try:
-            return self._newest_complete(period, folders)
-        except DeliveryChanged as error:
-            return self._waiting(period, f"{error.problem} A new delivery is being written.")
-        except DeliveryFailed as error:
-            return self._failed(period, str(error))
+        look = MonthLook(
+            self._store,
+            self._lookup,
+            self._source,
+            "aws_cur",
+            self._location.report,
+            period,
+            lambda manifest: self._announced(manifest, period),
+            self._obstacle,
+        )
+        return look.finding(self._candidates(folders), lambda: self._no_manifest(folders))
 
-    def _newest_complete(self, period: date, folders: list[str]) -> Finding:
+    def _candidates(self, folders: list[str]) -> Iterator[StoredObject]:
+        """Manifests in the order in which they are asked. The copies are listed only if the month's own do not settle it."""
         name = self._location.manifest_name
         own = [found for folder in folders if (found := self._lookup.level(folder).find(f"{folder}{name}")) is not None]
-        waiting = ""
-        unreadable = ""
-        for manifest in self._candidates(own, folders):
-            try:
-                parsed = self._parse(manifest, period)
-                delivery, lacks = self._delivery(manifest, parsed, period)
-            except ManifestError as error:
-                problem = f"The manifest {self._store.describe(manifest.key)} cannot be used: {error}."
-                if not waiting:  # It speaks for the month: an older delivery must not hide that.
-                    return self._failed(period, problem)
-                unreadable = unreadable or f" {problem}"
-                continue
-            if delivery is not None:
-                return Finding(self._source, period, FindingState.AVAILABLE, delivery, waiting)
-            waiting = waiting or f"Delivery {parsed.assembly_id} {lacks}."
-        return self._waiting(period, waiting + unreadable if waiting else self._no_manifest(folders))
-
-    def _candidates(self, own: list[StoredObject], folders: list[str]) -> Iterator[StoredObject]:
-        """Manifests in the order in which they are asked. The copies are listed only if the month's own do not settle it."""
         yield from sorted(own, key=lambda each: (each.last_modified, each.key), reverse=True)
-        name = self._location.manifest_name
         copies = [
             each
             for folder in folders
@@ -170,43 +135,17 @@ class _Report:
         ]
         yield from sorted(copies, key=lambda each: (each.last_modified, last_part(each.key.rpartition("/")[0])), reverse=True)
 
-    def _parse(self, manifest: StoredObject, period: date) -> CurManifest:
+    def _announced(self, manifest: StoredObject, period: date) -> Announced:
         parsed = parse_manifest(self._store.read(manifest))
         if parsed.billing_period != period:
             raise ManifestError(f"it lies in the folder of {period:%Y-%m} and is of {parsed.billing_period:%Y-%m}")
         if parsed.report_name is not None and parsed.report_name != self._location.report:
             raise ManifestError(f"it is of the report {parsed.report_name!r}, not of {self._location.report!r}")
-        return parsed
+        keys = tuple(self._location.resolve(key, period) for key in parsed.keys)
+        return Announced(parsed.assembly_id, keys, parsed.file_format)
 
-    def _delivery(self, manifest: StoredObject, parsed: CurManifest, period: date) -> tuple[Delivery | None, str]:
-        """The delivery if all its files are there, else None and what it waits for."""
-        keys = [self._location.resolve(key, period) for key in parsed.keys]
-        if not keys:
-            return None, f"lists no files yet (manifest {self._store.describe(manifest.key)})"
-        found: list[StoredObject] = []
-        lacking: list[str] = []
-        for key in keys:
-            each = self._lookup.find(key)
-            if each is not None and each.size > 0:
-                found.append(each)
-            else:
-                lacking.append(f"{self._store.describe(key)}, which is {'not there' if each is None else 'empty'}")
-        if lacking:
-            more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-            return None, f"waits for {lacking[0]}{more}"
-        if any(key.startswith(self._location.athena_folder) for key in keys) and (status := self._athena_status()):
-            return None, status
-        delivery = Delivery(
-            source=self._source,
-            billing_period=period,
-            delivery_id=parsed.assembly_id,
-            objects=tuple(found),
-            manifest=manifest,
-            file_format=parsed.file_format,
-            report_name=self._location.report,
-            delivered_at=manifest.last_modified,
-        )
-        return delivery, ""
+    def _obstacle(self, keys: tuple[str, ...]) -> str:
+        return self._athena_status() if any(key.startswith(self._location.athena_folder) for key in keys) else ""
 
     def _athena_status(self) -> str:
         """Why the Parquet files must not be read now (AWS's status table says UPDATING while it replaces them), or "" """
@@ -261,7 +200,7 @@ class _Report:
         if {"data", "metadata"} <= names:
             raise SourceError(
                 f"{place} is an AWS Data Export (data/ and metadata/), which kind aws_cur does not read.",
-                "Set `location` to a legacy Cost and Usage Report.",
+                "Set `kind: aws_data_export` (CUR 2.0), or `location` to a legacy Cost and Usage Report.",
             )
         beside = nearby.beside()
         hint = f" Reports beside it: {', '.join(beside)}." if beside else ""
@@ -280,6 +219,3 @@ class _Report:
 
     def _waiting(self, period: date | None, reason: str) -> Finding:
         return Finding(self._source, period, FindingState.WAITING, reason=reason)
-
-    def _failed(self, period: date, reason: str) -> Finding:
-        return Finding(self._source, period, FindingState.FAILED, reason=reason)

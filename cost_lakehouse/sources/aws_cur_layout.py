@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from cost_lakehouse.sources.announced import MANIFEST_SUFFIX
 from cost_lakehouse.sources.aws_manifest import ManifestError, first_of_month
 
-MANIFEST_SUFFIX = "-Manifest.json"
 STATUS_FOLDER = "cost_and_usage_data_status"
 _PERIOD_FOLDER = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{8}")
 _YEAR_FOLDER = re.compile(r"year=(\d{4})", re.IGNORECASE)

@@ -35,7 +35,7 @@ class FileFormat(StrEnum):
 class Delivery:
     """One complete delivery: all its files are there.
 
-    ``delivery_id`` is AWS's assemblyId; ``delivered_at`` the manifest's LastModified (UTC), which orders deliveries.
+    ``delivery_id`` is AWS's assemblyId or executionId; ``delivered_at`` the manifest's LastModified (UTC), which orders deliveries.
     """
 
     source: str
@@ -46,6 +46,7 @@ class Delivery:
     file_format: FileFormat
     report_name: str
     delivered_at: datetime
+    kind: str = "aws_cur"  # the source's: who reads the manifest
 
     @property
     def bytes(self) -> int:
