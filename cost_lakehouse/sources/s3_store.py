@@ -53,17 +53,9 @@ class S3Store:
         Raises SourceError where its profile, region or location cannot be used.
         """
         bucket, prefix = split_location(source.location)
-        secrets = [each.get_secret_value() for each in (source.access_key, source.secret_key, source.external_id) if each]
-        errors = S3Errors(
-            bucket,
-            endpoint=source.endpoint,
-            prefix=prefix,
-            profile=source.profile,
-            role=source.role_arn,
-            secrets=secrets,
-        )
+        errors = S3Errors.of(source, bucket, prefix)
         try:
-            client = make_s3_client(source, attempts)
+            client = make_s3_client(source, attempts, requester_pays=source.requester_pays)
         except BotoCoreError as error:
             raise errors.explain(error, source.location) from None
         except ValueError:
