@@ -38,6 +38,7 @@ ELSEWHERE = {
     "terraform init": "downloads providers; tests/deploy reads the modules and works their policies out",
     "terraform apply": "as above, and needs a cloud",
     "git pull": "brings another version",
+    "uv run cost-lakehouse alerts test": "needs servers that take messages; tests/alerts runs it",
     "uv run cost-lakehouse policy store": "needs a warehouse on S3; tests/cli runs it",
     "export COST_LAKEHOUSE_CODE_HOST=localhost COST_LAKEHOUSE_CODE_PORT=4000": "belongs to the three commands below it",
     "uv run dagster code-server start --port 4000 --module-name cost_lakehouse.definitions": "tests/deploy starts it",
@@ -61,6 +62,11 @@ SECRETS = {
     "LAKEHOUSE_DB_PASSWORD": "a-password",
     "MINIO_ACCESS_KEY": "a-key",
     "MINIO_SECRET_KEY": "a-secret",
+    "SLACK_WEBHOOK": "https://hooks.example.com/services/T0/B0/x",
+    "SMTP_PASSWORD": "a-password",
+    "TEAMS_WEBHOOK": "https://flows.example.com/x",
+    "TICKET_TOKEN": "Bearer a-token",
+    "TICKET_WEBHOOK": "https://tickets.example.com/x",
     "TRINO_PASSWORD": "a-password",
 }
 
@@ -144,6 +150,9 @@ def test_the_example_configuration_is_valid_with_everything_that_it_offers(
     assert len(load_settings(ROOT / "lakehouse.example.yaml").sources) == 1
     assert [each.name for each in settings.sources] == re.findall(r"- name: (\S+)", text.split("mirrors:")[0])
     assert [each.name for each in settings.mirrors] == ["acme-oci-mirror"]
+    assert settings.alerts.email
+    assert settings.alerts.notifications
+    assert len(settings.alerts.webhooks) == 3
 
 
 @pytest.mark.parametrize("example", blocks("json"), ids=str)
