@@ -29,6 +29,7 @@ PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
 _PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
 _RAW_TABLES_OF_KIND = {
     "aws_cur": ("aws_cur",),
+    "aws_data_export": ("aws_cur",),
     "aws_athena": ("aws_cur",),
     "oci_cost_reports": ("oci_cost", "oci_usage", "focus"),
 }

@@ -24,14 +24,15 @@ from cost_lakehouse.orchestration.load_metadata import (
     services_chart,
     services_table,
 )
+from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 
-RAW_TABLES = {"aws_cur": "raw.aws_cur", "aws_athena": "raw.aws_cur"}
-PROVIDERS = {"aws_cur": "aws", "aws_athena": "aws"}
+RAW_TABLES = {"aws_cur": "raw.aws_cur", "aws_data_export": "raw.aws_cur", "aws_athena": "raw.aws_cur"}
+PROVIDERS = {"aws_cur": "aws", "aws_data_export": "aws", "aws_athena": "aws"}
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -82,7 +83,7 @@ def line_item_assets(
 ) -> list[dg.AssetsDefinition]:
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
     return [
-        increment_asset(settings, source, months, retry_policy, progress)
+        increment_asset(settings, source, months, retry_policy, progress, mirror_key_for(settings, source))
         if source.kind == "oci_cost_reports"
         else line_item_asset(settings, source, months, retry_policy, progress)
         for source in settings.sources

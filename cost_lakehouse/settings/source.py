@@ -14,7 +14,7 @@ from cost_lakehouse.settings.oci import OciSettings
 
 SOURCE_NAME = re.compile(r"[a-z0-9-]+")
 SOURCE_NAME_MAX = 40
-_S3_ONLY = (*ACCESS_KEYS, "requester_pays")
+_S3_ONLY = (*ACCESS_KEYS, "requester_pays", "replica_of")
 _OCI_ONLY = ("tenancy", "oci", "corrections")
 
 
@@ -25,11 +25,12 @@ class SourceSettings(AwsAccess):
     """
 
     name: str
-    kind: Literal["aws_cur", "aws_athena", "oci_cost_reports"]
+    kind: Literal["aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports"]
     tenancy: str | None = None
     athena: AthenaSettings | None = None
     location: str = Field("", validate_default=True)
     requester_pays: bool = False
+    replica_of: str | None = None  # the bucket that the manifests name, where location is a copy of it
     oci: OciSettings | None = None
     corrections: Literal["add", "replace"] | None = None
     paused: bool = False

@@ -1,4 +1,4 @@
-"""The newest delivery of a month that is all there, by the manifests that announce one: the same way for every kind of AWS report."""
+"""The newest delivery of a month that is all there, by the manifests that announce one: alike for every kind of AWS report."""
 
 from __future__ import annotations
 

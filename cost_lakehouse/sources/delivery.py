@@ -35,7 +35,8 @@ class FileFormat(StrEnum):
 class Delivery:
     """One complete delivery: all its files are there.
 
-    ``delivery_id`` is AWS's assemblyId or executionId; ``delivered_at`` the manifest's LastModified (UTC), which orders deliveries.
+    ``delivery_id`` is AWS's assemblyId or executionId; ``delivered_at`` the manifest's LastModified (UTC), which orders
+    deliveries.
     """
 
     source: str

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources import aws_cur
+from cost_lakehouse.sources import aws_cur, aws_data_export
 from cost_lakehouse.sources.aws_cur_root import find_bucket_root
+from cost_lakehouse.sources.aws_data_export_layout import ExportLocation
+from cost_lakehouse.sources.aws_data_export_root import find_export_root
 from cost_lakehouse.sources.delivery import Delivery, Finding, StoredObject
 from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.object_store import ObjectStore
 from cost_lakehouse.sources.oci_reports import list_reports, reports_root
 from cost_lakehouse.sources.s3_store import S3Store, split_location
+
+# Which folder stands for the bucket, where a location is a folder.
+_ROOTS: dict[str, Callable[[Path], Path]] = {
+    "aws_cur": find_bucket_root,
+    "aws_data_export": find_export_root,
+    "oci_cost_reports": reports_root,
+}
 
 
 def open_store(settings: Settings, source: SourceSettings) -> ObjectStore:
@@ -30,6 +41,9 @@ def discover(settings: Settings, source: SourceSettings, month: date | None = No
     source cannot be looked at at all.
     """
     store, prefix = _open(settings, source)
+    if source.kind == aws_data_export.KIND:
+        bucket = source.replica_of or (split_location(source.location)[0] if source.is_s3 else None)
+        return aws_data_export.discover_export(store, ExportLocation(prefix, bucket), source.name, month)
     return aws_cur.discover_report(store, prefix, source.name, month)
 
 
@@ -47,6 +61,8 @@ def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
 
     Raises SourceError or DeliveryFailed where the store does not answer.
     """
+    if delivery.kind == aws_data_export.KIND:
+        return aws_data_export.is_unchanged(store, delivery)
     return aws_cur.is_unchanged(store, delivery)
 
 
@@ -59,7 +75,6 @@ def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]
     if source.is_s3:
         return S3Store.of(source), split_location(source.location)[1]
     location = settings.path(source.location)
-    root = reports_root(location) if source.kind == "oci_cost_reports" else find_bucket_root(location)
-    store = LocalFolder(root)
+    store = LocalFolder(_ROOTS[source.kind](location))
     prefix = location.relative_to(store.root).as_posix()
     return store, "" if prefix == "." else prefix

@@ -1,0 +1,180 @@
+"""Discovery of AWS Data Exports: for each month the newest complete delivery, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.sources.announced import Announced, Lookup, MonthLook, files_are_unchanged
+from cost_lakehouse.sources.aws_cur_layout import last_part, parts, period_of
+from cost_lakehouse.sources.aws_data_export_layout import ExportLocation, billing_period_of, is_manifest
+from cost_lakehouse.sources.aws_data_export_manifest import ExportManifest, parse_export_manifest
+from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.object_store import Listing, ObjectStore
+
+KIND = "aws_data_export"
+MONTHS_AT_ONCE = 8
+
+
+def discover_export(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> list[Finding]:
+    """One finding a month of the export at ``location``, oldest month first; ``month`` restricts it to one.
+
+    Only files that a manifest lists are ever part of a delivery: in create-new mode the files of every earlier delivery stay
+    beside. Raises SourceError where the store cannot be listed, or where the location is no export.
+    """
+    return _Export(store, location, source).findings(month)
+
+
+def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
+    """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
+
+    AWS replaces the files of an overwritten export one by one, and its manifest last.
+    """
+    try:
+        found = store.head(delivery.manifest.key)
+        if found is None:
+            return False
+        manifest = parse_export_manifest(store.read(found))
+    except (DeliveryChanged, ManifestError):
+        return False
+    same_files = {tuple(parts(each.key)) for each in manifest.files} == {tuple(parts(each.key)) for each in delivery.objects}
+    same_id = execution_of(manifest, found) == delivery.delivery_id
+    return same_id and same_files and files_are_unchanged(store, delivery.objects)
+
+
+def execution_of(manifest: ExportManifest, found: StoredObject) -> str:
+    """What tells this delivery from others: AWS's id of the execution, else the manifest's own ETag."""
+    return manifest.execution_id or found.etag.strip('"')
+
+
+class _Export:
+    """One look at one export. Months are looked at by several threads; what they share is only ever added to."""
+
+    def __init__(self, store: ObjectStore, location: ExportLocation, source: str) -> None:
+        self._store = store
+        self._location = location
+        self._source = source
+        self._lookup = Lookup(store)
+
+    def findings(self, month: date | None) -> list[Finding]:
+        if not self._location.export:
+            raise self._no_export("names no export", self._below())
+        months = self._months()
+        if not months:
+            return [self._nothing_there()]
+        if month is not None:
+            return [self._month(month, months[month]) if month in months else self._not_that_month(month, months)]
+        with ThreadPoolExecutor(MONTHS_AT_ONCE) as pool:
+            return list(pool.map(lambda each: self._month(each, months[each]), sorted(months)))
+
+    def _months(self) -> dict[date, list[str]]:
+        """The folders with manifests of each month; a month that has only data has none."""
+        months: dict[date, list[str]] = {}
+        try:
+            for top in (self._location.metadata, self._location.data):
+                for folder in self._lookup.level(top).folders:
+                    month = billing_period_of(last_part(folder))
+                    if month is not None:
+                        months.setdefault(month, [])
+                        if top == self._location.metadata:
+                            months[month].append(folder)
+        except DeliveryFailed as error:
+            raise SourceError(error.problem, error.fix) from None
+        return months
+
+    def _month(self, period: date, folders: list[str]) -> Finding:
+        look = MonthLook(
+            self._store,
+            self._lookup,
+            self._source,
+            KIND,
+            self._location.export,
+            period,
+            lambda manifest: self._announced(manifest, period),
+        )
+        return look.finding(self._candidates(folders), lambda: self._no_manifest(period))
+
+    def _candidates(self, folders: list[str]) -> Iterator[StoredObject]:
+        """Manifests, the month's own before those of single executions, each group newest first."""
+        own = [each for folder in folders for each in self._lookup.level(folder).objects if is_manifest(each.name)]
+        yield from sorted(own, key=lambda each: (each.last_modified, each.key), reverse=True)
+        executions = [
+            each
+            for folder in folders
+            for each in self._store.list(folder)
+            if is_manifest(each.name) and each.key.removeprefix(folder).count("/") == 1
+        ]
+        # An execution's folder starts with its time.
+        yield from sorted(
+            executions, key=lambda each: (each.last_modified, last_part(each.key.rpartition("/")[0])), reverse=True
+        )
+
+    def _announced(self, manifest: StoredObject, period: date) -> Announced:
+        parsed = parse_export_manifest(self._store.read(manifest))
+        keys = self._location.resolve(parsed.files, period)
+        return Announced(execution_of(parsed, manifest), keys, parsed.file_format)
+
+    def _no_manifest(self, period: date) -> str:
+        folder = self._store.describe(f"{self._location.metadata}BILLING_PERIOD={period:%Y-%m}/")
+        return f"There is no manifest yet under {folder}: AWS writes it after all of the month's files."
+
+    def _not_that_month(self, month: date, months: dict[date, list[str]]) -> Finding:
+        there = ", ".join(f"{each:%Y-%m}" for each in sorted(months))
+        folder = self._store.describe(self._location.folder)
+        return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
+
+    def _nothing_there(self) -> Finding:
+        place = self._store.describe(self._location.folder)
+        level = self._lookup.level(self._location.folder)
+        if any(period_of(last_part(folder)) is not None for folder in level.folders):
+            raise SourceError(
+                f"Source {self._source}: {place} is a legacy Cost and Usage Report, which kind {KIND} does not read.",
+                "Set `kind: aws_cur`.",
+            )
+        exports = self._above() or self._below()
+        if exports:
+            raise self._no_export("is not an export", exports)
+        return self._waiting(
+            None,
+            f"There is no manifest yet under {place}: AWS delivers the first export within 24 hours; check `location`.",
+        )
+
+    def _above(self) -> list[str]:
+        """The export that the location lies in: it names its data folder, or a month."""
+        names = parts(self._location.prefix)
+        for index in range(len(names) - 1, 0, -1):
+            if names[index] in ("data", "metadata"):
+                folder = "/".join(names[:index]) + "/"
+                if self._is_export(self._look(folder)):
+                    return [self._store.describe(folder)]
+        return []
+
+    def _below(self) -> list[str]:
+        """The exports that lie in the location: it is only their prefix."""
+        folders = self._look(self._location.folder).folders[:20]
+        return [self._store.describe(each) for each in folders if self._is_export(self._look(each))]
+
+    def _look(self, folder: str) -> Listing:
+        try:
+            return self._store.list_folder(folder)
+        except (SourceError, DeliveryFailed):
+            # Often the credentials may list the export's own prefix only. That is no fault of the source.
+            return Listing((), ())
+
+    @staticmethod
+    def _is_export(level: Listing) -> bool:
+        return {"data", "metadata"} <= {last_part(folder) for folder in level.folders}
+
+    def _no_export(self, what: str, exports: list[str]) -> SourceError:
+        place = self._store.describe(self._location.folder)
+        found = f", but there are: {', '.join(exports)}" if exports else ""
+        return SourceError(
+            f"Source {self._source}: {place} {what}{found}.",
+            "Set `location` to bucket/prefix/export name, one source an export.",
+        )
+
+    def _waiting(self, period: date | None, reason: str) -> Finding:
+        return Finding(self._source, period, FindingState.WAITING, reason=reason)
