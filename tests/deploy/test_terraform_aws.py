@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from cost_lakehouse.errors import SourceError
+from cost_lakehouse.mirror import s3_destination
 from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.sources.s3_client import make_s3_client
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.cli.test_policy import limited_to
 from tests.deploy.compose import DEPLOY
 from tests.deploy.hcl import Given, Module
+from tests.mirror.conftest import new_mirroring, s3_target
+from tests.services.oci import OciServer
 from tests.services.s3 import S3Server
 
 MODULE = Module(DEPLOY / "terraform" / "aws")
 TRUSTED = ["arn:aws:iam::444455556666:role/machine"]
 # The action that AWS asks for, by the operation that is called.
-ACTIONS = {"ListObjectsV2": "s3:ListBucket", "HeadObject": "s3:GetObject", "GetObject": "s3:GetObject"}
+ACTIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "DeleteObject": "s3:DeleteObject",
+}
 SERVICES = ["billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com"]
 OURS = {
     "StringEquals": {"aws:SourceAccount": ["111122223333"]},
@@ -210,3 +228,42 @@ def test_the_reader_reads_the_report_with_these_rights_and_needs_every_one(s3_se
         client.put_object(Bucket=s3_shared_bucket, Key=report, Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
         client.delete_object(Bucket=s3_shared_bucket, Key=report)
+
+
+def test_the_mirror_is_written_with_these_rights_and_needs_every_one(
+    request: pytest.FixtureRequest,
+    oci_server: OciServer,
+    s3_server: S3Server,
+    s3_shared_bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = given(mirror_bucket=s3_shared_bucket, mirror_may_delete=True).policy("write_mirror")
+    target = s3_target(request)
+    # Two rights of AWS's have no name of their own at this server, which has both in its right to list.
+    listing = {"s3:ListBucketMultipartUploads": "s3:List*", "s3:ListMultipartUploadParts": "s3:List*"}
+    user = json.loads(json.dumps(policy))
+    for statement in user["Statement"]:
+        statement["Action"] = [listing.get(each, each) for each in statement["Action"]]
+    target.options |= limited_to(s3_server, user)
+    mirroring = new_mirroring(oci_server, target, tmp_path)
+    mirroring.options["delete"] = True
+    large = "reports/cost-csv/0001000000000002-00001.csv.gz"
+    mirroring.add("reports/cost-csv/0001000000000001-00001.csv.gz", b"small")
+    mirroring.add(large, bytes(11 * 1024 * 1024))
+    target.put("reports/cost-csv/gone.csv.gz", b"deleted by Oracle")
+    bucket, prefix = target.place
+    s3_server.client().create_multipart_upload(Bucket=bucket, Key=prefix + large)  # as a killed mirror leaves it
+    called: set[str] = set()
+
+    def recorded(*arguments: Any) -> Any:
+        client: Any = make_s3_client(*arguments)
+        client.meta.events.register("before-call.s3", lambda model, **_: called.add(model.name))
+        return client
+
+    monkeypatch.setattr(s3_destination, "make_s3_client", recorded)
+
+    report = mirroring.run()
+
+    assert (report.failures, report.copied, report.deleted) == ([], 2, 1)
+    assert {ACTIONS[each] for each in called} == {action for each in policy["Statement"] for action in each["Action"]}
