@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.summaries.built import BuiltSummaries
@@ -34,6 +35,12 @@ def build(lake: Lake, folder: Path, arguments: Sequence[str] = ("build",), proje
     with build_target(lake, project, folder) as target:
         done = run_dbt([*arguments, *target.arguments], project, folder / "target", target.environment)
         yield Ran(target.built, results_in(folder / "target"), done.stdout + done.stderr)
+
+
+def ask(ran: Ran, sql: str) -> list[tuple[Any, ...]]:
+    """What the build's tables say."""
+    with ran.built.connect() as connection:
+        return connection.execute(sql).fetchall()
 
 
 def run_dbt(

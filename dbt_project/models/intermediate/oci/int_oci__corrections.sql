@@ -27,7 +27,7 @@ corrected_lines as (
         reference_no,
         count(*) as line_item_count
     from line_items
-    where not (is_correction and coalesce(corrected_reference_no = reference_no, false))
+    where coalesce(corrected_reference_no <> reference_no, true)
     group by source, billing_period, tenant_id, reference_no
 ),
 

@@ -22,10 +22,7 @@ judged as (
         slices.delivery_id as slice_delivery_id,
         currencies.currency_code as only_currency_code,
         corrections.reference_no is not null
-        and not (
-            line_items.is_correction
-            and coalesce(line_items.corrected_reference_no = line_items.reference_no, false)
-        ) as is_corrected
+        and coalesce(line_items.corrected_reference_no <> line_items.reference_no, true) as is_corrected
     from line_items
     left join slices
         on

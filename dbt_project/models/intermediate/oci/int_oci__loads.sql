@@ -1,16 +1,23 @@
--- The accepted loads of each month. A load is put on record just before its commit, so the newest ones may still be under way or
--- have been killed: they count from when there is a row of theirs, or of a later load.
-with receipts as (
+-- The accepted loads of each month. A load is put on record just before its commit, and what a killed one left on record is taken
+-- back before the next: so the newest load of a source alone may have no commit yet. It counts once there is a row of it.
+with all_receipts as (
     select * from {{ source('raw', 'receipts') }}
     where
-        {{ slice_filter() }}
-        and {{ of_raw_table('raw.oci_cost') }}
+        {{ of_raw_table('raw.oci_cost') }}
         and state = 'accepted'
 ),
 
 line_items as (
     select * from {{ ref('stg_oci__line_items') }}
     where {{ slice_filter() }}
+),
+
+newest as (
+    select
+        source,
+        max(loaded_at) as loaded_at
+    from all_receipts
+    group by source
 ),
 
 arrived as (
@@ -21,18 +28,9 @@ arrived as (
     from line_items
 ),
 
-newest as (
-    select
-        receipts.source,
-        receipts.billing_period,
-        max(receipts.loaded_at) as loaded_at
-    from receipts
-    inner join arrived
-        on
-            receipts.source = arrived.source
-            and receipts.billing_period = arrived.billing_period
-            and receipts.delivery_id = arrived.delivery_id
-    group by receipts.source, receipts.billing_period
+receipts as (
+    select * from all_receipts
+    where {{ slice_filter() }}
 ),
 
 final as (
@@ -45,14 +43,17 @@ final as (
         receipts.files as file_count,
         coalesce(receipts."rows", 0) as line_item_count
     from receipts
-    left join newest
+    inner join newest on receipts.source = newest.source
+    left join arrived
         on
-            receipts.source = newest.source
-            and receipts.billing_period = newest.billing_period
+            receipts.source = arrived.source
+            and receipts.billing_period = arrived.billing_period
+            and receipts.delivery_id = arrived.delivery_id
     where
-        -- A load that adds nothing to the month leaves no row to tell it by.
-        coalesce(receipts."rows", 0) <= 0
-        or receipts.loaded_at <= newest.loaded_at
+        receipts.loaded_at < newest.loaded_at
+        or arrived.delivery_id is not null
+        -- What adds nothing to the month leaves no row to tell it by.
+        or coalesce(receipts."rows", 0) <= 0
 )
 
 select * from final

@@ -16,7 +16,7 @@ with raw_lines as (
     where {{ slice_filter() }}
 ),
 
--- Rows that a correction of their slice and tenancy names, other than corrections that name themselves.
+-- Rows that a correction of their slice and tenancy names, other than ones that name themselves.
 named_lines as (
     select
         raw_lines.source,
@@ -32,10 +32,7 @@ named_lines as (
             and raw_lines.line_item_reference_no = corrections.line_item_backreference_no
     where
         corrections.corrects
-        and (
-            raw_lines.corrects is distinct from true
-            or raw_lines.line_item_backreference_no is distinct from raw_lines.line_item_reference_no
-        )
+        and raw_lines.line_item_backreference_no is distinct from raw_lines.line_item_reference_no
     group by raw_lines.source, raw_lines.billing_period, raw_lines.file_name, raw_lines.row_number
 ),
 
