@@ -26,6 +26,8 @@ def aws_place(columns: Sequence[Column]) -> Place:
 
 
 def _target(delivered: str, known: dict[str, str], by_letters: dict[str, str]) -> Target:
+    if delivered in _MAP_CATEGORIES:
+        return Target(delivered, _MAP_CATEGORIES[delivered], "map")  # CUR 2.0 has the whole map
     if "/" in delivered:
         category, name = delivered.split("/", 1)
         category = snake(category)

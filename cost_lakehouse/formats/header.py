@@ -42,14 +42,17 @@ def assign(header: Sequence[str], place: Place) -> list[Target]:
     """One target a delivered column, in the header's order; no column is left out, no two share a place.
 
     Of two columns that ask for one place the better spelling has it; the other is kept in ``other``, and fills the place where
-    the first has no value.
+    the first has no value. So is a column that would be one entry of a map that is delivered whole.
     """
     wanted = [place(delivered) for delivered in header]
+    whole = {target.column for target, _ in wanted if target.kind == "map" and target.key is None}
     taken: set[tuple[str, str | None]] = set()
     targets: dict[int, Target] = {}
     for index in sorted(range(len(header)), key=lambda each: wanted[each][1]):
         target, spelling = wanted[index]
-        if (target.column, target.key) in taken:
+        if target.key is not None and target.column in whole:
+            target = Target(target.delivered, OTHER, "map", target.delivered)
+        elif (target.column, target.key) in taken:
             fills = target.column if spelling and target.key is None and target.kind != "map" else None
             target = Target(target.delivered, OTHER, "map", target.delivered, fills)
         copies = 2

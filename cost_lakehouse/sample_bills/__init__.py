@@ -1,4 +1,4 @@
-"""A deterministic generator of AWS legacy Cost and Usage Report deliveries and of OCI's reports, with faults on request.
+"""A deterministic generator of AWS's bills (legacy reports and CUR 2.0) and of OCI's reports, with faults on request.
 
 It is the source of golden values for tests, demo and benchmarks, so it imports nothing of the rest of the package.
 ``write_delivery(root, Bill(...), BillDelivery(...))`` writes one delivery and returns what a right reader must find in it;
@@ -10,6 +10,7 @@ from cost_lakehouse.sample_bills.bills import (
     BillDelivery,
     FileFormat,
     Headers,
+    Report,
     Versioning,
     months_from,
     usual_deliveries,
@@ -39,6 +40,7 @@ __all__ = [
     "OciReport",
     "OciTotals",
     "OciWritten",
+    "Report",
     "Versioning",
     "Written",
     "months_from",

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from cost_lakehouse.sample_bills.bills import Bill, FileFormat, Headers, Versioning, months_from, usual_deliveries
+from cost_lakehouse.sample_bills.bills import Bill, FileFormat, Headers, Report, Versioning, months_from, usual_deliveries
 from cost_lakehouse.sample_bills.faults import Fault
 from cost_lakehouse.sample_bills.money import plain
 from cost_lakehouse.sample_bills.oci_bills import OciBill
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_payer(wanted: argparse.Namespace, number: int) -> None:
-    parquet = wanted.format is FileFormat.PARQUET
+    athena = wanted.format is FileFormat.PARQUET and wanted.report is Report.LEGACY
     bill = Bill(
         months=_months(wanted.months),
         rows=wanted.rows,
@@ -50,8 +50,10 @@ def _write_payer(wanted: argparse.Namespace, number: int) -> None:
         prefix=wanted.prefix,
         report_name=wanted.report_name if number == 0 else f"{wanted.report_name}-{number + 1}",
         file_format=wanted.format,
-        versioning=Versioning.OVERWRITE if parquet else wanted.versioning,
+        versioning=Versioning.OVERWRITE if athena else wanted.versioning,
         headers=wanted.headers,
+        report=wanted.report,
+        coarse_amounts=wanted.coarse_amounts,
         discounts=not wanted.plain,
         split_costs=not wanted.plain,
     )
@@ -130,6 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--payers", type=int, default=1, help="payers, each with a report of its own under the same prefix")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--format", type=FileFormat, default=FileFormat.CSV_GZIP, choices=list(FileFormat), metavar="FORMAT")
+    parser.add_argument(
+        "--report", type=Report, default=Report.LEGACY, choices=list(Report), metavar="REPORT", help="legacy, cur-2.0"
+    )
+    parser.add_argument("--coarse-amounts", action="store_true", help="amounts that doubles hold, also in CSV")
     parser.add_argument("--versioning", type=Versioning, default=Versioning.CREATE_NEW, choices=list(Versioning))
     parser.add_argument("--headers", type=Headers, default=Headers.SLASH, choices=list(Headers))
     parser.add_argument("--files", type=int, default=1, help="data files a delivery")

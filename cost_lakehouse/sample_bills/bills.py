@@ -17,7 +17,14 @@ class FileFormat(StrEnum):
 
     CSV_GZIP = "csv-gzip"
     CSV_ZIP = "csv-zip"
-    PARQUET = "parquet"  # always snake_case, in the Athena layout, and overwritten
+    PARQUET = "parquet"  # always snake_case; a legacy report has the Athena layout, and is overwritten
+
+
+class Report(StrEnum):
+    """Which of AWS's bills it is."""
+
+    LEGACY = "legacy"  # Cost and Usage Report
+    CUR_2 = "cur-2.0"  # CUR 2.0 by Data Exports
 
 
 class Versioning(StrEnum):
@@ -85,13 +92,19 @@ class Bill:
     headers: Headers = Headers.SLASH
     discounts: bool = True  # the payer has discounts: Net* and discount/* columns
     split_costs: bool = True  # split cost allocation for EKS and ECS is on
+    coarse_amounts: bool = False  # amounts that doubles hold also in CSV, so that every format gives the same numbers
+    report: Report = Report.LEGACY
+    # Of CUR 2.0 only:
+    left_out: tuple[str, ...] = ()  # columns that the export's query does not select
+    period_folder: str = "BILLING_PERIOD"  # as AWS spells it; copies have it in lower case
 
     def __post_init__(self) -> None:
         if not self.months or self.months != months_from(self.months[0], self.months[-1]):
             raise ValueError(f"months must be consecutive first days of months, not {self.months}")
         if self.rows < FEWEST_ROWS:
             raise ValueError(f"rows must be at least {FEWEST_ROWS} (every line item type is in every month), not {self.rows}")
-        if self.file_format is FileFormat.PARQUET and self.versioning is not Versioning.OVERWRITE:
+        athena = self.file_format is FileFormat.PARQUET and self.report is Report.LEGACY
+        if athena and self.versioning is not Versioning.OVERWRITE:
             raise ValueError("AWS delivers Parquet for Athena with versioning=Versioning.OVERWRITE only")
 
     @property
@@ -104,7 +117,7 @@ class Bill:
     @property
     def amount_digits(self) -> int:
         """Fractional digits of amounts. A double holds 15 digits, so Parquet bills have coarser amounts."""
-        return 3 if self.file_format is FileFormat.PARQUET else 10
+        return 3 if self.coarse_amounts or self.file_format is FileFormat.PARQUET else 10
 
     @property
     def location(self) -> str:

@@ -1,6 +1,7 @@
-"""The story that the demo tells: two sources, a redelivery, a late refund in a closed month, and a delivery with a bad number.
+"""The story that the demo tells: two payers of AWS and a tenancy of Oracle Cloud, redeliveries, late rows, a late refund in a
+closed month, and a delivery with a bad number.
 
-Call the four steps in order on the same folder. The same ``today`` gives the same bytes.
+Call the five steps in order on the same folder. The same ``today`` gives the same bytes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from pathlib import Path
 from cost_lakehouse.sample_bills.bills import Bill, BillDelivery, FileFormat, Versioning, midnight
 from cost_lakehouse.sample_bills.expected import Expected
 from cost_lakehouse.sample_bills.faults import Fault
+from cost_lakehouse.sample_bills.oci_bills import OciBill, OciReport
+from cost_lakehouse.sample_bills.oci_faults import OciFault
+from cost_lakehouse.sample_bills.oci_writing import OciWritten, write_oci
 from cost_lakehouse.sample_bills.writing import Written, write_delivery
 
 DEFAULT_TODAY = date(2026, 11, 2)
 """The day the story is told: September is closed and invoiced, October is open."""
 
 ROWS = 2_000
+OCI_SOURCE = "acme-oci"
+_LATE_FILES = 1  # increments after the last month: they hold late rows only
+_COMES_AGAIN = 3  # the increment that is delivered twice, counted from the end
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,13 @@ class Step:
     """One step of the story: a sentence to print, what was delivered by source, and whether a loader must refuse it."""
 
     sentence: str
-    deliveries: tuple[tuple[str, Written], ...]  # (source name, delivery)
+    deliveries: tuple[tuple[str, Written], ...] = ()  # (source name, delivery)
+    increments: tuple[OciWritten, ...] = ()  # of OCI_SOURCE
     refused: bool = False
 
     @property
     def expected(self) -> Expected:
-        """The exact totals of all deliveries of the step together."""
+        """The exact totals of all AWS deliveries of the step together."""
         return Expected.together(written.expected for _, written in self.deliveries)
 
 
@@ -63,8 +71,13 @@ def demo_bills(today: date = DEFAULT_TODAY) -> Mapping[str, Bill]:
     }
 
 
+def demo_oci_bill(today: date = DEFAULT_TODAY) -> OciBill:
+    """The tenancy's bill; ``location`` is the source's folder below the root. Oracle makes no usage reports any more."""
+    return OciBill(months=demo_months(today), files_a_day=1, rows=40, reports=(OciReport.COST, OciReport.FOCUS))
+
+
 def first_deliveries(root: Path, today: date = DEFAULT_TODAY) -> Step:
-    """Both sources deliver both months: the closed one invoiced, the open one not yet."""
+    """All sources deliver both months: AWS's closed one invoiced, the open one not yet; OCI's as they came day by day."""
     closed, _ = demo_months(today)
     delivered = []
     for name, bill in demo_bills(today).items():
@@ -78,9 +91,10 @@ def first_deliveries(root: Path, today: date = DEFAULT_TODAY) -> Step:
             delivered.append((name, write_delivery(root, bill, delivery)))
     sentence = (
         f"AWS delivers {closed:%B} (closed and invoiced) and {bill.months[1]:%B} (open) of two payers: "
-        "acme-payer in CSV and USD, globex-payer in Parquet and EUR."
+        "acme-payer in CSV and USD, globex-payer in Parquet and EUR. Oracle Cloud delivers both months of acme-oci, a file a day."
     )
-    return Step(sentence, tuple(delivered))
+    oci = demo_oci_bill(today)
+    return Step(sentence, tuple(delivered), (write_oci(root, oci, last=len(oci.increments) - 1 - _LATE_FILES),))
 
 
 def redelivery(root: Path, today: date = DEFAULT_TODAY) -> Step:
@@ -91,6 +105,23 @@ def redelivery(root: Path, today: date = DEFAULT_TODAY) -> Step:
     gone = ROWS - written.expected.rows
     sentence = f"AWS delivers {month:%B} of acme-payer again: some rows have other costs, {gone} rows are gone."
     return Step(sentence, (("acme-payer", written),))
+
+
+def late_rows(root: Path, today: date = DEFAULT_TODAY) -> Step:
+    """Oracle delivers what came late of the open month, and one file of it again, under its old name with other rows."""
+    _, month = demo_months(today)
+    oci = demo_oci_bill(today)
+    count = len(oci.increments)
+    again = count - _COMES_AGAIN
+    late = write_oci(root, oci, first=count - _LATE_FILES)
+    faults = frozenset({OciFault.CHANGED_ROWS, OciFault.VANISHED_ROWS})
+    replaced = write_oci(root, oci, first=again, last=again, faults=faults, delivered_at=_at(today, hour=11))
+    day = oci.increments[again].start
+    sentence = (
+        f"Oracle delivers {late.expected.rows} late rows of {month:%B} of acme-oci, and the file of {day:%B} {day.day} again: "
+        "same name, some rows have other costs, some are gone."
+    )
+    return Step(sentence, increments=(late, replaced))
 
 
 def late_refund(root: Path, today: date = DEFAULT_TODAY) -> Step:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
-from cost_lakehouse.sample_bills.bills import Bill, BillDelivery, FileFormat, Headers, Versioning, next_month
+from cost_lakehouse.sample_bills.bills import Bill, BillDelivery, FileFormat, Headers, Report, Versioning, next_month
 from cost_lakehouse.sample_bills.columns import Kind, kind_of, merged_by_snake_case, snake_case
+from cost_lakehouse.sample_bills.cur2_layout import export_folder, export_manifest_keys
 
 ACCESS_TEST_KEY = "aws-programmatic-access-test-object"
 """The object AWS leaves at the bucket's root when it tests that it may write."""
@@ -28,6 +29,8 @@ def period_prefix(bill: Bill, month: date) -> str:
 
 def data_prefix(bill: Bill, delivery: BillDelivery) -> str:
     """The folder the data files of a delivery go to."""
+    if bill.report is Report.CUR_2:
+        return export_folder(bill, delivery, "data")
     if bill.file_format is FileFormat.PARQUET:
         # The Athena layout: the report's name twice, the month without a leading zero.
         return f"{report_prefix(bill)}/{bill.report_name}/year={delivery.month.year}/month={delivery.month.month}"
@@ -42,6 +45,8 @@ def data_key(bill: Bill, delivery: BillDelivery, part: int) -> str:
 
 def manifest_keys(bill: Bill, delivery: BillDelivery) -> list[str]:
     """Where the manifest goes: the billing period's folder first, and the assembly's (or Athena's) own copy."""
+    if bill.report is Report.CUR_2:
+        return export_manifest_keys(bill, delivery)
     name = f"{bill.report_name}-Manifest.json"
     keys = [f"{period_prefix(bill, delivery.month)}/{name}", f"{data_prefix(bill, delivery)}/{name}"]
     return list(dict.fromkeys(keys))

@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 
@@ -52,12 +53,18 @@ class OciWritten:
 
 
 def write_oci(
-    root: Path, bill: OciBill, *, first: int = 0, last: int | None = None, faults: frozenset[OciFault] = frozenset()
+    root: Path,
+    bill: OciBill,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    faults: frozenset[OciFault] = frozenset(),
+    delivered_at: datetime | None = None,
 ) -> OciWritten:
     """Write the increments from ``first`` to ``last`` (by index, both included; all by default) under ``root/<bucket>``.
 
     Faults hit the last of them. An increment that is written again has the same names: with ``CHANGED_ROWS`` or
-    ``VANISHED_ROWS`` that is a redelivery. Raises ValueError where there is no such increment.
+    ``VANISHED_ROWS`` and a ``delivered_at`` of its own (files' modification time) that is a redelivery. Raises ValueError where there is no such increment.
     """
     increments = bill.increments[first : None if last is None else last + 1]
     if not increments or (last is not None and last >= len(bill.increments)):
@@ -67,7 +74,11 @@ def write_oci(
     files: list[OciFile] = []
     for increment in increments:
         planted = faults if increment is increments[-1] else frozenset[OciFault]()
-        files += _write_increment(root / bill.bucket, bill, resources, increment, planted, expected)
+        written = _write_increment(root / bill.bucket, bill, resources, increment, planted, expected)
+        files += written
+        moment = int((delivered_at or increment.created_at).timestamp())
+        for file in written:
+            os.utime(file.path, (moment, moment))
     return OciWritten(bill, root / bill.bucket, tuple(files), expected)
 
 
@@ -86,7 +97,8 @@ def _write_increment(
     increment: Increment,
     faults: frozenset[OciFault],
     expected: OciExpected,
-) -> Iterator[OciFile]:
+) -> list[OciFile]:
+    found: list[OciFile] = []
     for report in bill.reports:
         lines = lines_of(bill, resources, increment, faults)
         if report is OciReport.COST:
@@ -101,10 +113,8 @@ def _write_increment(
             written.append(OciFile(report, key, bucket_root / key, rows))
         if report is OciReport.COST:
             _spoil_file(written[-1].path, faults)
-        moment = int(increment.created_at.timestamp())
-        for file in written:
-            os.utime(file.path, (moment, moment))
-        yield from written
+        found += written
+    return found
 
 
 class _Peekable(Iterator[Line]):

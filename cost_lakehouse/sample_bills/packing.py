@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +24,7 @@ _ROW_GROUP = 20_000
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 Row = Sequence[str]
+_R = TypeVar("_R")
 
 
 def written_names(columns: Sequence[str], file_format: FileFormat, headers: Headers) -> list[str]:
@@ -49,17 +50,22 @@ def pack(
     if file_format is FileFormat.PARQUET:
         _pack_parquet(path, columns, chosen)
         return
+    pack_csv(path, header, chosen, file_format, gzip_level)
+
+
+def pack_csv(path: Path, header: Sequence[str], rows: Iterable[Row], file_format: FileFormat, gzip_level: int = 6) -> None:
+    """Write rows of texts to a packed CSV file."""
     with path.open("wb") as file:
         if file_format is FileFormat.CSV_GZIP:
             # No name and no time in the gzip header, or two runs would differ.
             with gzip.GzipFile(filename="", mode="wb", compresslevel=gzip_level, fileobj=file, mtime=0) as packed:
-                _write_csv(packed, header, chosen)
+                _write_csv(packed, header, rows)
         else:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=gzip_level) as archive:
                 member = zipfile.ZipInfo(path.name.removesuffix(".zip"), _ZIP_TIME)
                 member.compress_type = zipfile.ZIP_DEFLATED
                 with archive.open(member, "w", force_zip64=True) as packed_member:
-                    _write_csv(packed_member, header, chosen)
+                    _write_csv(packed_member, header, rows)
 
 
 def _choosing(columns: Sequence[str]) -> Callable[[list[str]], Row]:
@@ -82,7 +88,7 @@ def _merging(columns: Sequence[str]) -> Callable[[list[str]], Row]:
     return choose
 
 
-def _write_csv(packed: IO[bytes] | gzip.GzipFile, header: list[str], rows: Iterable[Row]) -> None:
+def _write_csv(packed: IO[bytes] | gzip.GzipFile, header: Sequence[str], rows: Iterable[Row]) -> None:
     buffered = io.BufferedWriter(_Sink(packed), _BUFFER)
     text = io.TextIOWrapper(buffered, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -111,24 +117,27 @@ class _Sink(io.RawIOBase):
 
 def _pack_parquet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     kinds = {name: kind_of(same[0]) for name, same in merged_by_snake_case(columns).items()}
-    schema = pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in kinds.items()])
+    schema = pa.schema([pa.field(name, arrow_type(kind)) for name, kind in kinds.items()])
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:
-        for batch in _batches(rows):
-            arrays = [_column(texts, kind) for texts, kind in zip(zip(*batch, strict=True), kinds.values(), strict=True)]
+        for batch in batches(rows):
+            arrays = [column_array(texts, kind) for texts, kind in zip(zip(*batch, strict=True), kinds.values(), strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def batches(rows: Iterable[_R]) -> Iterator[list[_R]]:
+    """Rows in groups, as a Parquet file has them."""
     rest = iter(rows)
     while batch := list(islice(rest, _ROW_GROUP)):
         yield batch
 
 
-def _arrow_type(kind: Kind) -> pa.DataType:
+def arrow_type(kind: Kind) -> pa.DataType:
+    """AWS's type of a column in Parquet."""
     return {Kind.DECIMAL: pa.float64(), Kind.TIMESTAMP: pa.timestamp("ms")}.get(kind, pa.string())
 
 
-def _column(texts: Sequence[str], kind: Kind) -> pa.Array:
+def column_array(texts: Sequence[str], kind: Kind) -> pa.Array:
+    """Texts of one column as AWS's Parquet has them."""
     # Texts that are missing stay empty texts, as in AWS's own files; numbers and times become null.
     if kind is Kind.DECIMAL:
         return pa.array([float(text) if text else None for text in texts], pa.float64())

@@ -15,8 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cost_lakehouse.sample_bills import layout
-from cost_lakehouse.sample_bills.bills import Bill, BillDelivery, FileFormat, Versioning, usual_deliveries
+from cost_lakehouse.sample_bills.bills import Bill, BillDelivery, FileFormat, Report, Versioning, usual_deliveries
 from cost_lakehouse.sample_bills.columns import VANISHING, delivered_columns
+from cost_lakehouse.sample_bills.cur2_columns import Shape
+from cost_lakehouse.sample_bills.cur2_layout import export_manifest_text
+from cost_lakehouse.sample_bills.cur2_packing import pack_export
 from cost_lakehouse.sample_bills.expected import Adder, Expected
 from cost_lakehouse.sample_bills.faults import (
     Fault,
@@ -86,11 +89,14 @@ def write_delivery(root: Path, bill: Bill, delivery: BillDelivery) -> Written:
     expected = _write_data(bucket_root, bill, delivery, keys)
     _spoil_files(bucket_root, bill, delivery, keys)
     manifests = tuple(layout.manifest_keys(bill, delivery))
-    text = layout.manifest_text(bill, delivery, columns, keys)
+    if bill.report is Report.CUR_2:
+        text = export_manifest_text(bill, delivery, _shape(bill, columns), keys)
+    else:
+        text = layout.manifest_text(bill, delivery, columns, keys)
     for key in manifests:
         _put(bucket_root / key, text.encode(), delivery)
     _put(bucket_root / layout.ACCESS_TEST_KEY, b"", delivery)
-    if bill.file_format is FileFormat.PARQUET:
+    if bill.file_format is FileFormat.PARQUET and bill.report is Report.LEGACY:
         _write_athena_artifacts(bucket_root, bill, delivery, columns)
     return Written(bill, delivery, bucket_root, keys, manifests, columns, expected)
 
@@ -105,6 +111,10 @@ def _columns_of_part(bill: Bill, delivery: BillDelivery, part: int) -> tuple[str
     )
 
 
+def _shape(bill: Bill, columns: tuple[str, ...]) -> Shape:
+    return Shape.of(columns, bill.split_costs, bill.left_out)
+
+
 def _write_data(bucket_root: Path, bill: Bill, delivery: BillDelivery, keys: tuple[str, ...]) -> Expected:
     expected = Expected()
     adder = Adder(expected, _shortest_text if bill.file_format is FileFormat.PARQUET else Decimal)
@@ -116,9 +126,14 @@ def _write_data(bucket_root: Path, bill: Bill, delivery: BillDelivery, keys: tup
         for part, key in enumerate(keys, start=1):
             columns = _columns_of_part(bill, delivery, part)
             path = bucket_root / key
-            adder.start_file(path.name, columns)
             counted = _counted(islice(rows, rows_of_part), adder)
-            pack(path, columns, counted, bill.file_format, bill.headers, delivery.gzip_level)
+            if bill.report is Report.CUR_2:
+                shape = _shape(bill, columns)
+                adder.start_file(path.name, shape.written(columns))
+                pack_export(path, shape, counted, bill.file_format, delivery.gzip_level)
+            else:
+                adder.start_file(path.name, columns)
+                pack(path, columns, counted, bill.file_format, bill.headers, delivery.gzip_level)
             _set_time(path, delivery, seconds_before=60 + delivery.files - part)
         adder.finish()
     return expected
