@@ -13,6 +13,7 @@ from cost_lakehouse.ingest import LoadResult, Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.athena_loads import AthenaLoads
 from cost_lakehouse.orchestration.decisions import month_text
 from cost_lakehouse.orchestration.increment_assets import CHECK, ProgressFactory, increment_asset
 from cost_lakehouse.orchestration.instance import process_label
@@ -26,8 +27,8 @@ from cost_lakehouse.orchestration.load_metadata import (
 )
 from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
-from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.athena_store import AthenaStore
 from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 
@@ -128,28 +129,34 @@ def line_item_asset(
     def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[dg.MaterializeResult[None]]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
         month = date.fromisoformat(context.partition_key)
+        loads = AthenaLoads(context.log.info, progress(context))
         try:
-            delivery, result = _load(settings, source, month, config.force, progress(context))
+            delivery, result = _load(settings, source, month, config.force, loads)
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
             raise load_failure(error, source.name, month_text(month)) from error
-        yield _materialization(settings, source, delivery, result)
+        yield _materialization(settings, source, delivery, result, loads.metadata)
 
     return line_items
 
 
 def _load(
-    settings: Settings, source: SourceSettings, month: date, force: bool, progress: Progress
+    settings: Settings, source: SourceSettings, month: date, force: bool, loads: AthenaLoads
 ) -> tuple[Delivery, LoadResult]:
     """Find the month's newest complete delivery and load it, anew where it is replaced meanwhile."""
     lake = Lake(settings)
     for start in range(1, STARTS + 1):
         delivery = _newest_delivery(settings, source, month)
         try:
-            return delivery, load_delivery(lake, open_store(settings, source), delivery, force=force, progress=progress)
+            store = open_store(settings, source)
+            result = load_delivery(lake, store, delivery, force=force, progress=loads.follow(store))
         except DeliveryChanged:
             if start == STARTS:
                 raise
+            continue
+        if isinstance(store, AthenaStore):
+            store.forget(month)
+        return delivery, result
     raise AssertionError("unreachable: the last start returns or raises")
 
 
@@ -170,7 +177,11 @@ def _newest_delivery(settings: Settings, source: SourceSettings, month: date) ->
 
 
 def _materialization(
-    settings: Settings, source: SourceSettings, delivery: Delivery, result: LoadResult
+    settings: Settings,
+    source: SourceSettings,
+    delivery: Delivery,
+    result: LoadResult,
+    more: Mapping[str, dg.MetadataValue],
 ) -> dg.MaterializeResult[None]:
     """What a load reports; where nothing was loaded, what the lake holds already."""
     receipt = result.receipt
@@ -191,6 +202,7 @@ def _materialization(
         "receipt_digest": dg.MetadataValue.text(receipt.digest),
         "file_count": dg.MetadataValue.int(receipt.files),
         **cost_metadata({currency: each.stored for currency, each in proven.items()}),
+        **more,
     }
     if receipt.delivery_id == delivery.delivery_id:
         metadata["files"] = files_table(delivery.objects)

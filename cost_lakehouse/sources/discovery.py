@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources import aws_cur, aws_data_export
+from cost_lakehouse.sources import aws_athena, aws_cur, aws_data_export
+from cost_lakehouse.sources.athena_store import AthenaStore
 from cost_lakehouse.sources.aws_cur_root import find_bucket_root
 from cost_lakehouse.sources.aws_data_export_layout import ExportLocation
 from cost_lakehouse.sources.aws_data_export_root import find_export_root
@@ -41,6 +42,8 @@ def discover(settings: Settings, source: SourceSettings, month: date | None = No
     source cannot be looked at at all.
     """
     store, prefix = _open(settings, source)
+    if isinstance(store, AthenaStore):
+        return aws_athena.discover_table(store, source.name, prefix, settings.lake.first_month, month)
     if source.kind == aws_data_export.KIND:
         bucket = source.replica_of or (split_location(source.location)[0] if source.is_s3 else None)
         return aws_data_export.discover_export(store, ExportLocation(prefix, bucket), source.name, month)
@@ -61,13 +64,17 @@ def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
 
     Raises SourceError or DeliveryFailed where the store does not answer.
     """
+    if isinstance(store, AthenaStore):
+        return store.is_unchanged(delivery)
     if delivery.kind == aws_data_export.KIND:
         return aws_data_export.is_unchanged(store, delivery)
     return aws_cur.is_unchanged(store, delivery)
 
 
 def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]:
-    """The store, and the key prefix in it below which the source's reports are."""
+    """The store, and the key prefix in it below which the source's reports are; of a table, its name."""
+    if source.athena is not None:
+        return AthenaStore.of(settings, source), source.athena.label
     if source.tenancy is not None:
         from cost_lakehouse.sources.oci_store import OciStore  # Oracle's SDK takes a second, which others do not need
 

@@ -1,0 +1,44 @@
+"""Discovery of bills in Athena: each month of the table, with a version that differs whenever its data does."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from cost_lakehouse.sources.athena_store import AthenaStore
+from cost_lakehouse.sources.athena_versions import Version
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
+
+KIND = "aws_athena"
+
+
+def discover_table(store: AthenaStore, source: str, report: str, first: date, month: date | None = None) -> list[Finding]:
+    """One finding a month of the table, oldest first; ``month`` restricts it to one. ``first`` is the lake's first month.
+
+    Raises SourceError where Athena cannot be asked.
+    """
+    reason = ""
+    if store.versions.is_updating():
+        reason = "AWS is replacing the table's files (its status table says UPDATING)"
+    versions = store.versions.versions(month, first)
+    if not versions:
+        return [Finding(source, month, FindingState.WAITING, reason=reason or "The table has no such month yet.")]
+    if reason:
+        return [Finding(source, each.month, FindingState.WAITING, reason=reason) for each in versions]
+    return [Finding(source, each.month, FindingState.AVAILABLE, _delivery(store, source, report, each)) for each in versions]
+
+
+def _delivery(store: AthenaStore, source: str, report: str, version: Version) -> Delivery:
+    # Where Athena tells no files, nobody knows since when the month is as it is: since now, as far as is known here.
+    seen = version.written_at or datetime.now(UTC).replace(microsecond=0)
+    whole = StoredObject(store.key_of(version.month), version.name, version.bytes, seen)
+    return Delivery(
+        source=source,
+        billing_period=version.month,
+        delivery_id=version.name,
+        objects=(whole,),
+        manifest=whole,
+        file_format=FileFormat.PARQUET,
+        report_name=report,
+        delivered_at=seen,
+        kind=KIND,
+    )
