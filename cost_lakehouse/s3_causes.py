@@ -22,9 +22,12 @@ class RoleRefused(ClientError):
 
     def __init__(self, error: ClientError, role: str, secrets: tuple[str, ...] = ()) -> None:
         said = error.response.get("Error", {})
-        cut = {"Code": str(said.get("Code", "")), "Message": without_secrets(str(said.get("Message", "")), secrets)}
-        super().__init__({**error.response, "Error": cut}, error.operation_name)
-        self.role = role
+        response = error.response.copy()
+        response["Error"] = {"Code": said.get("Code", ""), "Message": without_secrets(said.get("Message", ""), secrets)}
+        super().__init__(response, error.operation_name)
+        # A profile may have roles of its own, which come before it.
+        named = _RESOURCE.search(str(self.response["Error"].get("Message", "")))
+        self.role = named.group(1) if named else role
 
     @property
     def caller(self) -> str:
@@ -41,6 +44,7 @@ class TokenUnreadable(boto.CredentialRetrievalError):
         self.file = file
 
 
+_RESOURCE = re.compile(r"on resource: (arn:[\w+=,.@:/-]*[\w@/-])")
 _CALLER = re.compile(r"User: (arn:[\w+=,.@:/-]*[\w@/-])")
 
 

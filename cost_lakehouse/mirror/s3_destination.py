@@ -81,16 +81,7 @@ class S3Destination:
         Raises MirrorFailed where its profile, region or endpoint cannot be used.
         """
         bucket, prefix = split_location(mirror.destination)
-        secrets = [each.get_secret_value() for each in (mirror.access_key, mirror.secret_key, mirror.external_id) if each]
-        errors = S3Errors(
-            bucket,
-            endpoint=mirror.endpoint,
-            prefix=prefix,
-            profile=mirror.profile,
-            role=mirror.role_arn,
-            secrets=secrets,
-            words=_WORDS,
-        )
+        errors = S3Errors.of(mirror, bucket, prefix, _WORDS)
         connections = max(mirror.objects_at_once * mirror.parts_at_once, 10)
         try:
             client = make_s3_client(mirror, attempts, connections)

@@ -78,9 +78,9 @@ def _by_role(sts: Any, request: dict[str, str], secrets: tuple[str, ...]) -> Fet
     def fetch() -> dict[str, str]:
         try:
             return _credentials(sts.assume_role(**request))
-        except RoleRefused:
-            raise  # the role before it
         except ClientError as error:
+            if isinstance(error, RoleRefused) or error.operation_name != "AssumeRole":
+                raise  # It is the role before this one that is refused.
             raise RoleRefused(error, request["RoleArn"], secrets) from None
 
     return fetch
@@ -140,7 +140,7 @@ def _default_region(access: AwsAccess) -> str:
 
 def _session_with(access: AwsAccess, fetch: Fetch | None = None) -> boto3.session.Session:
     session = _new_session(access)
-    providers = [] if fetch is None else [_AssumedRole(fetch)]
+    providers: list[CredentialProvider] = [] if fetch is None else [_AssumedRole(fetch)]
     session.register_component("credential_provider", CredentialResolver(providers))
     return boto3.session.Session(botocore_session=session)
 

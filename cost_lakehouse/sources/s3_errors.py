@@ -201,4 +201,6 @@ class S3Errors:
         if isinstance(error, RoleRefused):
             words["role"] = error.role
             words["by_caller"] = f" by {error.caller}" if error.caller else ""
+        elif cause_of(error) is S3Cause.WEB_IDENTITY:
+            words["role"] = "of AWS_ROLE_ARN, or of the profile,"
         return words
