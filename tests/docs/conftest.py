@@ -21,11 +21,14 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def small_lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a lakehouse.yaml and a source ``acme-payer`` with two small months, the last of them 2026-10."""
+    """A folder with a lakehouse.yaml: ``acme-payer`` with two small months, the last of them 2026-10, and ``acme-oci``."""
     folder = tmp_path_factory.mktemp("small")
     make_bills([str(folder / "bills"), "--rows", "200", "--months", "2026-09..2026-10"])
+    make_bills([str(folder), "--provider", "oci", "--months", "2026-10", "--files-a-day", "1", "--rows-a-file", "10"])
     (folder / "lakehouse.yaml").write_text(
         "lake: {first_month: 2026-09}\n"
-        "sources: [{name: acme-payer, kind: aws_cur, location: bills/acme-billing/cur/hourly-cur}]\n"
+        "sources:\n"
+        "  - {name: acme-payer, kind: aws_cur, location: bills/acme-billing/cur/hourly-cur}\n"
+        "  - {name: acme-oci, kind: oci_cost_reports, location: acme-oci-mirror/reports}\n"
     )
     return folder
