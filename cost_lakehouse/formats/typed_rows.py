@@ -90,7 +90,8 @@ def _typed(
             record = int(rows.records[row])
             rejected.append(RejectedValue(text[row].as_py(), origin.file_name, record, target.delivered, reason))
     for name in table.maps:
-        arrays[name] = to_map(in_maps[name], count)
+        if name not in arrays:
+            arrays[name] = to_map(in_maps[name], count)
     totals = totals_of(table.group_keys(arrays, count), texts, decimals)
     arrays |= _origin_columns(origin, month, rows)
     for field_ in table.schema:
