@@ -67,7 +67,9 @@ class AwsAccess(Strict):
         # Never the value in the message: it may hold a password.
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and not _is_url(text):
-            raise ValueError("write http://host:port or https://host:port, with user:password@ before the host where it asks for it")
+            raise ValueError(
+                "write http://host:port or https://host:port, with user:password@ before the host where it asks for it"
+            )
         return value
 
     @field_validator("sts_endpoint")

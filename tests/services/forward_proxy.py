@@ -1,4 +1,4 @@
-"""An HTTP proxy on this machine, as companies have them: requests pass through it, and HTTPS in tunnels; it writes down which."""
+"""An HTTP proxy on this machine, as companies have them: it passes requests on, HTTPS in tunnels, and writes down which."""
 
 from __future__ import annotations
 
