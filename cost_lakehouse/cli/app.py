@@ -91,6 +91,22 @@ def run(
 
 
 @app.command()
+def mirror(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option("--name", help="Only this mirror.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied, and copy nothing.")] = False,
+    config: Config = None,
+) -> None:
+    """Copy Oracle's reports to where the mirrors keep them: what is new or differs; recorded in Dagster like any run."""
+    from cost_lakehouse.cli.alerts import with_alerts
+    from cost_lakehouse.cli.mirror import mirror_reports
+
+    with told_errors():
+        chosen = _chosen(context, config)
+        raise typer.Exit(with_alerts(chosen, "mirror", lambda: mirror_reports(chosen, name, dry_run)))
+
+
+@app.command()
 def status(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
     from cost_lakehouse.cli.status import show_status

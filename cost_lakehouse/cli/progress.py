@@ -14,9 +14,12 @@ from cost_lakehouse.cli.output import console as make_console
 
 
 class LoadBar:
-    """A bar that counts delivered bytes and rows; without a terminal it stays silent. It is a ``progress.Progress``."""
+    """A bar that counts delivered bytes and rows (or what else ``unit`` names); without a terminal it stays silent.
 
-    def __init__(self) -> None:
+    It is a ``progress.Progress``.
+    """
+
+    def __init__(self, unit: str = "rows") -> None:
         self.console: Console = make_console(stderr=True)
         self.position = ""  # such as "[2/14] "
         self._bars = Progress(
@@ -24,7 +27,7 @@ class LoadBar:
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
-            TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f} rows/s", markup=False),
+            TextColumn(f"{{task.fields[rows]:,}} {unit}, {{task.fields[rate]:,.0f}} {unit}/s", markup=False),
             TimeElapsedColumn(),
             console=self.console,
             disable=not self.console.is_terminal,

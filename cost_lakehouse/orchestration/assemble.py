@@ -15,6 +15,7 @@ from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
 from cost_lakehouse.orchestration.increment_assets import ProgressFactory
 from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, line_item_assets
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
+from cost_lakehouse.orchestration.mirror_assets import mirror_assets, mirror_jobs, mirror_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.summary_assets import summary_assets
@@ -40,12 +41,13 @@ def build_definitions(
     project = parse_if_stale(settings)
     manifest = json.loads(project.manifest_path.read_text(encoding="utf-8"))
     line_items = line_item_assets(settings, months, load_retries, progress)
+    mirrors = mirror_assets(settings)
     summaries = summary_assets(settings, months, project, manifest)
     return dg.Definitions(
-        assets=[*line_items, summaries],
-        jobs=[*jobs(line_items, summaries), maintenance_job(settings)],
+        assets=[*mirrors, *line_items, summaries],
+        jobs=[*jobs(line_items, summaries), *mirror_jobs(mirrors), maintenance_job(settings)],
         sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), alert_sensor(settings)],
-        schedules=[download_schedule(settings, months), *maintenance_schedules(settings)],
+        schedules=[download_schedule(settings, months), *maintenance_schedules(settings), *mirror_schedules(settings)],
         resources={"dbt": dbt_resource(project)},
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,

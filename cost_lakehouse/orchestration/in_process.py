@@ -18,6 +18,14 @@ from cost_lakehouse.orchestration.decisions import delivery_key_of, month_range,
 from cost_lakehouse.orchestration.increment_assets import ProgressFactory
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.maintenance import MAINTENANCE_OP, maintenance_job
+from cost_lakehouse.orchestration.mirror_assets import (
+    MIRROR_JOB,
+    MirrorProgress,
+    mirror_assets,
+    mirror_jobs,
+    mirror_key,
+    mirror_tags,
+)
 from cost_lakehouse.orchestration.new_deliveries import increment_config, load_tags
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.past_runs import ends_of_runs
@@ -157,6 +165,37 @@ def run_maintenance(
     failures = [each.step_failure_data.user_failure_data for each in result.all_events if each.is_step_failure]
     told: list[Any] = [each.metadata["report"].value for each in failures if each is not None and "report" in each.metadata]
     return (told[0] if told else [], *_why(result))
+
+
+@dataclass(frozen=True)
+class MirrorOutcome:
+    """How one run of a mirror ended; ``facts`` are its counts, as far as it came."""
+
+    ok: bool
+    facts: Mapping[str, Any]
+    problem: str = ""
+    fix: str = ""
+
+
+def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str, progress: MirrorProgress) -> MirrorOutcome:
+    """Copy what is new of one mirror, as a run of its own. Needs no dbt project."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    mirrors = mirror_assets(settings, progress)
+    definitions = dg.Definitions(assets=mirrors, jobs=mirror_jobs(mirrors), executor=dg.in_process_executor)
+    result = definitions.resolve_job_def(MIRROR_JOB).execute_in_process(
+        instance=instance,
+        asset_selection=[mirror_key(name)],
+        run_config=_QUIET,
+        tags={**mirror_tags(name, _TRIGGER), PROCESS_TAG: process_label()},
+        raise_on_error=False,
+    )
+    facts: dict[str, Any] = {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            facts = {each: fact.value for each, fact in event.materialization.metadata.items()}
+        elif event.is_step_failure and event.step_failure_data.user_failure_data is not None:
+            facts = {each: fact.value for each, fact in event.step_failure_data.user_failure_data.metadata.items()}
+    return MirrorOutcome(result.success, facts, *_why(result))
 
 
 def _why(result: dg.ExecuteInProcessResult) -> tuple[str, str]:

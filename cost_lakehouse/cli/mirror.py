@@ -1,0 +1,91 @@
+"""``cost-lakehouse mirror``: copies Oracle's reports, each mirror in a Dagster run of its own, and says what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.output import EXIT_FAILED, console, say, size, table, tell_problem
+from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.settings.mirror import MirrorSettings
+
+KEYS_SHOWN = 20
+_NUMBERS = ("objects", "copied", "copied bytes", "skipped", "only there", "deleted", "failed", "seconds")
+
+
+def mirror_reports(config: Path | None, name: str | None, dry_run: bool) -> int:
+    """Copy, print what was done; the exit code. One mirror's failure does not keep the others from running."""
+    settings = settings_of(config)
+    chosen = _chosen(settings, name)
+    if dry_run:
+        return _dry_runs(settings, chosen)
+    with working("Starting Dagster", console(stderr=True)):
+        from cost_lakehouse.orchestration.in_process import run_mirror_once
+        from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
+    with command_instance(settings) as instance, LoadBar("objects") as bar:
+        end_dead_runs(instance)
+        outcomes = [(each.name, run_mirror_once(settings, instance, each.name, lambda _context: bar)) for each in chosen]
+    _print([(mirror, each.facts, each.ok) for mirror, each in outcomes])
+    for mirror, each in outcomes:
+        if not each.ok:
+            tell_problem(each.problem if mirror in each.problem else f"{mirror}: {each.problem}", each.fix)
+        elif not each.facts.get("objects"):
+            say(f"{mirror}: Oracle's bucket holds no reports; see `cost-lakehouse doctor`.")
+    return 0 if all(each.ok for _, each in outcomes) else EXIT_FAILED
+
+
+def _chosen(settings: Settings, name: str | None) -> list[MirrorSettings]:
+    if name is not None:
+        mirror = settings.mirror(name)
+        if mirror.paused:
+            raise ConfigurationError(f"Mirror {name!r} is paused in {settings.file}.", "Remove `paused: true` to copy.")
+        return [mirror]
+    if not settings.mirrors:
+        raise ConfigurationError(
+            f"There is no mirror in {settings.file}.", "Add one to `mirrors:`, see lakehouse.example.yaml."
+        )
+    return [each for each in settings.mirrors if not each.paused]
+
+
+def _dry_runs(settings: Settings, chosen: Sequence[MirrorSettings]) -> int:
+    from cost_lakehouse.mirror.run import run_mirror
+
+    done: list[tuple[str, Mapping[str, Any], bool]] = []
+    failed = False
+    for mirror in chosen:
+        try:
+            with working(f"Comparing {mirror.name}", console(stderr=True)):
+                report = run_mirror(settings, mirror, dry_run=True)
+        except CostLakehouseError as error:
+            failed = True
+            tell_problem(f"{mirror.name}: {error.problem}", error.fix)
+            continue
+        done.append((mirror.name, report.facts(), True))
+        _list("would copy", report.keys)
+        _list("would delete", report.deleted_keys)
+    _print(done)
+    say("Nothing was changed: this was a dry run.")
+    return EXIT_FAILED if failed else 0
+
+
+def _list(what: str, keys: Sequence[str]) -> None:
+    for key in keys[:KEYS_SHOWN]:
+        say(f"  {what} {key}")
+    if len(keys) > KEYS_SHOWN:
+        say(f"  … and {len(keys) - KEYS_SHOWN} more")
+
+
+def _print(done: Sequence[tuple[str, Mapping[str, Any], bool]]) -> None:
+    rows = [(name, *_row(facts)) for name, facts, _ in done if "objects" in facts]
+    if rows:
+        console().print(table(("mirror", *_NUMBERS), rows, right=_NUMBERS))
+
+
+def _row(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    counts = [f"{facts[name]:,}" for name in ("objects", "copied", "skipped", "kept", "deleted", "failed")]
+    objects, copied, skipped, kept, deleted, failed = counts
+    return (objects, copied, size(facts["bytes"]), skipped, kept, deleted, failed, f"{facts['seconds']:.1f}")
