@@ -22,8 +22,10 @@ from benchmarks.measuring import (
 )
 
 NAMES = ("lakehouse", "polars", "duckdb")
+_OURS = "cost-lakehouse: typed, maps, totals proven, committed"
 WHAT = {
-    "lakehouse": "cost-lakehouse: typed, maps, totals proven, committed",
+    "lakehouse": _OURS,
+    "oci": _OURS,
     "polars": "polars: plain text copy (`scan_csv` -> `sink_parquet`)",
     "duckdb": "DuckDB: plain text copy (`COPY`)",
 }

@@ -15,6 +15,7 @@ from cost_lakehouse.orchestration.in_process import InProcess
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.line_item_assets import LogProgress
 from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.discovery import discover
 
 
@@ -22,7 +23,7 @@ def main() -> int:
     """Load, then summarise, through Dagster as the command does; prints how long each took."""
     settings = load_settings(Path(sys.argv[1]))
     everything = "--first" in sys.argv
-    found = [each.delivery for each in discover(settings, settings.sources[0]) if each.delivery is not None]
+    found = [each.delivery for each in discover(settings, settings.sources[0]) if isinstance(each.delivery, Delivery)]
     chosen = found if everything else found[-1:]
     with command_instance(settings) as instance:
         runner = InProcess(settings, instance, LogProgress)

@@ -11,7 +11,7 @@ import duckdb
 from cost_lakehouse.audit.receipts import plain
 
 _CORRECTIONS = """
-with line_items as (
+with line_items as not materialized (
     select
         line_item_tenant_id as tenant,
         line_item_reference_no as reference,
@@ -26,11 +26,10 @@ corrections as (
     select * from line_items where is_correction and delivery_id = $delivery_id
 ),
 corrected as (
-    select * from line_items
-    where reference is distinct from refers_to and exists (
-        select 1 from corrections
-        where corrections.tenant = line_items.tenant and corrections.refers_to = line_items.reference
-    )
+    select line_items.* from line_items
+    semi join corrections
+        on line_items.tenant = corrections.tenant and line_items.reference = corrections.refers_to
+    where line_items.reference is distinct from line_items.refers_to
 )
 select 'corrections', currency, count(*), sum(cost) from corrections group by currency
 union all

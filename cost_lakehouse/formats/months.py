@@ -36,6 +36,11 @@ def by_month(
                     value, file, int(rows.records[row]), target.delivered, f"{reason}: the row belongs to no month"
                 )
         moments = pc.coalesce(moments, column.stored)
+    if moments.null_count == 0 and rows.count and not rejected:
+        edges = pc.min_max(moments).as_py()
+        first, last = (date(each.year, each.month, 1) for each in (edges["min"], edges["max"]))
+        if first == last:
+            return [(first, rows)], []
     for row in pc.indices_nonzero(moments.is_null()).to_pylist():
         if row not in rejected:
             rejected[row] = RejectedValue("", file, int(rows.records[row]), delivered, "is empty: the row belongs to no month")
@@ -57,7 +62,4 @@ def _columns(period: Sequence[str], targets: Sequence[Target], rows: TextRows) -
 def _split(rows: TextRows, months: np.ndarray, rejected: dict[int, RejectedValue]) -> list[tuple[date, TextRows]]:
     good = np.ones(rows.count, bool)
     good[list(rejected)] = False
-    distinct = np.unique(months[good])
-    if len(distinct) == 1 and not rejected:
-        return [(distinct[0].astype(date), rows)]
-    return [(month.astype(date), rows.take(np.flatnonzero((months == month) & good))) for month in distinct]
+    return [(month.astype(date), rows.take(np.flatnonzero((months == month) & good))) for month in np.unique(months[good])]

@@ -19,6 +19,9 @@ from cost_lakehouse.formats.csv_chunks import Chunk
 from cost_lakehouse.formats.header import Target
 from cost_lakehouse.formats.raw_schema import TEXT_MAP
 
+# What pyarrow parses at once: twice as fast as a whole chunk, whose pieces no cache holds.
+_BLOCK_BYTES = 1 << 20
+
 
 @dataclass
 class TextRows:
@@ -51,18 +54,13 @@ def parse_csv(chunk: Chunk, columns: int, file: str) -> TextRows:
 
     Raises DeliveryFailed with file and record where a record has too few or too many values, or is not UTF-8.
     """
-    names = [str(index) for index in range(columns)]
     try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(chunk.data),
-            read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(chunk.data) + 1),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise _bad_record(chunk, columns, file, error) from None
+        table = _read_csv(chunk, columns, _BLOCK_BYTES)
+    except pa.ArrowInvalid:
+        try:
+            table = _read_csv(chunk, columns, len(chunk.data) + 1)  # a record may be longer than a block
+        except pa.ArrowInvalid as error:
+            raise _bad_record(chunk, columns, file, error) from None
     if table.num_rows != chunk.records:
         raise DeliveryFailed(
             f"{file}, records {chunk.first_record} to {chunk.first_record + chunk.records - 1}: "
@@ -73,6 +71,19 @@ def parse_csv(chunk: Chunk, columns: int, file: str) -> TextRows:
         [column.chunk(0) if column.num_chunks else pa.nulls(0, pa.string()) for column in table.columns],
         _numbers(chunk.first_record, table.num_rows),
     )
+
+
+def _read_csv(chunk: Chunk, columns: int, block_bytes: int) -> pa.Table:
+    names = [str(index) for index in range(columns)]
+    table = pa_csv.read_csv(
+        pa.BufferReader(chunk.data),
+        read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=block_bytes),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+        ),
+    )
+    return table.combine_chunks()
 
 
 def _bad_record(chunk: Chunk, columns: int, file: str, error: pa.ArrowInvalid) -> DeliveryFailed:

@@ -13,6 +13,36 @@ from cost_lakehouse.lake.slice_writer import SliceWriter
 
 # Open at once beside those in use: a year's months, so that files in which they alternate make no small files.
 _IDLE = 12
+# What is written at once: bills may come in thousands of small files, and each write is a row group of its own.
+_WRITE_BYTES = 16 * 1024 * 1024
+
+
+class _Gathering:
+    """A writer that waits until there is enough to write."""
+
+    def __init__(self, writer: SliceWriter) -> None:
+        self._writer = writer
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes >= _WRITE_BYTES:
+            self._write_waiting()
+
+    def close(self) -> list[Path]:
+        """Write the rest; the files that are finished now."""
+        self._write_waiting()
+        self._writer.close()
+        return self._writer.files
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        if len(waiting) > 1:
+            waiting = pa.Table.from_batches(waiting).combine_chunks().to_batches()
+        for batch in waiting:
+            self._writer.write(batch)
 
 
 class MonthWriters:
@@ -24,9 +54,9 @@ class MonthWriters:
         self._load_id = load_id
         self._limit = threads + _IDLE
         self._lock = threading.Lock()
-        self._idle: list[tuple[date, SliceWriter]] = []  # the last one is the one used last
+        self._idle: list[tuple[date, _Gathering]] = []  # the last one is the one used last
         self._months: dict[date, tuple[Path, list[int]]] = {}  # a month's folder, and the numbers of its files
-        self._all: list[tuple[date, SliceWriter]] = []
+        self._all: list[tuple[date, _Gathering]] = []
         self._open = 0
 
     def write(self, month: date, batch: pa.RecordBatch) -> None:
@@ -44,11 +74,10 @@ class MonthWriters:
         """Finish every file; each month's files."""
         files: dict[date, list[Path]] = {month: [] for month in self._months}
         for month, writer in self._all:
-            writer.close()
-            files[month] += writer.files
+            files[month] += writer.close()
         return files
 
-    def _take(self, month: date) -> tuple[SliceWriter, SliceWriter | None]:
+    def _take(self, month: date) -> tuple[_Gathering, _Gathering | None]:
         """A writer for the month, and one to close because too many are open."""
         with self._lock:
             for index in range(len(self._idle) - 1, -1, -1):
@@ -61,7 +90,7 @@ class MonthWriters:
             if month not in self._months:
                 self._months[month] = (self._folder_of(month), [])
             folder, numbers = self._months[month]
-            writer = SliceWriter(folder, self._load_id, numbers)
+            writer = _Gathering(SliceWriter(folder, self._load_id, numbers))
             self._open += 1
             self._all.append((month, writer))
             return writer, unused
