@@ -19,6 +19,7 @@ class Kind(StrEnum):
     RUN = "run"  # a run of a job failed
     CHECK = "check"  # an asset check failed
     LATE = "late"  # a source's deliveries stopped coming
+    TICK = "tick"  # a sensor or a schedule fails again and again
     LAKE = "lake"  # the lake cannot be read
     CHANNEL = "channel"  # a channel takes no alerts
 

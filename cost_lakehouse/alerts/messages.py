@@ -15,7 +15,12 @@ SUBJECT_MAX = 150
 # More news than this at once is one message with a line each: a store that is down fails every load.
 MOST_SINGLE = 3
 LISTED = 50
-_JOBS = {"load_line_items": "Load", "build_summaries": "Build of the summaries", "maintain_lake": "Lake maintenance"}
+_JOBS = {
+    "load_line_items": "Load",
+    "build_summaries": "Build of the summaries",
+    "maintain_lake": "Lake maintenance",
+    "mirror_reports": "Mirror",
+}
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,8 @@ def _title(incident: Incident, where: str) -> str:
         return f"{incident.source}: {first_line.partition('. ')[0]}"
     if incident.kind is Kind.LAKE:
         return f"The lake cannot be read: {first_line}"
+    if incident.kind is Kind.TICK:
+        return f"{incident.what} fails again and again: {first_line}"
     if incident.kind is Kind.CHANNEL:
         return f"Alerts cannot be sent through {incident.what}: {first_line}"
     if incident.kind is Kind.CHECK:
@@ -196,6 +203,8 @@ def _recovered_title(incident: Incident, where: str) -> str:
         return f"Recovered: {incident.source} delivers again"
     if incident.kind is Kind.LAKE:
         return f"Recovered: the lake can be read again, after {lasted}"
+    if incident.kind is Kind.TICK:
+        return f"Recovered: {incident.what}, after {lasted}"
     if incident.kind is Kind.CHANNEL:
         return f"Recovered: alerts go out through {incident.what} again, after {lasted}"
     label = f"check {incident.what}" if incident.kind is Kind.CHECK else job_label(incident.what)

@@ -15,8 +15,6 @@ from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    import dagster
-
     from cost_lakehouse.alerts.incidents import Incident
     from cost_lakehouse.alerts.memory import ChannelState, Memory
 
@@ -116,16 +114,22 @@ def with_alerts(config: Path | None, command: str, work: Callable[[], int]) -> i
 
 def _look(settings: Settings, begun: datetime, command: str, failed: bool, problems: list[tuple[str, str]]) -> int:
     """One look at everything, as the sensor ``alerts`` has it."""
+    from cost_lakehouse.orchestration.alert_memory import AlertingElsewhere
+    from cost_lakehouse.orchestration.alerting import CommandEnd, look_and_tell
+
+    problem = "; ".join(dict.fromkeys(each for each, _ in problems))
+    fix = " ".join(dict.fromkeys(each for _, each in problems if each))
+    end = CommandEnd(command, failed, problem, fix)
     try:
         with working("Looking whether anybody has to be told", console(stderr=True)), _instance(settings) as instance:
-            from cost_lakehouse.orchestration.alerting import CommandEnd, look_and_tell
-
-            problem = "; ".join(dict.fromkeys(each for each, _ in problems))
-            fix = " ".join(dict.fromkeys(each for _, each in problems if each))
-            end = CommandEnd(command, failed, problem, fix)
             told, _ = look_and_tell(settings, instance, first_seen=begun, command=end)
+    except AlertingElsewhere:
+        return 0  # it, or the next look, tells
     except CostLakehouseError as error:
         tell_problem(f"Nobody could be told of what failed: {error.problem}", error.fix)
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the work was done, and its result counts; this must be seen all the same
+        tell_problem(f"Nobody could be told of what failed: an unexpected {type(error).__name__}.", "Please report it.")
         return EXIT_FAILED
     for channel, title in told.accepted:
         console(stderr=True).print(f"Told through {channel}: {title}", soft_wrap=True)
@@ -150,7 +154,7 @@ def channel_troubles(settings: Settings) -> tuple[tuple[str, str] | None, str, s
 
 
 @contextmanager
-def _instance(settings: Settings) -> Iterator[dagster.DagsterInstance]:
+def _instance(settings: Settings) -> Iterator[Any]:
     from cost_lakehouse.orchestration.instance import command_instance
 
     with command_instance(settings) as instance:

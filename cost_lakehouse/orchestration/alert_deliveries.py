@@ -46,9 +46,11 @@ def look_at_deliveries(
         return [Trouble(Kind.LAKE, "lake", now, error.problem, error.fix)]
     memory.lake_unreadable_since = None
     seen: list[Seen] = [Recovery(Kind.LAKE, "lake", now, "The lake can be read.")]
+    is_wanted = "late_deliveries" in settings.alerts.events
     for source in settings.sources:
-        if source.paused:
-            seen.append(Recovery(Kind.LATE, "deliveries", now, "The source is paused.", source=source.name))
+        if source.paused or not is_wanted:
+            how = "The source is paused." if source.paused else "Lateness is not told any more."
+            seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
             continue
         history = [Arrival(each.delivered_at, each.loaded_at) for each in _of(source, known)]
         standing = punctuality(history, memory.sources_since[source.name], source.name, source.kind, settings.alerts.lateness)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 import dagster as dg
@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from cost_lakehouse.alerts.memory import Memory, dumped, loaded
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.locks import FileLocks, PostgresLocks
 from cost_lakehouse.orchestration.dagster_database import engine_arguments
 from cost_lakehouse.settings import Settings
@@ -29,11 +30,15 @@ def remember(instance: dg.DagsterInstance, memory: Memory) -> None:
     instance.run_storage.set_cursor_values({MEMORY_KEY: dumped(memory)})
 
 
+class AlertingElsewhere(LakeError):
+    """Another process looks and tells just now."""
+
+
 @contextmanager
 def alone(settings: Settings, instance: dg.DagsterInstance, wait_seconds: float) -> Iterator[None]:
     """Keep other processes from looking meanwhile, so that nothing is told twice and nothing forgotten.
 
-    Raises LakeError where another one takes longer.
+    Raises AlertingElsewhere where another one takes longer.
     """
     database = getattr(instance.run_storage, "postgres_url", None)
     locks: FileLocks | PostgresLocks
@@ -41,5 +46,9 @@ def alone(settings: Settings, instance: dg.DagsterInstance, wait_seconds: float)
         locks = PostgresLocks(create_engine(**engine_arguments(make_url(database))))
     else:
         locks = FileLocks(settings.dagster_home / "locks")
-    with locks.hold(LOCK, "Alerting", wait_seconds):
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.hold(LOCK, "Alerting", wait_seconds))
+        except LakeError as error:
+            raise AlertingElsewhere(error.problem, error.fix) from None
         yield

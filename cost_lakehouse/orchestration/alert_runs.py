@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ import dagster as dg
 
 from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Trouble
 from cost_lakehouse.alerts.memory import Memory
+from cost_lakehouse.orchestration.mirror_assets import MIRROR, MIRROR_JOB, mirror_op
 from cost_lakehouse.orchestration.tags import (
     LINE_ITEMS,
     LOAD_JOB,
@@ -29,13 +30,18 @@ from cost_lakehouse.settings import Settings
 OVERLAP = timedelta(minutes=15)
 RUNS_A_LOOK = 200
 SUMMARIES_STEP = "summaries"
-SUMMARY_LAYERS = {"staging", "intermediate", "marts"}
 PARTITION_TAG = "dagster/partition"
 _EVENTS = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.STEP_SUCCESS,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.RUN_FAILURE,
+}
+# The step that makes an asset, by the first part of its key.
+_STEP_OF: Mapping[str, Callable[[str], str]] = {
+    LINE_ITEMS: line_items_op,
+    MIRROR: mirror_op,
+    **dict.fromkeys(("staging", "intermediate", "marts"), lambda name: SUMMARIES_STEP),
 }
 Seen = Trouble | Recovery
 
@@ -89,6 +95,7 @@ class _RunReader:
         self._end = end
         self._part = run.tags.get(REPORT_TAG, "")
         self._sources = {line_items_op(each.name): each for each in settings.sources}
+        self._mirrors = {mirror_op(each.name): each.name for each in settings.mirrors}
         self._months = months_of(run.tags)
 
     def read(self, events: Sequence[dg.DagsterEvent]) -> list[Seen]:
@@ -116,6 +123,8 @@ class _RunReader:
             source = self._sources.get(step)
             name = source.name if source else self._run.tags.get(SOURCE_TAG, step.removeprefix(f"{LINE_ITEMS}__"))
             return _Subject(LOAD_JOB, name, by_month=source is None or source.kind != "oci_cost_reports")
+        if step in self._mirrors:
+            return _Subject(MIRROR_JOB, self._mirrors[step])
         if step == SUMMARIES_STEP:
             return _Subject(SUMMARY_JOB, "")
         # Dagster's own job of assets that were chosen by hand has no name that says anything.
@@ -154,13 +163,12 @@ class _RunReader:
         """A run that ended without a failed step: its process was killed, or it never came to its first step."""
         message = next((each.message for each in events if each.event_type is dg.DagsterEventType.RUN_FAILURE), "") or ""
         fix = "It is tried again where it is due; if it happens again, look at the machine's memory and logs."
-        chosen = sorted(key.path[-1] for key in self._run.asset_selection or () if key.path[0] == LINE_ITEMS)
         source = self._run.tags.get(SOURCE_TAG, "")
-        subjects: list[_Subject] = []
-        if self._run.job_name == LOAD_JOB or chosen:
-            subjects = [self._subject(line_items_op(name)) for name in ([source] if source else chosen)]
-        elif any(key.path[0] in SUMMARY_LAYERS for key in self._run.asset_selection or ()):
-            subjects = [self._subject(SUMMARIES_STEP)]
+        chosen = sorted(self._run.asset_selection or (), key=lambda key: key.path)
+        steps = [_STEP_OF[key.path[0]](key.path[-1]) for key in chosen if key.path[0] in _STEP_OF]
+        if self._run.job_name == LOAD_JOB and source:
+            steps = [line_items_op(source)]
+        subjects = [self._subject(step) for step in dict.fromkeys(steps)]
         for subject in subjects or [_Subject(self._run.job_name, source)]:
             yield self._trouble(subject, subject.source, message or "The run failed.", fix, "RunFailure", ())
 

@@ -7,8 +7,8 @@ import dagster as dg
 from cost_lakehouse.alerts.incidents import Incident
 from cost_lakehouse.alerts.messages import item_of
 from cost_lakehouse.alerts.telling import Told
-from cost_lakehouse.errors import LakeError
-from cost_lakehouse.orchestration.alerting import look_and_tell
+from cost_lakehouse.orchestration.alert_memory import AlertingElsewhere
+from cost_lakehouse.orchestration.alerting import SENSOR, look_and_tell
 from cost_lakehouse.settings import Settings
 
 INTERVAL_SECONDS = 60
@@ -22,7 +22,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor. What it remembers is in Dagster's storage, not in its cursor: the command shares it."""
 
     @dg.sensor(
-        name="alerts",
+        name=SENSOR,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
@@ -33,7 +33,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
             told, new = look_and_tell(settings, context.instance)
-        except LakeError as error:
+        except AlertingElsewhere as error:
             return dg.SkipReason(str(error))
         for incident in new:
             context.log.error(item_of(incident, None).title)

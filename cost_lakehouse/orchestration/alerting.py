@@ -16,9 +16,11 @@ from cost_lakehouse.alerts.telling import Told, tell
 from cost_lakehouse.orchestration.alert_deliveries import is_due, look_at_deliveries
 from cost_lakehouse.orchestration.alert_memory import alone, recall, remember
 from cost_lakehouse.orchestration.alert_runs import finished_runs, seen_in_run
+from cost_lakehouse.orchestration.alert_ticks import seen_in_ticks
 from cost_lakehouse.orchestration.instance import end_dead_runs
 from cost_lakehouse.settings import Settings
 
+SENSOR = "alerts"
 LOOK_SECONDS = 30.0  # after which no further message is begun; Dagster ends a tick after 60
 WAIT_SECONDS = 10.0  # for another process that looks
 # A channel that fails for longer is itself an incident, of which the other channels tell.
@@ -57,7 +59,9 @@ def look_and_tell(
     """Look, remember, tell; what was told, and the incidents that are new.
 
     What is found is remembered before anything is sent, and what was sent as soon as it was accepted. ``first_seen``: from
-    when on failures are news where nothing is remembered yet (now). Raises LakeError where another process looks meanwhile.
+    when on failures are news where nothing is remembered yet (now).
+
+    Raises AlertingElsewhere where another process looks meanwhile.
     """
     deadline = clock() + LOOK_SECONDS
 
@@ -91,7 +95,7 @@ def look_and_tell(
 def close(settings: Settings, instance: dg.DagsterInstance, incident_id: str, now: datetime) -> Incident | None:
     """End an incident that nothing else will end, by its id; None where there is none. Every channel is told.
 
-    Raises LakeError where another process looks meanwhile.
+    Raises AlertingElsewhere where another process looks meanwhile.
     """
     with alone(settings, instance, WAIT_SECONDS):
         memory = recall(instance, now)
@@ -117,6 +121,7 @@ def _seen(
         seen += seen_in_run(instance, settings, record.dagster_run, end)
     of_command = command.seen(now, seen) if command else None
     seen += [of_command] if of_command else []
+    seen += seen_in_ticks(instance, SENSOR, now)
     if is_due(memory, now):
         seen += look_at_deliveries(settings, memory, now, out_of_time)
     for name, state in memory.channels.items():
@@ -142,7 +147,7 @@ def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
     events = settings.alerts.events
 
     def is_wanted(trouble: Trouble) -> bool:
-        if trouble.kind is Kind.RUN:
+        if trouble.kind in (Kind.RUN, Kind.TICK):
             return "run_failures" in events
         if trouble.kind is Kind.CHECK:
             return ("failed_checks" if trouble.severity is Severity.ERROR else "check_warnings") in events

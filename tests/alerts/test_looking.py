@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
-from socket import gethostname
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData, TickData, TickStatus
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 
 from cost_lakehouse.alerts.incidents import Kind
 from cost_lakehouse.lake.locks import FileLocks
 from cost_lakehouse.orchestration import alerting
-from cost_lakehouse.orchestration.alert_memory import remember
+from cost_lakehouse.orchestration.alert_memory import AlertingElsewhere, alone
 from cost_lakehouse.orchestration.alert_sensor import AlertsNotSent, alert_sensor
 from cost_lakehouse.orchestration.alerting import close
-from cost_lakehouse.orchestration.tags import MONTH_TAG, PROCESS_TAG, SOURCE_TAG, SUMMARY_JOB
+from cost_lakehouse.orchestration.instance import command_instance
+from cost_lakehouse.settings import load_settings
 from tests.alerts.builders import NOON, Listener
-from tests.alerts.conftest import QUIET, Office, load_job
+from tests.alerts.conftest import Office
 from tests.alerts.servers import http_server
+from tests.services.postgres import PostgresServer
 
 FAILED = "Load of acme 2026-10 failed: hourly-cur-1.csv.gz is cut off."
 
@@ -53,43 +58,11 @@ def test_a_failure_says_where_since_when_why_what_to_do_and_which_run(office: Of
     assert facts["Run"] == run_id
 
 
-def test_the_success_of_another_month_ends_nothing(office: Office) -> None:
-    office.look()
-    office.load("cut off")
-    office.load(month="2026-09")
-    office.look()
-    assert len(office.memory.open) == 1
-
-
-def test_an_unforeseen_error_is_told_with_its_own_words(office: Office) -> None:
-    office.look()
-    office.load(error="a defect")
-    office.look()
-    assert office.listener.titles == ["Load of acme 2026-10 failed: ValueError: a defect"]
-
-
 def test_what_failed_before_the_first_look_is_nobodys_news(office: Office) -> None:
     office.load("long ago")
     office.look()
     office.look()
     assert office.listener.heard == []
-
-
-def test_an_old_run_that_is_tagged_anew_is_no_new_failure(office: Office) -> None:
-    office.look()
-    old = office.load("long ago")
-    office.look()
-    office.load()
-    office.look()
-    office.shift = timedelta(hours=1)
-    office.load(month="2026-09")
-    memory = office.memory
-    memory.runs_seen, memory.runs_seen_until = {}, memory.runs_seen_until + timedelta(hours=1)
-    remember(office.instance, memory)
-    office.instance.add_run_tags(old.run_id, {"looked_at": "yes"})
-    heard = len(office.listener.heard)
-    office.look()
-    assert len(office.listener.heard) == heard
 
 
 def test_one_of_two_channels_is_dead(office: Office) -> None:
@@ -130,84 +103,6 @@ def test_a_kill_after_sending_repeats_the_message_and_a_kill_before_loses_nothin
     assert office.listener.titles == [FAILED]
 
 
-def test_a_run_whose_process_was_killed_is_told(office: Office) -> None:
-    finished = subprocess.Popen([sys.executable, "-c", "pass"])
-    finished.wait()
-    office.look()
-    office.instance.create_run_for_job(
-        load_job,
-        tags={SOURCE_TAG: "acme", MONTH_TAG: "2026-10", PROCESS_TAG: f"{gethostname()}|{finished.pid}|1"},
-        status=dg.DagsterRunStatus.STARTED,
-    )
-    office.look()
-    (title,) = office.listener.titles
-    assert title.startswith("Load of acme 2026-10 failed: The process of this run ended without a word")
-
-
-def test_a_run_that_went_well_with_a_failed_check_is_told_until_the_check_passes(office: Office) -> None:
-    def run(passes: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> None:
-        @dg.asset_check(asset=dg.AssetKey(["marts", "daily_costs"]), name="adds_up")
-        def adds_up() -> dg.AssetCheckResult:
-            return dg.AssetCheckResult(passed=passes, severity=severity, metadata={"differences": 3})
-
-        @dg.asset(key=["marts", "daily_costs"])
-        def daily_costs() -> None:
-            """Nothing."""
-
-        result = dg.materialize([daily_costs, adds_up], instance=office.instance, run_config=QUIET)
-        assert result.success
-
-    office.look()
-    run(passes=False, severity=dg.AssetCheckSeverity.WARN)
-    office.look()
-    assert office.listener.heard == []
-    for passes in (False, False, True, True):
-        run(passes)
-        office.look()
-    first, second = office.listener.titles
-    assert first == "Check marts/daily_costs: adds_up failed: differences 3"
-    assert second.startswith("Recovered: check marts/daily_costs: adds_up, after")
-
-
-def test_a_failed_build_is_told_for_each_source_that_was_not_published_with_its_failed_checks(office: Office) -> None:
-    failing = ["acme, globex"]
-
-    @dg.op(name="summaries")
-    def summaries() -> None:
-        if failing:
-            failed = {"acme": ["equals_the_raw_bill: Got 2 results"], "globex": ["the same"]}
-            raise dg.Failure("Not published", metadata={"failed": {k: v for k, v in failed.items() if k in failing[0]}})
-
-    @dg.job(name=SUMMARY_JOB)
-    def build() -> None:
-        summaries()
-
-    def run(first: str, last: str) -> None:
-        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-        build.execute_in_process(instance=office.instance, tags=tags, run_config=QUIET, raise_on_error=False)
-
-    office.look()
-    run("2026-09-01", "2026-10-01")
-    office.look()
-    (message,) = office.listener.heard
-    assert [each.title for each in message.items] == [
-        "Build of the summaries of acme 2026-09 to 2026-10 failed: equals_the_raw_bill: Got 2 results",
-        "Build of the summaries of globex 2026-09 to 2026-10 failed: the same",
-    ]
-    failing[0] = "globex"
-    run("2026-09-01", "2026-10-01")
-    office.look()
-    assert [each.source for each in office.memory.open] == ["globex"]
-    failing.clear()
-    run("2026-10-01", "2026-10-01")
-    office.look()
-    assert [each.source for each in office.memory.open] == ["globex"]
-    run("2026-08-01", "2026-10-01")
-    office.look()
-    assert office.memory.open == []
-    assert len(office.listener.heard) == 3
-
-
 def test_a_source_that_is_removed_ends_its_incidents(office: Office) -> None:
     office.look()
     office.load("cut off")
@@ -236,6 +131,64 @@ def test_what_nothing_else_will_end_is_closed_by_hand(office: Office) -> None:
     assert close(office.settings, office.instance, incident.id, incident.last) is not None
     office.look()
     assert "It was closed by hand." in office.listener.heard[1].text
+
+
+def test_a_sensor_that_fails_three_times_is_told_until_a_tick_goes_well(office: Office) -> None:
+    code = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="cost_lakehouse.definitions"), location_name="here")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(code, "all"), "deliveries")
+    office.instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData())
+    )
+
+    def tick(status: TickStatus, number: int) -> None:
+        error = SerializableErrorInfo("KeyError: 'a defect'", [], "KeyError") if status is TickStatus.FAILURE else None
+        office.instance.create_tick(
+            TickData(
+                instigator_origin_id=origin.get_id(),
+                instigator_name="deliveries",
+                instigator_type=InstigatorType.SENSOR,
+                status=status,
+                timestamp=NOON.timestamp() + number,
+                error=error,
+                selector_id=origin.get_selector().get_id(),
+            )
+        )
+
+    for number in range(2):
+        tick(TickStatus.FAILURE, number)
+        office.look()
+    assert office.listener.heard == []
+    for number in range(2, 5):
+        tick(TickStatus.FAILURE, number)
+        office.look()
+    tick(TickStatus.SKIPPED, 6)
+    office.look()
+    first, second = office.listener.titles
+    assert first == "deliveries fails again and again: KeyError: 'a defect'"
+    assert office.listener.heard[0].items[0].since == NOON
+    assert second.startswith("Recovered: deliveries, after")
+
+
+def test_what_is_remembered_in_postgresql_is_shared_and_locked(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = postgres_server.make_database()
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("COST_LAKEHOUSE_DAGSTER_DB", postgres_server.url(name))
+    (tmp_path / "lakehouse.yaml").write_text("sources: [{name: acme, kind: aws_cur, location: bills}]\n", encoding="utf-8")
+    settings = load_settings(tmp_path / "lakehouse.yaml")
+    listener = Listener()
+    with command_instance(settings) as one:
+        Office(tmp_path, one, listener=listener).look()
+        Office(tmp_path, one).load("hourly-cur-1.csv.gz is cut off.")
+        with alone(settings, one, 0), pytest.raises(AlertingElsewhere), alone(settings, one, 0):
+            pass
+        Office(tmp_path, one, listener=listener).look()
+    with command_instance(settings) as another:
+        Office(tmp_path, another, listener=listener).look()
+        assert [each.what for each in Office(tmp_path, another).memory.open] == ["load_line_items"]
+    assert listener.titles == [FAILED]
+    postgres_server.drop_database(name)
 
 
 def test_two_processes_do_not_look_at_once(office: Office) -> None:
