@@ -16,7 +16,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.orchestration.decisions import Judged, Standing
 from cost_lakehouse.orchestration.survey import holdings, survey
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Increment
 from cost_lakehouse.sources.discovery import open_store
 from tests.builders import csv_bytes
@@ -107,14 +107,21 @@ class Mirror:
 
     def load(self, source: str = "acme-oci", standing: Standing = Standing.NEW) -> list[IncrementResult]:
         """Load what is new, or of another standing (what is current: by force)."""
-        settings = self.settings.source(source)
-        store = open_store(self.settings, settings)
-        force, replaces = standing is Standing.CURRENT, settings.voids_corrected
-        return [
-            load_increment(self.lake, store, each, force=force, replaces=replaces) for each in self.offers(standing, source)
-        ]
+        return load_reports(self.settings, self.lake, source, standing)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """What the lake says now."""
         with connect(self.lake) as connection:
             return connection.execute(sql).fetchall()
+
+
+def load_reports(
+    settings: Settings, lake: Lake, source: str = "acme-oci", standing: Standing = Standing.NEW
+) -> list[IncrementResult]:
+    """Load what is there of that standing."""
+    reports = settings.source(source)
+    judged = survey(settings, reports, holdings(lake))
+    offers = [each.delivery for each in judged if each.standing is standing and isinstance(each.delivery, Increment)]
+    store = open_store(settings, reports)
+    force, replaces = standing is Standing.CURRENT, reports.voids_corrected
+    return [load_increment(lake, store, each, force=force, replaces=replaces) for each in offers]

@@ -54,6 +54,7 @@ def run_demo(folder: Path) -> int:
     steps: list[Callable[[Path, date], story.Step]] = [
         story.first_deliveries,
         story.redelivery,
+        story.late_rows,
         story.late_refund,
         story.refused,
     ]
@@ -94,6 +95,8 @@ def prepare(folder: Path) -> Settings:
     lines = [MARK, "lake:", f"  first_month: {min(months):%Y-%m}", "sources:"]
     for name, bill in story.demo_bills(story_day()).items():
         lines += [f"  - name: {name}", "    kind: aws_cur", f"    location: {BILLS}/{bill.location}"]
+    location = story.demo_oci_bill(story_day()).location
+    lines += [f"  - name: {story.OCI_SOURCE}", "    kind: oci_cost_reports", f"    location: {BILLS}/{location}"]
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return load_settings(config)
 
@@ -125,11 +128,12 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
 def _ending(settings: Settings, lake: Lake) -> None:
     """What the lake holds in the end, and how to look further."""
     say()
-    console().rule("The receipts: one for each load, refused ones too", align="left")
+    console().rule("The receipts: one for each load and month, refused ones too", align="left")
     rows = [
         (
             each.source,
             f"{each.billing_period:%Y-%m}",
+            each.raw_table,
             each.delivery_id,
             each.state,
             each.files,
@@ -139,7 +143,7 @@ def _ending(settings: Settings, lake: Lake) -> None:
         )
         for each in receipts(lake)
     ]
-    columns = ("source", "month", "delivery", "state", "files", "rows", "rejected values", "digest")
+    columns = ("source", "month", "table", "delivery", "state", "files", "rows", "rejected values", "digest")
     console().print(table(columns, rows, right=("files", "rows", "rejected values")))
     say()
     console().rule("What the lake holds now", align="left")

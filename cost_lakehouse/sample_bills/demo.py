@@ -91,7 +91,8 @@ def first_deliveries(root: Path, today: date = DEFAULT_TODAY) -> Step:
             delivered.append((name, write_delivery(root, bill, delivery)))
     sentence = (
         f"AWS delivers {closed:%B} (closed and invoiced) and {bill.months[1]:%B} (open) of two payers: "
-        "acme-payer in CSV and USD, globex-payer in Parquet and EUR. Oracle Cloud delivers both months of acme-oci, a file a day."
+        "acme-payer in CSV and USD, globex-payer in Parquet and EUR. Oracle Cloud delivers both months of acme-oci, "
+        "a file a day."
     )
     oci = demo_oci_bill(today)
     return Step(sentence, tuple(delivered), (write_oci(root, oci, last=len(oci.increments) - 1 - _LATE_FILES),))

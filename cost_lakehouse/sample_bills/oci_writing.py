@@ -64,7 +64,8 @@ def write_oci(
     """Write the increments from ``first`` to ``last`` (by index, both included; all by default) under ``root/<bucket>``.
 
     Faults hit the last of them. An increment that is written again has the same names: with ``CHANGED_ROWS`` or
-    ``VANISHED_ROWS`` and a ``delivered_at`` of its own (files' modification time) that is a redelivery. Raises ValueError where there is no such increment.
+    ``VANISHED_ROWS`` and a ``delivered_at`` of its own (the files' modification time) that is a redelivery.
+    Raises ValueError where there is no such increment.
     """
     increments = bill.increments[first : None if last is None else last + 1]
     if not increments or (last is not None and last >= len(bill.increments)):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
@@ -19,6 +22,7 @@ from cost_lakehouse.summaries.publish import MARTS, publish
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema, drop_dead_builds
 from tests.builders import Row, Workshop, line
 from tests.dbt.building import PROJECT, Ran, build
+from tests.oci_builders import Mirror, cost_line, load_reports
 from tests.services.production import ProductionStack
 
 TABLES = [
@@ -26,9 +30,17 @@ TABLES = [
     *(f"intermediate.int_aws__{name}" for name in ("slices", "reservations", "exclusions", "anomalies", "reconciliation")),
     "intermediate.int_aws__daily_summary",
     "intermediate.int_aws__bill_history",
+    *(f"intermediate.int_oci__{name}" for name in ("loads", "slices", "corrections", "currencies", "daily_summary")),
+    *(f"intermediate.int_oci__{name}" for name in ("reconciliation", "receipts_reconciliation", "anomalies", "bill_history")),
 ]
-# Of each lake its own: when it was loaded.
-OWN_COLUMNS = {"marts.bill_status": ["loaded_at"], "intermediate.int_aws__bill_history": ["loaded_at"]}
+# Of each lake its own: when it was loaded, and by which load.
+OWN_COLUMNS = {
+    "marts.bill_status": ["loaded_at"],
+    "intermediate.int_aws__bill_history": ["loaded_at"],
+    "intermediate.int_oci__slices": ["loaded_at"],
+    "intermediate.int_oci__loads": ["load_id", "loaded_at"],
+    "intermediate.int_oci__bill_history": ["load_id", "loaded_at"],
+}
 
 
 def commitment(total: str, used: str, recurring: str, net: str) -> Row:
@@ -72,10 +84,23 @@ ROWS = [
     line(UnblendedCost="6", AvailabilityZone="nowhere", **{"bill/InvoiceId": "i1"}),
 ]
 
+SLICES = [Slice("acme", date(2026, 10, 1)), Slice("acme-oci", date(2026, 9, 1)), Slice("acme-oci", date(2026, 10, 1))]
+OCI_ROWS = [
+    cost_line(
+        cost="0.000000000123456789", quantity="12345.678901234567890123", **{"tags/Größe": "7 🌍", "tags/a.b": 'say "x"'}
+    ),
+    cost_line(cost="123456789.01", reference="V2.2", **{"cost/myCostOverage": "0.5", "cost/overageFlag": "Y"}),
+    cost_line(cost="-3", reference="V2.3", back="V2.2", correction="true", **{"product/region": ""}),
+    cost_line(cost="0", currency="", tenant="child"),
+    cost_line(cost="1", currency="EUR", tenant="child", start="2026-10-31T23:00:00Z", **{r"tags/k8s:io\x": "back\\slash"}),
+    cost_line(cost="2", currency="USD", tenant="child", back="nowhere", correction="true", **{"cost/attributedCost": "9"}),
+    cost_line(cost="5", start="2026-09-30T23:00Z", **{"cost/subscriptionId": ""}),
+]
+
 
 @dataclass
 class Engines:
-    """The same bill in two lakes, built in each."""
+    """The same bills in two lakes, built in each."""
 
     trino: Workshop
     ran: Ran
@@ -83,9 +108,10 @@ class Engines:
 
     def table(self, built: BuiltSummaries, name: str) -> list[tuple[str, ...]]:
         """All rows of a table as text, sorted."""
-        own = OWN_COLUMNS.get(name)
+        own = OWN_COLUMNS.get(name, [])
+        left_out = f"exclude ({', '.join(own)})" if own else ""
         with built.connect() as connection:
-            found = connection.execute(f"select * {f'exclude ({own[0]})' if own else ''} from {name}").fetchall()
+            found = connection.execute(f"select * {left_out} from {name}").fetchall()
         return sorted(tuple(map(_text, row)) for row in found)
 
 
@@ -96,24 +122,28 @@ def _text(value: Any) -> str:
 @pytest.fixture(scope="module")
 def engines(production: ProductionStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     folder = tmp_path_factory.mktemp("engines")
+    sources = [
+        {"name": "acme", "kind": "aws_cur", "location": str(folder / "bucket" / "cur" / "hourly")},
+        {"name": "acme-oci", "kind": "oci_cost_reports", "location": str(folder / "acme-oci"), "corrections": "replace"},
+    ]
+    mirror = Mirror(folder)
+    (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": {"first_month": "2026-01"}, "sources": sources}))
     on_duckdb = Workshop(folder)
     on_duckdb.write(ROWS)
-    on_duckdb.load()
-    source = {"name": "acme", "kind": "aws_cur", "location": str(folder / "bucket" / "cur" / "hourly")}
-    config = production.new_lake(folder / "trino", [source])
+    mirror.write("0001.csv.gz", OCI_ROWS)
+    config = production.new_lake(folder / "trino", sources)
     on_trino = Workshop(config.parent)
-    on_trino.load()
+    for workshop in (on_duckdb, on_trino):
+        workshop.load()
+        assert [each.outcome for each in load_reports(workshop.settings, workshop.lake)] == ["loaded"]
+    voiding = ["acme-oci"]
     with (
-        build(on_trino.lake, folder / "trino" / "build") as ran,
-        build(on_duckdb.lake, folder / "build", build_arguments(slices(on_duckdb))) as expected,
+        build(on_trino.lake, folder / "trino" / "build", ("build", "--vars", json.dumps({"voiding_sources": voiding}))) as ran,
+        build(on_duckdb.lake, folder / "build", build_arguments(SLICES, voiding_sources=voiding)) as expected,
     ):
         assert set(expected.results.values()) <= {"success", "pass", "warn"}, expected.output
         yield Engines(on_trino, ran, expected.built)
     production.drop_lake(config)
-
-
-def slices(workshop: Workshop) -> list[Slice]:
-    return [Slice("acme", workshop.delivery().billing_period)]
 
 
 def test_every_model_test_and_unit_test_ends_well(engines: Engines) -> None:
@@ -138,9 +168,10 @@ def test_a_table_is_the_same_on_both_engines(engines: Engines, table: str) -> No
 
 def test_what_was_built_is_published_and_trino_reads_it(engines: Engines) -> None:
     settings = engines.trino.settings
-    published = publish(engines.trino.lake, engines.ran.built, slices(engines.trino))
-    (count,) = [each.rows for each in published if each.table == "marts.aws_daily_summary"]
-    assert rows(settings, "select count(*) from marts.aws_daily_summary") == [(count,)]
+    published = publish(engines.trino.lake, engines.ran.built, SLICES)
+    for table in ("marts.aws_daily_summary", "marts.oci_daily_summary"):
+        count = sum(each.rows for each in published if each.table == table)
+        assert rows(settings, f"select count(*) from {table}") == [(count,)]
     with engines.ran.built.connect() as connection:
         total = connection.execute("select sum(billed_cost) from marts.bill_status").fetchone()
     assert rows(settings, "select sum(billed_cost) from marts.bill_status") == [total]
