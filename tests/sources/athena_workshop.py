@@ -1,0 +1,144 @@
+"""A lake whose source is a table in Athena, on sample bills that lie as AWS lays them out for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from cost_lakehouse.ingest import LoadResult, load_delivery
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Report, Versioning, write_delivery
+from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.sources.athena_store import AthenaStore
+from cost_lakehouse.sources.delivery import Delivery, Finding
+from cost_lakehouse.sources.discovery import discover, open_store
+from tests.services.athena import AthenaServer
+from tests.services.s3 import S3Server
+
+OCTOBER = date(2026, 10, 1)
+LEGACY = Bill(
+    months=(date(2026, 9, 1), OCTOBER), rows=300, seed=11, file_format=FileFormat.PARQUET, versioning=Versioning.OVERWRITE
+)
+YEAR_MONTH = {"year": "string", "month": "string"}
+# Of a lake's rows: where they came from differs by the way they came.
+_OF_THE_WAY = ("source", "delivery_id", "file_name", "row_number")
+
+
+class AthenaWorkshop:
+    """A folder with bills, Athena over them, and a lake."""
+
+    def __init__(self, folder: Path, athena: AthenaServer, s3: S3Server, bucket: str) -> None:
+        self.folder, self.athena, self.s3, self.bucket = folder, athena, s3, bucket
+        self.bill = LEGACY
+        self.configure()
+
+    def configure(self, *, pages: bool = False, **athena: Any) -> None:
+        """Write lakehouse.yaml; options are those of ``athena``."""
+        given = {
+            "database": "billing",
+            "table": "cur",
+            "endpoint": self.athena.endpoint,
+            "results": None if pages else f"s3://{self.bucket}/{self.folder.name}",
+            **athena,
+        }
+        source = {
+            "name": "acme",
+            "kind": "aws_athena",
+            "endpoint": self.s3.endpoint,
+            "region": self.s3.region,
+            "access_key": self.s3.access_key,
+            "secret_key": self.s3.secret_key,
+            "athena": {key: value for key, value in given.items() if value is not None},
+        }
+        document = {"lake": {"first_month": "2026-01"}, "sources": [source]}
+        (self.folder / "lakehouse.yaml").write_text(json.dumps(document))  # JSON is YAML
+
+    @property
+    def settings(self) -> Settings:
+        """What lakehouse.yaml says now."""
+        return load_settings(self.folder / "lakehouse.yaml")
+
+    @property
+    def table_folder(self) -> Path:
+        """Where the legacy table's partitions lie."""
+        return self.folder / "bills" / self.bill.location / self.bill.report_name
+
+    def deliver(self, day: int = 3, month: date = OCTOBER, files: int = 2, **options: Any) -> None:
+        """AWS writes the month anew, on that day of November 2026, and its crawler sees it."""
+        moment = datetime(2026, 11, day, 5, 30, tzinfo=UTC)
+        delivery = BillDelivery(month=month, delivered_at=moment, files=files, **options)
+        write_delivery(self.folder / "bills", self.bill, delivery)
+        self.athena.add_table("billing", "cur", self.table_folder, YEAR_MONTH)
+        self.athena.add_table("billing", "cost_and_usage_data_status", self.table_folder / "cost_and_usage_data_status", {})
+
+    def deliver_cur_2(self, day: int = 3) -> None:
+        """AWS writes October of a CUR 2.0 export."""
+        self.bill = replace(LEGACY, report=Report.CUR_2, period_folder="billing_period")
+        delivery = BillDelivery(month=OCTOBER, delivered_at=datetime(2026, 11, day, 5, 30, tzinfo=UTC), files=2)
+        written = write_delivery(self.folder / "bills", self.bill, delivery)
+        self.athena.add_table("billing", "cur", written.files[0].parents[1], {"billing_period": "string"})
+
+    def store(self) -> AthenaStore:
+        """A new way to the table."""
+        settings = self.settings
+        store = open_store(settings, settings.source("acme"))
+        assert isinstance(store, AthenaStore)
+        return store
+
+    def findings(self, month: date | None = None) -> list[Finding]:
+        """What discovery finds."""
+        return discover(self.settings, self.settings.source("acme"), month)
+
+    def delivery(self, month: date = OCTOBER) -> Delivery:
+        """The complete delivery that is there now."""
+        (finding,) = self.findings(month)
+        assert isinstance(finding.delivery, Delivery), finding.reason
+        return finding.delivery
+
+    def load(self, month: date = OCTOBER, *, force: bool = False) -> LoadResult:
+        """Load what is there now."""
+        return load_delivery(Lake(self.settings), self.store(), self.delivery(month), force=force)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the lake."""
+        with connect(Lake(self.settings)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def rows(self) -> list[str]:
+        """Every row of the lake without where it came from, as text."""
+        return bill_rows(self.settings)
+
+    def rows_of_the_files(self, kind: str = "aws_cur") -> list[str]:
+        """The rows of a lake of its own that reads the same bill's files as they lie there."""
+        folder = self.folder / "files"
+        folder.mkdir()
+        source = {"name": "files", "kind": kind, "location": f"../bills/{self.bill.location}"}
+        (folder / "lakehouse.yaml").write_text(json.dumps({"lake": {"first_month": "2026-01"}, "sources": [source]}))
+        settings = load_settings(folder / "lakehouse.yaml")
+        (finding,) = discover(settings, settings.sources[0], OCTOBER)
+        assert isinstance(finding.delivery, Delivery), finding.reason
+        load_delivery(Lake(settings), open_store(settings, settings.sources[0]), finding.delivery)
+        return bill_rows(settings)
+
+
+def bill_rows(settings: Settings) -> list[str]:
+    """Every row of a lake without where it came from, as text."""
+    with connect(Lake(settings)) as connection:
+        rows = connection.execute(f"select * exclude ({', '.join(_OF_THE_WAY)}) from raw.aws_cur").fetchall()
+    return sorted(map(repr, rows))
+
+
+@contextmanager
+def athena_server(s3: S3Server) -> Iterator[AthenaServer]:
+    """Athena over that S3 server."""
+    server = AthenaServer(s3).start()
+    try:
+        yield server
+    finally:
+        server.stop()
