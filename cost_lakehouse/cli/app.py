@@ -41,6 +41,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class PolicyPart(StrEnum):
+    """One of a source's policies."""
+
+    READER = "reader"
+    TRUST = "trust"
+    CALLER = "caller"
+    BUCKET = "bucket"
+
+
 @app.callback()
 def common(context: typer.Context, config: Config = None) -> None:
     """What every command knows."""
@@ -194,6 +203,38 @@ def policy_store(context: typer.Context, config: Config = None) -> None:
 
     with told_errors():
         raise typer.Exit(print_store_policy(_chosen(context, config)))
+
+
+@policy_app.command("aws")
+def policy_aws(
+    context: typer.Context,
+    source: Source = None,
+    part: Annotated[PolicyPart | None, typer.Option("--part", help="Only this policy of the source, as AWS takes it.")] = None,
+    principal: Annotated[
+        list[str] | None, typer.Option("--principal", help="ARN of a role or user that loads; may be given several times.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="The account that the bill is of, where it is not the role's.")
+    ] = None,
+    kms_key: Annotated[str | None, typer.Option("--kms-key", help="ARN of the bucket's KMS key.")] = None,
+    table_location: Annotated[
+        str | None, typer.Option("--table-location", help="Where an Athena table's files lie: s3://bucket/prefix.")
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option("--address", help="Only from this address, such as a proxy's: 203.0.113.7/32.")
+    ] = None,
+    organizations: Annotated[
+        bool, typer.Option("--organizations", help="Account names and units from AWS Organizations too.")
+    ] = False,
+    reports: Annotated[bool, typer.Option("--reports", help="Finding reports by cur:DescribeReportDefinitions too.")] = False,
+    config: Config = None,
+) -> None:
+    """Print, for the configured sources at AWS, who needs which rights, as JSON: reader, trust, caller, bucket."""
+    from cost_lakehouse.cli.policy_aws import Wanted, print_aws_policies
+
+    wanted = Wanted(tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports)
+    with told_errors():
+        raise typer.Exit(print_aws_policies(_chosen(context, config), source, part.value if part else None, wanted))
 
 
 def _chosen(context: typer.Context, config: Path | None) -> Path | None:

@@ -31,7 +31,7 @@ def print_store_policy(config: Path | None) -> int:
 def store_policy(warehouse: str, store: StoreSettings) -> dict[str, Any]:
     """List, read, write and delete below the warehouse's prefix; what its options need besides, and nothing else."""
     bucket, _, prefix = warehouse.removeprefix("s3://").rstrip("/").partition("/")
-    partition = _partition(store.region)
+    partition = partition_of(store.region)
     lists: dict[str, Any] = {
         "Sid": "ListTheLake",
         "Effect": "Allow",
@@ -73,7 +73,7 @@ def _of_encryption(store: StoreSettings, partition: str) -> list[dict[str, Any]]
     return [statement]
 
 
-def _partition(region: str | None) -> str:
+def partition_of(region: str | None) -> str:
     """AWS's own name for its separate worlds."""
     if (region or "").startswith("cn-"):
         return "aws-cn"

@@ -1,0 +1,197 @@
+"""The statements by which a bill is delivered and read, and a role is assumed; deploy/terraform/aws says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.settings.athena import AthenaSettings
+from cost_lakehouse.sources.s3_store import split_location
+
+Statement = dict[str, Any]
+Policy = dict[str, Any]
+
+# AWS's services that write a Cost and Usage Report and a Data Export.
+_DELIVER = ["billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com"]
+_ORGANIZATION = [
+    "organizations:DescribeOrganization",
+    "organizations:DescribeOrganizationalUnit",
+    "organizations:DescribeAccount",
+    "organizations:ListRoots",
+    "organizations:ListAccounts",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListParents",
+    "organizations:ListTagsForResource",
+]
+
+
+def policy(*parts: Iterable[Statement]) -> Policy:
+    """The document that AWS takes."""
+    return {"Version": "2012-10-17", "Statement": [each for part in parts for each in part]}
+
+
+def statement(sid: str, actions: list[str], resources: list[str], condition: dict[str, Any] | None = None) -> Statement:
+    """One that allows."""
+    made: Statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+    return {**made, "Condition": condition} if condition else made
+
+
+def read_report(source: SourceSettings, partition: str, addresses: list[str]) -> list[Statement]:
+    """List the bucket, and read what lies below the location."""
+    bucket, prefix = split_location(source.location)
+    return _read("Report", f"arn:{partition}:s3:::{bucket}", prefix, addresses)
+
+
+def read_table(location: str, partition: str) -> list[Statement]:
+    """Read the files of an Athena table, as Athena does in its caller's name."""
+    bucket, prefix = split_location(location)
+    return _read("Table", f"arn:{partition}:s3:::{bucket}", prefix, [])
+
+
+def _read(what: str, bucket: str, prefix: str, addresses: list[str]) -> list[Statement]:
+    condition = {"IpAddress": {"aws:SourceIp": addresses}} if addresses else None
+    below = f"{bucket}/{prefix}/*" if prefix else f"{bucket}/*"
+    return [
+        statement(f"ListThe{what}", ["s3:ListBucket"], [bucket], condition),
+        statement(f"ReadThe{what}", ["s3:GetObject"], [below], condition),
+    ]
+
+
+def decrypt(key: str | None) -> list[Statement]:
+    """Use the bucket's KMS key."""
+    return [statement("DecryptTheReport", ["kms:Decrypt"], [key])] if key else []
+
+
+def query_table(athena: AthenaSettings, partition: str, region: str, account: str) -> list[Statement]:
+    """Run queries in the workgroup, see the table, and write and read results."""
+    here = f"{region}:{account}"
+    glue = f"arn:{partition}:glue:{here}"
+    statements = [
+        statement(
+            "QueryTheTable",
+            [
+                "athena:StartQueryExecution",
+                "athena:GetQueryExecution",
+                "athena:GetQueryResults",
+                "athena:StopQueryExecution",
+            ],
+            [f"arn:{partition}:athena:{here}:workgroup/{athena.workgroup}"],
+        ),
+        statement(
+            "SeeTheCatalog", ["athena:GetTableMetadata"], [f"arn:{partition}:athena:{here}:datacatalog/{athena.catalog}"]
+        ),
+        statement(
+            "SeeTheTable",
+            ["glue:GetDatabase", "glue:GetTable", "glue:GetPartitions"],
+            [
+                f"{glue}:catalog",
+                f"{glue}:database/{athena.database}",
+                f"{glue}:table/{athena.database}/{athena.table}",
+                f"{glue}:table/{athena.database}/cost_and_usage_data_status",  # AWS's own: whether it is at work
+            ],
+        ),
+    ]
+    if athena.results is None:
+        return statements
+    bucket, prefix = split_location(athena.results)
+    arn = f"arn:{partition}:s3:::{bucket}"
+    return [
+        *statements,
+        statement("FindTheResults", ["s3:GetBucketLocation", "s3:ListBucket"], [arn]),
+        statement(
+            "WriteAndReadTheResults",
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            [f"{arn}/{prefix}/*" if prefix else f"{arn}/*"],
+        ),
+    ]
+
+
+def read_organization() -> list[Statement]:
+    """The names of accounts and organisational units, and their tags; these actions know no resources."""
+    return [statement("ReadTheOrganization", list(_ORGANIZATION), ["*"])]
+
+
+def find_reports() -> list[Statement]:
+    """Which reports the account has; the action knows no resources."""
+    return [statement("FindTheReports", ["cur:DescribeReportDefinitions"], ["*"])]
+
+
+def assume(role: str) -> Policy:
+    """What whoever asks for a role needs."""
+    return policy([statement("AssumeTheReader", ["sts:AssumeRole"], [role])])
+
+
+def trust(principals: list[str], external_id: str | None, addresses: list[str]) -> Policy:
+    """Who may assume a role: the named, with the external id, from the addresses."""
+    condition: dict[str, Any] = {}
+    if external_id is not None:
+        condition["StringEquals"] = {"sts:ExternalId": [external_id]}
+    if addresses:
+        condition["IpAddress"] = {"aws:SourceIp": addresses}
+    made: Statement = {
+        "Sid": "AssumeWithExternalId" if external_id is not None else "Assume",
+        "Effect": "Allow",
+        "Principal": {"AWS": principals},
+        "Action": ["sts:AssumeRole"],
+    }
+    return policy([{**made, "Condition": condition} if condition else made])
+
+
+def trust_web_identity(provider: str, issuer: str, subject: str, audience: str) -> Policy:
+    """One identity of one issuer, and nobody else of it, may assume a role."""
+    return policy(
+        [
+            {
+                "Sid": "AssumeWithWebIdentity",
+                "Effect": "Allow",
+                "Principal": {"Federated": [provider]},
+                "Action": ["sts:AssumeRoleWithWebIdentity"],
+                "Condition": {"StringEquals": {f"{issuer}:sub": [subject], f"{issuer}:aud": [audience]}},
+            }
+        ]
+    )
+
+
+def deliver(bucket: str, partition: str, account: str) -> Policy:
+    """AWS writes the account's reports to the bucket, nobody else's, and nothing goes there without TLS."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    only_ours = {
+        "StringEquals": {"aws:SourceAccount": [account]},
+        "ArnLike": {
+            "aws:SourceArn": [
+                f"arn:{partition}:cur:us-east-1:{account}:definition/*",
+                f"arn:{partition}:bcm-data-exports:us-east-1:{account}:export/*",
+            ]
+        },
+    }
+    services = {"Service": list(_DELIVER)}
+    return policy(
+        [
+            {
+                "Sid": "NothingWithoutTls",
+                "Effect": "Deny",
+                "Principal": {"AWS": ["*"]},
+                "Action": ["s3:*"],
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
+            },
+            {
+                "Sid": "AwsLooksAtTheBucket",
+                "Effect": "Allow",
+                "Principal": services,
+                "Action": ["s3:GetBucketAcl", "s3:GetBucketPolicy"],
+                "Resource": [arn],
+                "Condition": only_ours,
+            },
+            {
+                "Sid": "AwsDelivers",
+                "Effect": "Allow",
+                "Principal": services,
+                "Action": ["s3:PutObject"],
+                "Resource": [f"{arn}/*"],
+                "Condition": only_ours,
+            },
+        ]
+    )

@@ -1,0 +1,144 @@
+"""``cost-lakehouse policy aws``: the policies that let the configured sources be delivered and read, and nothing besides."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cost_lakehouse.cli import aws_statements as aws
+from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.output import console
+from cost_lakehouse.cli.policy import partition_of
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.sources.s3_store import split_location
+
+PARTS = {
+    "reader": "reader_policy",
+    "trust": "trust_policy",
+    "caller": "caller_policy",
+    "bucket": "bucket_policy",
+}
+# AWS refuses a policy with one of these in it, so that nobody is let in by what was not filled in.
+NOBODY = "<ARN of the role or user that loads: --principal>"
+NO_ACCOUNT = "<account that the bill is of: --account>"
+NO_REGION = "<region: region of the source>"
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What lakehouse.yaml does not say."""
+
+    principals: tuple[str, ...] = ()
+    account: str | None = None
+    kms_key: str | None = None
+    table_location: str | None = None
+    addresses: tuple[str, ...] = ()
+    organizations: bool = False
+    reports: bool = False
+
+
+def print_aws_policies(config: Path | None, source: str | None, part: str | None, wanted: Wanted) -> int:
+    """Print the policies of each source as one JSON object, or one of them alone; the exit code.
+
+    Raises ConfigurationError where a source is not at AWS, or none is.
+    """
+    settings = settings_of(config)
+    chosen = [settings.source(source)] if source is not None else [each for each in settings.sources if is_at_aws(each)]
+    if not chosen or not is_at_aws(chosen[0]):
+        raise ConfigurationError(
+            f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}read from AWS.",
+            "Policies are for sources at s3:// without `endpoint`, and for Athena; other stores have rules of their own.",
+        )
+    made = {each.name: policies_of(each, wanted) for each in chosen}
+    if part is None:
+        _print(made)
+        return 0
+    if len(chosen) > 1:
+        raise ConfigurationError(f"--part {part} is of one source, and there are {len(chosen)}.", "Name it with --source.")
+    only = made[chosen[0].name].get(PARTS[part])
+    if only is None:
+        raise ConfigurationError(f"Source {chosen[0].name} needs no {part} policy.", "Leave --part out to see what it needs.")
+    _print(only)
+    return 0
+
+
+def is_at_aws(source: SourceSettings) -> bool:
+    """Whether AWS's IAM decides who reads it."""
+    if source.athena is not None:
+        return True
+    host = urlsplit(source.endpoint).hostname or "" if source.endpoint else ""
+    return source.is_s3 and (source.endpoint is None or host.endswith(_AWS_HOSTS))
+
+
+def policies_of(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
+    """The documents by what they are for; what a source does not need is left out."""
+    roles = source.role_arns
+    account = wanted.account or (roles[-1].split(":")[4] if roles else NO_ACCOUNT)
+    partition = roles[-1].split(":")[1] if roles else partition_of(source.region)
+    extra = [*(aws.find_reports() if wanted.reports else []), *(aws.read_organization() if wanted.organizations else [])]
+    made: dict[str, Any] = {}
+    if source.athena is not None:
+        region = source.athena.region or source.region or NO_REGION
+        table = aws.read_table(wanted.table_location, partition) if wanted.table_location else []
+        read = [*aws.query_table(source.athena, partition, region, account), *table]
+    else:
+        read = aws.read_report(source, partition, list(wanted.addresses))
+    made["reader_policy"] = aws.policy(read, aws.decrypt(wanted.kms_key), extra)
+    made |= _of_roles(source, wanted)
+    if source.kind in ("aws_cur", "aws_data_export") and source.replica_of is None:
+        made["bucket_policy"] = aws.deliver(split_location(source.location)[0], partition, account)
+    if source.athena is not None and not wanted.table_location:
+        # stdout carries the policies alone.
+        console(stderr=True).print(
+            "The table's own files have to be readable too: --table-location s3://bucket/prefix adds it."
+        )
+    return made
+
+
+def _of_roles(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
+    """Who assumes which role: of the last one, which reads, and below ``chain`` of those before it."""
+    hops: list[dict[str, Any]] = []
+    principals = list(wanted.principals) or [NOBODY]
+    for number, role in enumerate(source.role_arns):
+        if number == 0 and source.web_identity_token_file is not None:
+            trust = _web_identity(source.web_identity_token_file, role)
+        else:
+            last = number == len(source.role_arns) - 1
+            external_id = source.external_id.get_secret_value() if last and source.external_id else None
+            # A session of another role asks from where that role is used.
+            trust = aws.trust(principals, external_id, list(wanted.addresses))
+        hop = {"role_arn": role, "trust_policy": trust}
+        if number > 0 or source.web_identity_token_file is None:
+            hop["caller_policy"] = aws.assume(role)
+        hops.append(hop)
+        principals = [role]
+    if not hops:
+        return {}
+    *before, reader = hops
+    return {**reader, **({"chain": before} if before else {})}
+
+
+def _web_identity(file: str, role: str) -> aws.Policy:
+    """The trust in the token's own issuer and subject; in nobody where the token cannot be read here."""
+    claims: dict[str, Any] = {}
+    try:
+        payload = Path(file).read_text(encoding="utf-8").strip().split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        issuer = str(claims["iss"]).partition("://")[2] or str(claims["iss"])
+        audience = claims.get("aud", "sts.amazonaws.com")
+        subject = str(claims["sub"])
+    except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError):
+        issuer, subject, audience = "<issuer of the token>", "<subject of the token>", "sts.amazonaws.com"
+    partition, account = role.split(":")[1], role.split(":")[4]
+    provider = f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"
+    return aws.trust_web_identity(provider, issuer, subject, audience[0] if isinstance(audience, list) else str(audience))
+
+
+def _print(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201  # the result
