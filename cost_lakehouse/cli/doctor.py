@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.doctor_findings import Finding, not_writable
 from cost_lakehouse.cli.output import EXIT_FAILED, console, size
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError
@@ -23,16 +21,6 @@ if TYPE_CHECKING:
     from cost_lakehouse.lake.catalog import Lake
 
 LITTLE_SPACE = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found. ``state`` is ok, warning (nothing is broken) or failed."""
-
-    name: str
-    state: str
-    says: str
-    fix: str = ""
 
 
 Check = Callable[[], Finding]
@@ -47,7 +35,7 @@ def examine(config: Path | None) -> int:
     terminal.print(_line(Finding("configuration", "ok", f"{settings.file}: {count} source{'' if count == 1 else 's'}")))
     for name, check in checks(settings):
         with working(f"Checking {name}", console(stderr=True)):
-            found = _told(name, check)
+            found = examine_one(name, check)
         failed += found.state == "failed"
         warned += found.state == "warning"
         terminal.print(_line(found), soft_wrap=True)
@@ -60,18 +48,22 @@ def examine(config: Path | None) -> int:
 
 def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     """Every check with its name, the cheapest first."""
+    from cost_lakehouse.cli.doctor_oci import mirror_checks
+
     yield "warehouse", lambda: _warehouse(settings)
     yield "catalog", lambda: _catalog(settings)
     yield "engine", lambda: _engine(settings)
     yield "dagster home", lambda: _dagster_home(settings)
     for source in settings.sources:
         yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
+    for mirror in settings.mirrors:
+        yield from mirror_checks(settings, mirror)
     yield "dbt", lambda: _dbt(settings)
     if settings.alerts.has_channels:
         yield "alerts", lambda: _alerts(settings)
 
 
-def _told(name: str, check: Check) -> Finding:
+def examine_one(name: str, check: Check) -> Finding:
     """A check's finding; its error is one too."""
     try:
         return check()
@@ -87,7 +79,7 @@ def _warehouse(settings: Settings) -> Finding:
     if settings.lake.is_s3:
         return _s3_warehouse(settings)
     folder = settings.path(settings.lake.warehouse)
-    problem = _not_writable(folder)
+    problem = not_writable(folder)
     if problem:
         raise LakeError(
             f"The warehouse {folder} cannot be written: {problem}.", "Give this user write access, or change `lake.warehouse`."
@@ -164,7 +156,7 @@ def _try_trino(lake: Lake, receipts: int) -> str:
 
 def _dagster_home(settings: Settings) -> Finding:
     folder = settings.dagster_home
-    problem = _not_writable(folder)
+    problem = not_writable(folder)
     if problem:
         raise ConfigurationError(
             f"Dagster's home {folder} cannot be written: {problem}.",
@@ -180,6 +172,10 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
     name = f"source {source.name}"
     if source.paused:
         return Finding(name, "ok", "paused; not looked at")
+    if source.kind == "oci_cost_reports":
+        from cost_lakehouse.cli.doctor_oci import oci_source
+
+        return oci_source(settings, source)
     found = discover(settings, source)
     there = [each for each in found if each.delivery is not None]
     broken = [each for each in found if each.state is FindingState.FAILED]
@@ -218,19 +214,6 @@ def _alerts(settings: Settings) -> Finding:
     if warned:
         return Finding("alerts", "warning", warned, "Correct the receivers.")
     return Finding("alerts", "ok", says)
-
-
-def _not_writable(folder: Path) -> str:
-    """Why nothing can be written to a folder (made where it is not there); empty where all is well."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".cost-lakehouse-") as probe:
-            probe.write(b"writable")
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
 
 
 _MARKS = {"ok": ("  ok     ", "green"), "warning": ("  look   ", "yellow"), "failed": ("  failed ", "bold red")}

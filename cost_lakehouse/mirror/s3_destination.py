@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ETAG, CHECKSUM, MD5 = "oci-etag", "oci-md5", "md5"  # metadata of a copy: what was copied
+PROBE = ".cost-lakehouse-doctor"
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WORDS: dict[S3Cause, tuple[str, str]] = {
     S3Cause.NO_BUCKET: (
@@ -145,6 +148,15 @@ class S3Destination:
         """Remove one object."""
         with self._told(key):
             self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{key}")
+
+    def probe(self) -> None:
+        """List, and write one small object; it is removed again where that is allowed."""
+        next(islice(self.list(""), 1), None)
+        key = f"{self._prefix}{PROBE}"
+        with self._told(PROBE):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=b"writable")
+        with suppress(*S3_FAILURES):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def finish(self) -> None:
         """Give up what was begun for objects that are not to be copied any more."""
