@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -118,6 +118,7 @@ class Hook:
     url: str
     posted: list[Posted] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
+    on_post: Callable[[], None] = lambda: None  # between having a message and answering
 
 
 @contextmanager
@@ -128,6 +129,7 @@ def http_server(tls: ssl.SSLContext | None = None, path: str = "/services/T0SECR
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             hook.posted.append(Posted(self.path, dict(self.headers), json.loads(content)))
+            hook.on_post()
             status, headers, text = hook.answers.pop(0) if hook.answers else (200, {}, "ok")
             self.send_response(status)
             for name, value in headers.items():
