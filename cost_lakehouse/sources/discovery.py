@@ -78,7 +78,7 @@ def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]
     if source.tenancy is not None:
         from cost_lakehouse.sources.oci_store import OciStore  # Oracle's SDK takes a second, which others do not need
 
-        return OciStore.of(source.tenancy, source.oci or OciSettings()), ""
+        return OciStore.of(source.tenancy, (source.oci or OciSettings()).relative_to(settings.base)), ""
     if source.is_s3:
         return S3Store.of(source), split_location(source.location)[1]
     location = settings.path(source.location)
