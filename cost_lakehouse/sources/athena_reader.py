@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
@@ -22,6 +23,9 @@ from cost_lakehouse.sources.athena_versions import TableVersions
 from cost_lakehouse.sources.s3_client import make_s3_client
 from cost_lakehouse.sources.s3_errors import S3Errors
 from cost_lakehouse.sources.s3_store import S3Store, split_location
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 TRIES = 3  # of a window's query, where AWS says that another one may pass
 OLD_TRIES = 100  # remembered queries of earlier runs that are passed over
@@ -39,6 +43,7 @@ class WindowReader:
         self._athena = athena
         self._queries = queries
         self._versions = versions
+        self._client: S3Client | None = None  # made once: that takes a while
         self.tell: Tell = lambda _: None
         self.done: WindowDone = lambda _: None
         self.kept = 0  # windows that needed no query
@@ -168,7 +173,9 @@ class WindowReader:
         """The bucket of ``s3://bucket/key``, and the key."""
         bucket, key = split_location(address)
         errors = S3Errors.of(self._source, bucket, key.rpartition("/")[0])
-        try:
-            return S3Store(make_s3_client(self._source), bucket, errors), key
-        except BotoCoreError as error:
-            raise errors.explain(error, address) from None
+        if self._client is None:
+            try:
+                self._client = make_s3_client(self._source)
+            except BotoCoreError as error:
+                raise errors.explain(error, address) from None
+        return S3Store(self._client, bucket, errors), key

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
@@ -26,6 +30,17 @@ LEGACY = Bill(
     months=(date(2026, 9, 1), OCTOBER), rows=300, seed=11, file_format=FileFormat.PARQUET, versioning=Versioning.OVERWRITE
 )
 YEAR_MONTH = {"year": "string", "month": "string"}
+_TINY = pa.schema(
+    {
+        "identity_line_item_id": pa.string(),
+        "bill_payer_account_id": pa.string(),
+        "line_item_line_item_type": pa.string(),
+        "line_item_usage_start_date": pa.timestamp("us"),
+        "line_item_currency_code": pa.string(),
+        "line_item_unblended_cost": pa.float64(),
+        "resource_tags_user_team": pa.string(),
+    }
+)
 # Of a lake's rows: where they came from differs by the way they came.
 _OF_THE_WAY = ("source", "delivery_id", "file_name", "row_number")
 
@@ -83,6 +98,33 @@ class AthenaWorkshop:
         delivery = BillDelivery(month=OCTOBER, delivered_at=datetime(2026, 11, day, 5, 30, tzinfo=UTC), files=2)
         written = write_delivery(self.folder / "bills", self.bill, delivery)
         self.athena.add_table("billing", "cur", written.files[0].parents[1], {"billing_period": "string"})
+
+    def put(self, costs: Mapping[int, float], starts: Mapping[int, datetime | None] | None = None, day: int = 3) -> None:
+        """A tiny legacy table: October's rows by line item id, with the cost and the start of usage of each."""
+        rows = [
+            {
+                "identity_line_item_id": f"id-{number:05d}",
+                "bill_payer_account_id": "111111111111",
+                "line_item_line_item_type": "Usage",
+                "line_item_usage_start_date": (starts or {}).get(number, datetime(2026, 10, 1 + number % 31, number % 24)),
+                "line_item_currency_code": "USD",
+                "line_item_unblended_cost": cost,
+                "resource_tags_user_team": "",
+            }
+            for number, cost in costs.items()
+        ]
+        file = self.table_folder / "year=2026/month=10/hourly-cur-00001.snappy.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows, _TINY), file)
+        moment = datetime(2026, 11, day, 5, 30, tzinfo=UTC).timestamp()
+        os.utime(file, (moment, moment))
+        self.athena.add_table("billing", "cur", self.table_folder, YEAR_MONTH)
+
+    def read(self) -> pa.Table:
+        """October as the load would read it."""
+        (whole,) = self.delivery().objects
+        with self.store().open(whole) as stream:
+            return pq.read_table(stream)
 
     def store(self) -> AthenaStore:
         """A new way to the table."""
