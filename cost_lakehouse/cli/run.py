@@ -149,7 +149,7 @@ def _rows(loaded: Loaded) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for month, of_month in sorted(facts.items()):
         count, seconds = int(of_month["dagster/row_count"]), float(of_month["seconds"])
-        speed = f"{count / seconds:,.0f}" if seconds > 0 and of_month["outcome"] == "loaded" else ""
+        speed = f"{count / seconds:,.0f}" if seconds > 0 and count > 0 and of_month["outcome"] == "loaded" else ""
         done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), of_month["cost"], f"{seconds:.1f}", speed)
         rows.append((judged.source, month, of_month["delivery_id"], *done))
     return rows
