@@ -14,7 +14,7 @@ from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.doctor_findings import Finding, not_writable
 from cost_lakehouse.cli.output import EXIT_FAILED, console, size
 from cost_lakehouse.cli.progress import working
-from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError, SourceError
 from cost_lakehouse.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
@@ -166,6 +166,16 @@ def _dagster_home(settings: Settings) -> Finding:
 
 
 def _source(settings: Settings, source: SourceSettings) -> Finding:
+    try:
+        return _look_at(settings, source)
+    except SourceError as error:
+        from cost_lakehouse.cli.doctor_aws import explained
+
+        raise explained(source, error) from None
+
+
+def _look_at(settings: Settings, source: SourceSettings) -> Finding:
+    from cost_lakehouse.cli.doctor_aws import try_to_read
     from cost_lakehouse.sources.delivery import FindingState
     from cost_lakehouse.sources.discovery import discover
 
@@ -190,6 +200,7 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
             "Compare the location with bucket, prefix and report name at the provider; a new report takes up to 24 hours.",
         )
     newest = max((each.delivery for each in there if each.delivery), key=lambda each: each.delivered_at)
+    try_to_read(settings, source, newest.objects)
     months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
     return Finding(name, "ok", f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC")
 

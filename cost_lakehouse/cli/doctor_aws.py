@@ -24,11 +24,8 @@ def try_to_read(settings: Settings, source: SourceSettings, objects: tuple[Store
     """
     if not source.is_s3 or not objects:
         return
-    try:
-        with open_store(settings, source).open(objects[0]) as content:
-            content.read(1)
-    except SourceError as error:
-        raise explained(source, error) from None
+    with open_store(settings, source).open(objects[0]) as content:
+        content.read(1)
 
 
 def explained(source: SourceSettings, error: SourceError) -> SourceError:
@@ -43,7 +40,8 @@ def explained(source: SourceSettings, error: SourceError) -> SourceError:
             error.cause,
         )
     who = _caller(source)
-    return StoreError(f"{error.problem.removesuffix('.')}: it was asked for by {who}.", error.fix, error.cause) if who else error
+    problem = f"{error.problem.removesuffix('.')}: it was asked for by {who}." if who else error.problem
+    return StoreError(problem, error.fix, error.cause)
 
 
 def _is_denied(source: SourceSettings, *, requester_pays: bool = False) -> bool:
