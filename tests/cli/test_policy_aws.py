@@ -21,6 +21,7 @@ from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.cli.test_policy import limited_to
 from tests.deploy.test_terraform_aws import given
+from tests.docs.pages import blocks
 from tests.services.s3 import S3Server
 
 READER = "arn:aws:iam::111122223333:role/read-the-bill"
@@ -229,3 +230,8 @@ def test_a_reader_reads_with_the_printed_policy_and_nothing_beside_the_report(
     assert store.read(found) == b"a bill"
     with pytest.raises(SourceError, match=r"denied.*policy aws"):
         store.head(f"{prefix}/other/a.csv.gz")
+
+
+def test_the_policy_that_the_page_shows_is_the_printed_one(tmp_path: Path) -> None:
+    shown = [json.loads(each.text) for each in blocks("json") if each.page.name == "configure-aws.md"]
+    assert printed(tmp_path)["acme"]["reader_policy"] in shown
