@@ -202,7 +202,12 @@ def _look_at(settings: Settings, source: SourceSettings) -> Finding:
     newest = max((each.delivery for each in there if each.delivery), key=lambda each: each.delivered_at)
     try_to_read(settings, source, newest.objects)
     months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
-    return Finding(name, "ok", f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC")
+    says = f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC"
+    if source.athena is not None:
+        from cost_lakehouse.sources.athena_store import AthenaStore
+
+        says = f"{says}; {AthenaStore.of(settings, source).try_results()}"
+    return Finding(name, "ok", says)
 
 
 def _dbt(settings: Settings) -> Finding:

@@ -13,7 +13,8 @@ from cost_lakehouse.sources.s3_errors import S3Errors
 _RIGHTS = (
     "Allow athena:StartQueryExecution, GetQueryExecution, GetQueryResults, StopQueryExecution, GetTableMetadata on the "
     "workgroup, glue:GetDatabase, GetTable, GetPartitions on the table, s3:GetObject and ListBucket where the bill lies, and "
-    "s3:GetBucketLocation, GetObject, PutObject, ListBucket on the place of results (with Lake Formation: SELECT on the table)."
+    "s3:GetBucketLocation, GetObject, PutObject, ListBucket on the place of results (Lake Formation: SELECT on the table): "
+    "`cost-lakehouse policy aws` prints the policy."
 )
 _WORDS = {S3Cause.DENIED: ("Athena refuses: access to {place} is denied.", _RIGHTS)}
 # Part of what Athena says of a query or a request that failed -> what to do about it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import uuid
 from collections.abc import Callable
 from datetime import date
 from itertools import count
@@ -74,6 +75,19 @@ class WindowReader:
                 f"{result.rows:,} rows; {scanned:,} bytes scanned, about {self._queries.spent.price:.4f} USD in this run"
             )
         return {window: results[window] for window in windows}
+
+    def try_unload(self) -> None:
+        """Let Athena write no rows, and read what it says of that.
+
+        Raises SourceError where one of the two is not allowed.
+        """
+        place = f"{self._athena.results}/{self._source.name}/tried/{uuid.uuid4()}/"
+        executed = self._queries.run(unload_sql(self._versions.table.nothing_sql(), place))
+        if executed.manifest is not None:
+            store, key = self._at(executed.manifest)
+            manifest = store.head(key)
+            if manifest is not None:
+                store.read(manifest)
 
     def _label(self, month: date) -> str:
         return f"{self._source.place}, {month:%Y-%m}"

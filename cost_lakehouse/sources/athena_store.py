@@ -97,7 +97,7 @@ class AthenaStore:
         cap = self._athena.max_scanned_gb
         if cap is not None and obj.size > cap * GIGABYTE:
             raise OverTheCap(f"{self.describe(obj.key)} has {obj.size:,} bytes, and to read it scans them all", cap)
-        unload = self._athena.results is not None and self._athena.unload is not False
+        unload = self._may_unload
         try:
             kept, results = self._read(month, obj.etag, unload)
         except SourceError as error:
@@ -140,6 +140,25 @@ class AthenaStore:
     def forget(self, month: date) -> None:
         """Remove what is kept of a month: it is in the lake, or there is a newer version."""
         shutil.rmtree(self._folder / f"{month:%Y-%m}", ignore_errors=True)
+
+    def try_results(self) -> str:
+        """How results come, found out with a query that reads nothing.
+
+        Raises SourceError where they were to be unloaded and cannot be.
+        """
+        if not self._may_unload:
+            return "results come page by page"
+        try:
+            self._reader.try_unload()
+        except SourceError as error:
+            if self._athena.unload:
+                raise
+            return f"results come page by page, because UNLOAD is not possible ({error.problem})"
+        return f"results are unloaded to {self._athena.results}"
+
+    @property
+    def _may_unload(self) -> bool:
+        return self._athena.results is not None and self._athena.unload is not False
 
     def _read(self, month: date, version: str, unload: bool) -> tuple[KeptResults, dict[Window, WindowResult]]:
         how = f"{'unload' if unload else 'pages'}-{self._athena.window_days}"

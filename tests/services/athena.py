@@ -231,7 +231,7 @@ class AthenaServer:
     def _execute(self, query: Query) -> None:
         unload = _UNLOAD.fullmatch(query.sql)
         sql = unload.group(1) if unload else query.sql
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("set timezone = 'UTC'; create macro json_format(x) as cast(x as varchar)")
             for (database, name), table in self.tables.items():
                 connection.execute(f'create schema if not exists "{database}"')

@@ -59,7 +59,7 @@ class AthenaWorkshop:
             "database": "billing",
             "table": "cur",
             "endpoint": self.athena.endpoint,
-            "results": None if pages else f"s3://{self.bucket}/{self.folder.name}",
+            "results": None if pages else self.results,
             **athena,
         }
         source = {
@@ -73,6 +73,11 @@ class AthenaWorkshop:
         }
         document = {"lake": {"first_month": "2026-01"}, "sources": [source]}
         (self.folder / "lakehouse.yaml").write_text(json.dumps(document))  # JSON is YAML
+
+    @property
+    def results(self) -> str:
+        """Where Athena may write."""
+        return f"s3://{self.bucket}/{self.folder.name}"
 
     @property
     def settings(self) -> Settings:

@@ -13,7 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlglot
 
+from cost_lakehouse.cli.doctor import checks, examine_one
+from cost_lakehouse.cli.doctor_findings import Finding
 from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
 from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
@@ -352,3 +355,41 @@ def test_what_athena_refuses_is_told_with_its_fix(
 
     assert told in caught.value.fix
     assert workshop.s3.secret_key not in str(caught.value)
+
+
+def doctor(workshop: AthenaWorkshop) -> Finding:
+    return next(examine_one(name, check) for name, check in checks(workshop.settings) if name == "source acme")
+
+
+def test_doctor_tries_table_and_results(workshop: AthenaWorkshop) -> None:
+    workshop.put({1: 0.5})
+    assert doctor(workshop).says.endswith(
+        f"1 month, newest delivery 2026-11-03 05:30 UTC; results are unloaded to {workshop.results}"
+    )
+
+    workshop.athena.fail("UNLOAD", "Access Denied (Service: Amazon S3)", times=2)
+    assert "page by page, because UNLOAD is not possible" in doctor(workshop).says
+    workshop.configure(unload=True)
+    found = doctor(workshop)
+    assert (found.state, found.fix[:13]) == ("failed", "Allow athena:")
+    assert windows_sent(workshop) == 0
+
+    workshop.configure(table="absent")
+    assert doctor(workshop).says == "There is no table billing.absent in Athena."
+    workshop.configure(table="cost_and_usage_data_status")
+    workshop.deliver()
+    assert "is no Cost and Usage Report" in doctor(workshop).says
+
+
+_DIALECTS = ("trino", "athena", "duckdb")
+
+
+def test_what_is_sent_is_sql_of_trino_and_of_duckdb(workshop: AthenaWorkshop) -> None:
+    workshop.deliver()
+    workshop.configure(pages=True)
+    workshop.load()
+
+    assert len(workshop.athena.queries) > 8
+    for query in workshop.athena.queries:
+        for dialect in _DIALECTS:
+            sqlglot.parse_one(query.sql, dialect=dialect)
