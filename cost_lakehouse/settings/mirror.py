@@ -91,8 +91,9 @@ class MirrorSettings(AwsAccess):
         given = [name for name in s3_only if getattr(self, name) is not None]
         if given and not self.is_s3:
             raise ValueError(f"{', '.join(given)} only fits a destination that starts with s3://")
-        if self.vault is not None and (self.access_key is not None or self.profile is not None):
-            raise ValueError("vault, access_key and profile are different places for the same keys; keep one of them")
+        others = (self.access_key, self.profile, self.web_identity_token_file)
+        if self.vault is not None and any(each is not None for each in others):
+            raise ValueError("vault, access_key, profile and web_identity_token_file are different keys; keep one of them")
         return self
 
     @property

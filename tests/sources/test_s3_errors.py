@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, ReadTimeoutError, SSLError
 
+from cost_lakehouse.s3_causes import RoleRefused
 from cost_lakehouse.sources.s3_errors import S3Errors
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.ports import free_ports
@@ -88,6 +91,43 @@ def test_a_refusal_is_told_as_cause_and_fix(code: str, message: str, problem: st
     told = S3Errors("b", prefix="cur/hourly", secrets=[SECRET]).explain(error, "s3://b/k")
     assert problem in told.problem
     assert fix in told.fix
+
+
+ROLE = "arn:aws:iam::111122223333:role/r"
+NOT_ALLOWED = f"User: arn:aws:iam::444455556666:user/u is not authorized to perform: sts:AssumeRole on resource: {ROLE}"
+REFUSED = [
+    ("AccessDenied", NOT_ALLOWED, f"{ROLE} cannot be assumed by arn:aws:iam::444455556666:user/u.", "trust policy"),
+    (
+        "AccessDenied",
+        f"{NOT_ALLOWED} because no identity-based policy allows the sts:AssumeRole action",
+        "by arn:aws:iam::444455556666:user/u: no policy of who asks allows it.",
+        "Allow sts:AssumeRole on arn:aws:iam::111122223333:role/r",
+    ),
+    ("ValidationError", f"not an id: {SECRET}", f"{ROLE} cannot be assumed.", "`role_arn`"),
+    ("RegionDisabledException", "not activated", "STS is not active in the region", "`sts_region`"),
+    ("Throttling", "Rate exceeded", "overloaded", "next run"),
+    ("ExpiredToken", "expired", "have expired", "Renew"),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "problem", "fix"), REFUSED)
+def test_a_role_that_is_refused_is_told_by_what_sts_says(code: str, message: str, problem: str, fix: str) -> None:
+    error = RoleRefused(ClientError({"Error": {"Code": code, "Message": message}}, "AssumeRole"), ROLE, (SECRET,))
+    told = S3Errors("b", role=ROLE).explain(error, "s3://b/k")
+    assert problem in told.problem
+    assert fix in told.fix
+    assert SECRET not in f"{error} {told}"
+
+
+def test_a_region_that_the_answer_names_is_the_one_to_set() -> None:
+    for response in (
+        {"Error": {"Code": "AuthorizationHeaderMalformed", "Region": "eu-south-2"}},
+        {"Error": {"Code": "301"}, "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "eu-south-2"}}},
+    ):
+        told = S3Errors("b").explain(ClientError(response, "HeadObject"), "s3://b/k")  # type: ignore[arg-type]
+        assert told.fix.startswith("Set `region` to eu-south-2")
+    foreign: Any = {"Error": {"Code": "301", "Region": "{endpoint} <b>"}}
+    assert "Set `region` to the bucket's region" in S3Errors("b").explain(ClientError(foreign, "HeadObject"), "s3://b/k").fix
 
 
 @pytest.mark.parametrize(
