@@ -1,36 +1,39 @@
 """``python -m benchmarks.load_oci``: OCI's cost reports become committed months, beside plain copies of the same files.
 
-The reports are those of one month, four files a day, each with a header of its own, as Oracle writes them; they are all new, as
-on a first load. The contenders take turns for several rounds, so that a busy moment hits all of them alike.
+The reports are those of one month, four files a day, each with a header of its own; then as many rows in one file, which is as
+large as Oracle makes them. They are all new, as on a first load. The contenders take turns for several rounds, so that a busy
+moment hits all of them alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
+from benchmarks import make_oci
 from benchmarks.load_csv import row
 from benchmarks.measuring import HERE, Measured, common_options, machine, measure, megabytes, print_table
 
 NAMES = ("oci", "polars", "duckdb")
-MONTH, FILES = "2026-09", 120
+MONTH = f"{make_oci.MONTH:%Y-%m}"
 
 
 def main() -> int:
     """Measure every size, and print a table each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000], help="about how many rows; several may be given")
+    parser.add_argument("--files", type=int, nargs="+", choices=(make_oci.MONTH_FILES, 1), default=[make_oci.MONTH_FILES, 1])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
     common_options(parser)
     wanted = parser.parse_args()
-    print(f"{machine()}; {FILES} files of gzip CSV, seed {wanted.seed}; median of {wanted.rounds} rounds\n")
-    for rows in wanted.rows:
-        reports = sample_reports(wanted.out / f"oci-{rows}", rows, wanted.seed)
+    print(f"{machine()}; gzip CSV, seed {wanted.seed}; median of {wanted.rounds} rounds\n")
+    for rows, number_of_files in product(wanted.rows, wanted.files):
+        reports = sample_reports(wanted.out / f"oci-{rows}-{number_of_files}", rows, number_of_files, wanted.seed)
         config = configuration(wanted.out / f"load-oci-{rows}", reports)
         copies = wanted.out / f"copy-oci-{rows}"
         files = sorted((reports / "cost-csv").glob("*.csv.gz"))
@@ -41,7 +44,8 @@ def main() -> int:
                 measured[name].append(took)
                 sys.stderr.write(f"{rows} rows, round {number + 1}: {name} {took.seconds:.1f} s\n")
         counted = int(str(measured["oci"][0].said["rows"])) if "oci" in measured else rows
-        print(f"{counted:,} rows, {megabytes(sum(each.stat().st_size for each in files))}\n")
+        lie_in = "1 file" if len(files) == 1 else f"{len(files)} files"
+        print(f"{counted:,} rows in {lie_in}, {megabytes(sum(each.stat().st_size for each in files))}\n")
         print_table(
             ("", "seconds", "fastest", "rows/s", "ratio to polars", "CPU seconds", "whole process", "peak memory"),
             [row(name, counted, measured) for name in wanted.only],
@@ -52,15 +56,13 @@ def main() -> int:
     return 0
 
 
-def sample_reports(folder: Path, rows: int, seed: int) -> Path:
-    """OCI's reports of one month below ``folder``, made once for the same arguments; the folder that holds them."""
-    of_a_file = max(math.ceil(rows / FILES), 10)
-    wanted = f"rows a file={of_a_file} month={MONTH} seed={seed}"
+def sample_reports(folder: Path, rows: int, files: int, seed: int) -> Path:
+    """OCI's reports below ``folder``, made once for the same arguments; the folder that holds them."""
+    wanted = f"rows={rows} files={files} seed={seed}"
     mark = folder / "made-with.txt"
     if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
         sys.stderr.write(f"making sample reports: {wanted}\n")
-        command = [sys.executable, "-m", "cost_lakehouse.sample_bills", str(folder), "--provider", "oci", "--months", MONTH]
-        command += ["--rows-a-file", str(of_a_file), "--seed", str(seed), "--gzip-level", "1"]
+        command = [sys.executable, "-m", "benchmarks.make_oci", str(folder), str(rows), str(files), str(seed)]
         subprocess.run(command, check=True, cwd=HERE.parent, stdout=subprocess.DEVNULL)
         mark.write_text(wanted, encoding="utf-8")
     return folder / "acme-oci-mirror" / "reports"
