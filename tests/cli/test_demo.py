@@ -17,7 +17,7 @@ from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_l
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor
 from cost_lakehouse.orchestration.tags import SUMMARY_JOB
-from cost_lakehouse.sample_bills import Expected
+from cost_lakehouse.sample_bills import Expected, OciExpected, OciReport, write_oci
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.stale import stale_slices
@@ -34,7 +34,28 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, date],
     return {(name, written.delivery.month): written.expected for step in steps for name, written in step.deliveries}
 
 
-def test_the_demo_tells_four_steps_and_ends_well(demo: Told) -> None:
+@pytest.fixture(scope="module")
+def expected_of_oci(tmp_path_factory: pytest.TempPathFactory) -> OciExpected:
+    """What the tenancy's reports hold in the end: of the file that came twice, what came last."""
+    root = tmp_path_factory.mktemp("oracle")
+    late, again = story.late_rows(root).increments
+    bill = story.demo_oci_bill()
+    (key,) = [file.key for file in again.of(OciReport.COST)]
+    kept = [number for number, each in enumerate(bill.increments) if each.name(1) != key.rsplit("/")[-1] and not each.late_only]
+    once = [write_oci(root, bill, first=number, last=number).expected for number in kept]
+    return OciExpected.together([*once, late.expected, again.expected])
+
+
+@pytest.fixture(scope="module")
+def totals(
+    expected: dict[tuple[str, date], Expected], expected_of_oci: OciExpected
+) -> dict[tuple[str, date], dict[str, Decimal]]:
+    """(source, month) -> currency -> cost, of all sources."""
+    oci = {(story.OCI_SOURCE, month): expected_of_oci.total(month) for month in (SEPTEMBER, OCTOBER)}
+    return {slice_: each.total() for slice_, each in expected.items()} | oci
+
+
+def test_the_demo_tells_five_steps_and_ends_well(demo: Told) -> None:
     assert demo.result.exit_code == 0, demo.result.output
     assert demo.result.exception is None or isinstance(demo.result.exception, SystemExit)
     told = demo.result.stdout
@@ -43,8 +64,10 @@ def test_the_demo_tells_four_steps_and_ends_well(demo: Told) -> None:
         "2. ",
         "3. ",
         "4. ",
+        "5. ",
         "closed and invoiced",
         "31 rows are gone",
+        "the file of October 30 again",
         "18.75 USD",
         '"12,34"',
         "It was refused",
@@ -54,7 +77,7 @@ def test_the_demo_tells_four_steps_and_ends_well(demo: Told) -> None:
 
 
 def test_the_published_marts_hold_exactly_what_was_delivered_last(
-    demo: Told, expected: dict[tuple[str, date], Expected]
+    demo: Told, totals: dict[tuple[str, date], dict[str, Decimal]]
 ) -> None:
     rows = demo.query(
         "select source, billing_period, currency_code, sum(billed_cost) as cost from marts.daily_costs group by all"
@@ -62,17 +85,31 @@ def test_the_published_marts_hold_exactly_what_was_delivered_last(
     published = {
         (row["source"], date.fromisoformat(row["billing_period"]), row["currency_code"]): Decimal(row["cost"]) for row in rows
     }
-    wanted = {(*slice_, currency): amount for slice_, each in expected.items() for currency, amount in each.total().items()}
+    wanted = {(*slice_, currency): amount for slice_, each in totals.items() for currency, amount in each.items()}
     assert published == wanted
 
 
-def test_status_shows_what_is_held_and_what_was_refused(demo: Told, expected: dict[tuple[str, date], Expected]) -> None:
+def test_oracles_reports_are_summarised_row_by_row_and_a_file_that_came_again_counts_once(
+    demo: Told, expected_of_oci: OciExpected
+) -> None:
+    rows = demo.query(
+        "select usage_date, tenant_id, service, sum(cost) as cost, sum(line_item_count) as rows "
+        "from marts.oci_daily_summary group by all"
+    )
+    found = {(date.fromisoformat(row["usage_date"]), row["tenant_id"], row["service"]): Decimal(row["cost"]) for row in rows}
+    assert found == expected_of_oci.by("usage_date", "tenant_id", "service")
+    assert sum(int(row["rows"]) for row in rows) == expected_of_oci.rows
+
+
+def test_status_shows_what_is_held_and_what_was_refused(
+    demo: Told, expected: dict[tuple[str, date], Expected], totals: dict[tuple[str, date], dict[str, Decimal]]
+) -> None:
     shown = json.loads(command("status", "--json", "--config", demo.config).stdout)
     by_slice = {(row["source"], date.fromisoformat(row["billing_period"])): row for row in shown}
-    assert by_slice.keys() == expected.keys()
+    assert by_slice.keys() == totals.keys()
     for slice_, row in by_slice.items():
-        assert row["rows"] == expected[slice_].rows
-        assert {currency: Decimal(text) for currency, text in row["totals"].items()} == expected[slice_].total()
+        assert slice_ not in expected or row["rows"] == expected[slice_].rows
+        assert {currency: Decimal(text) for currency, text in row["totals"].items()} == totals[slice_]
         assert row["summarized"] is True
         assert row["month"] == f"{slice_[1]:%Y-%m}"
         assert datetime.fromisoformat(row["loaded_at"]).tzinfo is not None
@@ -93,6 +130,7 @@ def test_discover_shows_every_delivery_and_how_it_stands(demo: Told) -> None:
         ("acme-payer", "2026-10"): "refused",
         ("globex-payer", "2026-09"): "current",
         ("globex-payer", "2026-10"): "current",
+        ("acme-oci", None): "current",
     }
     assert not any(row["new"] for row in found.values())
     assert found["acme-payer", "2026-09"]["files"] == 2
@@ -142,7 +180,13 @@ def test_summaries_are_on_record_for_exactly_the_months_they_were_built_for(demo
     with command_instance(load_settings(Path(demo.config))) as instance:
         records = instance.fetch_materializations(DAILY_COSTS, limit=100, ascending=True).records
         materializations = [each.asset_materialization for each in records if each.asset_materialization]
-        assert [each.partition for each in materializations] == ["2026-09-01", "2026-10-01", "2026-10-01", "2026-09-01"]
+        assert [each.partition for each in materializations] == [
+            "2026-09-01",
+            "2026-10-01",
+            "2026-10-01",
+            "2026-10-01",
+            "2026-09-01",
+        ]
         (change,) = changes_of(materializations[-1])
         assert Decimal(change["old"]) - Decimal(change["new"]) == Decimal("18.75")
         facts = materializations[-1].metadata
@@ -166,7 +210,7 @@ def test_the_daily_cost_sensor_tells_every_change_once(demo: Told) -> None:
         assert isinstance(first, dg.SensorResult)
         assert isinstance(first.skip_reason, dg.SkipReason)
         lines = (first.skip_reason.skip_message or "").splitlines()
-        assert len(lines) == 6  # four first publications, a redelivery, a refund
+        assert len(lines) == 9  # six first publications, two redeliveries, a refund
         assert lines[-1].startswith("acme-payer 2026-09: 4465.77837121674727940229 USD (was 4484.52837121674727940229")
         again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
         assert isinstance(again, dg.SensorResult)
