@@ -84,7 +84,7 @@ def fetched(stream: BinaryIO, size: int, copied: Copied) -> Iterator[Fetched]:
     md5 = hashlib.md5(usedforsecurity=False)
     if size <= IN_MEMORY:
         with stream:
-            content = stream.read()
+            content = stream.read(size)  # without a size it would come in pieces of 8 KiB
         md5.update(content)
         copied(len(content))
         yield Fetched(content, md5.digest())
