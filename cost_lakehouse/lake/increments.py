@@ -61,7 +61,7 @@ def last_load_property(source: str) -> str:
 
 
 def increment_lock(source: str, report: str) -> str:
-    """The name of the lock that whoever writes a source's rows of one kind of report holds; ``report`` is the table's own name."""
+    """The lock of whoever writes a source's rows of one kind of report; ``report`` is the table's own name."""
     return f"load-{source}-{report}"
 
 

@@ -47,8 +47,9 @@ class Batch:
 def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
     """What is merged together, and who has to stay away meanwhile.
 
-    A slice of line items is large, and its load is kept away from it; a load of increments from all months of its source. The publisher removes unfinished files of its own, so
-    it is kept away from marts. Ledgers are small: should a load come in between, it wins, and they are merged next time.
+    A slice of line items is large, and its load is kept away from it; a load of increments from all months of its source.
+    The publisher removes unfinished files of its own, so it is kept away from marts. Ledgers are small: should a load come in
+    between, it wins, and they are merged next time.
     """
     if not plans:
         return []
