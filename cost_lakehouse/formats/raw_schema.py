@@ -11,6 +11,7 @@ import pyarrow as pa
 MONEY_SCALE = 20
 MONEY = pa.decimal128(38, MONEY_SCALE)  # money and quantities, exact end to end
 TEXT_MAP = pa.map_(pa.string(), pa.string())
+CODED_TEXT = pa.dictionary(pa.int32(), pa.string())  # text while it is on its way: each value once, and codes
 TIMESTAMP = pa.timestamp("us")  # UTC, without zone
 
 # Of every raw table: which slice and delivery a row belongs to.
@@ -19,6 +20,8 @@ SLICE_FIELDS = [
     pa.field("billing_period", pa.date32(), nullable=False),
     pa.field("delivery_id", pa.string(), nullable=False),
 ]
+# Nearly every value is another one: codes would only cost time and room.
+DISTINCT_TEXT = {"identity_line_item_id", "line_item_reference_no"}
 # Of every line item: the file and the record in it, header excluded.
 ORIGIN_FIELDS = [pa.field("file_name", pa.string(), nullable=False), pa.field("row_number", pa.int64(), nullable=False)]
 

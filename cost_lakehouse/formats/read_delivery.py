@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.csv_chunks import Chunk, read_chunks, unpacked
 from cost_lakehouse.formats.header import Target
+from cost_lakehouse.formats.raw_schema import DISTINCT_TEXT
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.formats.text_rows import csv_names, from_parquet, parse_csv
 from cost_lakehouse.formats.typed_rows import Origin, TypedPiece, typed_piece
 
-PARQUET_BATCH_ROWS = 16 * 1024
+PARQUET_BATCH_ROWS = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,91 @@ def csv_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iterator
 
 
 def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iterator[Piece]:
-    """The records of a Parquet file, which is put aside first (Parquet is read from its end)."""
-    with tempfile.TemporaryFile() as spooled:
+    """The records of a Parquet file, which is put aside first (Parquet is read from its end).
+
+    Row groups are decoded where their pieces are typed, so by many threads.
+    """
+    with tempfile.NamedTemporaryFile() as spooled:
         shutil.copyfileobj(stream, spooled, 1 << 20)
-        spooled.seek(0)
-        try:
-            with pq.ParquetFile(spooled) as file:
-                targets = table.targets_of(file.schema_arrow.names, origin.file_name)
-                first_record = 1
-                for batch in file.iter_batches(PARQUET_BATCH_ROWS):
+        spooled.flush()
+        # Reads at a position, so that threads share it; it outlives the file's name, as pieces do.
+        content = pa.OSFile(spooled.name)
+    with _explained(origin.file_name):
+        with pq.ParquetFile(content) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+        targets = table.targets_of(schema.names, origin.file_name)
+        coded = _coded_columns(schema, targets)
+        first_record = 1
+        for groups in _together(metadata):
+            records = sum(metadata.row_group(group).num_rows for group in groups)
+            with pq.ParquetFile(content, metadata=metadata, read_dictionary=coded) as file:
+                if records <= PARQUET_BATCH_ROWS:
+                    typed = _typed_groups(content, metadata, coded, groups, first_record, targets, origin, table)
+                    yield Piece(origin.file_name, records, typed)
+                    first_record += records
+                    continue
+                for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, use_threads=False):
                     typed = _typed_batch(batch, first_record, targets, origin, table)
                     yield Piece(origin.file_name, batch.num_rows, typed)
                     first_record += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DeliveryFailed(
-                f"{origin.file_name} is truncated or no Parquet file: {reason}.",
-                "The slice keeps its old rows. Wait for the next delivery, or copy the file to the bucket again.",
-            ) from error
+
+
+def _together(metadata: pq.FileMetaData) -> Iterator[list[int]]:
+    """Row groups that are read at once: as many as fit, or one that is larger."""
+    groups: list[int] = []
+    rows = 0
+    for group in range(metadata.num_row_groups):
+        count = metadata.row_group(group).num_rows
+        if groups and rows + count > PARQUET_BATCH_ROWS:
+            yield groups
+            groups, rows = [], 0
+        groups.append(group)
+        rows += count
+    if groups:
+        yield groups
+
+
+def _coded_columns(schema: pa.Schema, targets: list[Target]) -> list[str]:
+    """The columns of text that keep their codes: those that have a place of their own and are not filled from another one."""
+    filled = {target.fills for target in targets}
+    return [
+        target.delivered
+        for target, field in zip(targets, schema, strict=True)
+        if target.kind == "text"
+        and target.column not in DISTINCT_TEXT | filled
+        and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+    ]
+
+
+@contextmanager
+def _explained(file: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DeliveryFailed(
+            f"{file} is truncated or no Parquet file: {reason}.",
+            "The slice keeps its old rows. Wait for the next delivery, or copy the file to the bucket again.",
+        ) from error
+
+
+def _typed_groups(
+    content: pa.NativeFile,
+    metadata: pq.FileMetaData,
+    coded: list[str],
+    groups: list[int],
+    first_record: int,
+    targets: list[Target],
+    origin: Origin,
+    table: TableFormat,
+) -> Callable[[], TypedPiece]:
+    def typed() -> TypedPiece:
+        with _explained(origin.file_name), pq.ParquetFile(content, metadata=metadata, read_dictionary=coded) as file:
+            rows = file.read_row_groups(groups, use_threads=False).unify_dictionaries().combine_chunks()
+        (batch,) = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+        return typed_piece(from_parquet(batch, targets, first_record), targets, origin, table)
+
+    return typed
 
 
 def _typed_chunk(chunk: Chunk, targets: list[Target], origin: Origin, table: TableFormat) -> Callable[[], TypedPiece]:

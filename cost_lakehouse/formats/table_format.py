@@ -81,9 +81,9 @@ class TableFormat:
     def group_keys(self, arrays: Mapping[str, pa.Array], count: int) -> list[pa.Array]:
         """The four texts that control totals are kept by, of rows whose columns are ``arrays``; null stands for "" as well."""
         nothing = pa.nulls(count, pa.string())
-        keys = [arrays.get(name, nothing) for name in self.groups]
+        keys = [arrays.get(name, nothing).cast(pa.string()) for name in self.groups]
         if self.correction is not None:
-            flag = pc.utf8_lower(arrays.get(self.correction, nothing))
+            flag = pc.utf8_lower(arrays.get(self.correction, nothing).cast(pa.string()))
             keys[2] = pc.if_else(pc.fill_null(pc.equal(flag, "true"), False), CORRECTION, USAGE)
         return keys
 

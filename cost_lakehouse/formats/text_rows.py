@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.csv_chunks import Chunk
 from cost_lakehouse.formats.header import Target
-from cost_lakehouse.formats.raw_schema import TEXT_MAP
+from cost_lakehouse.formats.raw_schema import CODED_TEXT, TEXT_MAP
 
 # What pyarrow parses at once: twice as fast as a whole chunk, whose pieces no cache holds.
 _BLOCK_BYTES = 1 << 20
@@ -27,11 +27,13 @@ _BLOCK_BYTES = 1 << 20
 class TextRows:
     """Some records of one file: a text array a delivered column, null where nothing was delivered.
 
-    A Parquet column of timestamps or maps stays one where the lake keeps one as well.
+    A Parquet column of timestamps or maps stays one where the lake keeps one as well. Where ``coded``, text that repeats is
+    kept as codes (CODED_TEXT) from the file that is read to the file that is written.
     """
 
     columns: list[pa.Array]
     records: np.ndarray  # each row's number in the file, int64; counts from 1 after the header
+    coded: bool = False
 
     @property
     def count(self) -> int:
@@ -41,7 +43,7 @@ class TextRows:
     def take(self, rows: np.ndarray) -> TextRows:
         """Some of the records."""
         indices = pa.array(rows)
-        return TextRows([column.take(indices) for column in self.columns], self.records[rows])
+        return TextRows([column.take(indices) for column in self.columns], self.records[rows], self.coded)
 
 
 def csv_names(line: str) -> list[str]:
@@ -111,13 +113,15 @@ def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record:
     """
     columns = []
     for column, target in zip(batch.columns, targets, strict=True):
-        if target.kind == "timestamp" and pa.types.is_timestamp(column.type):
+        if column.null_count == len(column) and not pa.types.is_nested(column.type):
+            columns.append(pa.nulls(len(column), pa.string()))
+        elif target.kind == "timestamp" and pa.types.is_timestamp(column.type):
             columns.append(column)
         elif target.kind == "map" and target.key is None and pa.types.is_map(column.type):
             columns.append(column.cast(TEXT_MAP))
         else:
             columns.append(_as_text(column))
-    return TextRows(columns, _numbers(first_record, batch.num_rows))
+    return TextRows(columns, _numbers(first_record, batch.num_rows), coded=True)
 
 
 def _numbers(first: int, count: int) -> np.ndarray:
@@ -126,6 +130,8 @@ def _numbers(first: int, count: int) -> np.ndarray:
 
 def _as_text(column: pa.Array) -> pa.Array:
     kind = column.type
+    if kind == CODED_TEXT:
+        return _coded_text(column)
     if pa.types.is_dictionary(kind):
         return _as_text(column.dictionary_decode())
     if pa.types.is_null(kind):
@@ -142,6 +148,17 @@ def _as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_binary(kind):
         return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
     return column.cast(pa.string())
+
+
+def _coded_text(column: pa.DictionaryArray) -> pa.Array:
+    """Codes of text; an empty text is null."""
+    empty = pc.index(column.dictionary, "").as_py()
+    if empty < 0:
+        return column
+    if len(column.dictionary) == 1:
+        return pa.nulls(len(column), pa.string())
+    indices = pc.if_else(pc.equal(column.indices, pa.scalar(empty, pa.int32())), None, column.indices)
+    return pa.DictionaryArray.from_arrays(indices, column.dictionary)
 
 
 def _json(value: Any) -> str:

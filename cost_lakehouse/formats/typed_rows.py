@@ -15,6 +15,7 @@ from cost_lakehouse.formats.decimals import DecimalColumn, to_decimals
 from cost_lakehouse.formats.header import OTHER, Target
 from cost_lakehouse.formats.maps import NO_MAP, json_maps, to_map
 from cost_lakehouse.formats.months import by_month
+from cost_lakehouse.formats.raw_schema import CODED_TEXT, DISTINCT_TEXT
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.formats.text_rows import TextRows
 from cost_lakehouse.formats.timestamps import to_timestamps
@@ -94,6 +95,8 @@ def _typed(
             arrays[name] = to_map(in_maps[name], count)
     totals = totals_of(table.group_keys(arrays, count), texts, decimals)
     arrays |= _origin_columns(origin, month, rows)
+    if rows.coded:
+        _code(arrays, table, count)
     for field_ in table.schema:
         if field_.name not in arrays:
             arrays[field_.name] = pa.nulls(count, NO_MAP if pa.types.is_map(field_.type) else field_.type)
@@ -102,6 +105,19 @@ def _typed(
     fields = [field_.with_type(arrays[field_.name].type) for field_ in table.schema]
     batch = pa.RecordBatch.from_arrays([arrays[name] for name in table.schema.names], schema=pa.schema(fields))
     return TypedRows(batch, totals, sum(len(column.rounded) for column in decimals.values()))
+
+
+def _code(arrays: dict[str, pa.Array], table: TableFormat, count: int) -> None:
+    """Every column of text that repeats becomes codes, also where nothing was delivered: a file has one type a column."""
+    nothing = pa.DictionaryArray.from_arrays(pa.nulls(count, pa.int32()), pa.array([""]))
+    for name, kind in table.columns.items():
+        if kind != "text" or name in DISTINCT_TEXT:
+            continue
+        text = arrays.get(name)
+        if text is None or text.null_count == count:
+            arrays[name] = nothing
+        elif text.type != CODED_TEXT:
+            arrays[name] = text.dictionary_encode()
 
 
 def _filled(rows: TextRows, targets: Sequence[Target]) -> list[pa.Array]:

@@ -54,21 +54,21 @@ class MonthWriters:
         self._load_id = load_id
         self._limit = threads + _IDLE
         self._lock = threading.Lock()
-        self._idle: list[tuple[date, _Gathering]] = []  # the last one is the one used last
+        self._idle: list[tuple[date, pa.Schema, _Gathering]] = []  # the last one is the one used last
         self._months: dict[date, tuple[Path, list[int]]] = {}  # a month's folder, and the numbers of its files
         self._all: list[tuple[date, _Gathering]] = []
         self._open = 0
 
     def write(self, month: date, batch: pa.RecordBatch) -> None:
         """Append a batch to the month's files."""
-        writer, unused = self._take(month)
+        writer, unused = self._take(month, batch.schema)
         if unused is not None:
             unused.close()
         try:
             writer.write(batch)
         finally:
             with self._lock:
-                self._idle.append((month, writer))
+                self._idle.append((month, batch.schema, writer))
 
     def close(self) -> dict[date, list[Path]]:
         """Finish every file; each month's files."""
@@ -77,15 +77,18 @@ class MonthWriters:
             files[month] += writer.close()
         return files
 
-    def _take(self, month: date) -> tuple[_Gathering, _Gathering | None]:
-        """A writer for the month, and one to close because too many are open."""
+    def _take(self, month: date, schema: pa.Schema) -> tuple[_Gathering, _Gathering | None]:
+        """A writer for the month, and one to close because too many are open.
+
+        Batches of CSV and of Parquet hold text in different types, and one file has one schema.
+        """
         with self._lock:
             for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == month:
-                    return self._idle.pop(index)[1], None
+                if self._idle[index][0] == month and self._idle[index][1].equals(schema):
+                    return self._idle.pop(index)[2], None
             unused = None
             if self._open >= self._limit and self._idle:
-                unused = self._idle.pop(0)[1]
+                unused = self._idle.pop(0)[2]
                 self._open -= 1
             if month not in self._months:
                 self._months[month] = (self._folder_of(month), [])

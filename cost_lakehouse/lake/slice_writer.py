@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_lakehouse.formats.raw_schema import CODED_TEXT, DISTINCT_TEXT
 from cost_lakehouse.lake.data_files import file_name
 
 ROWS_PER_GROUP = 128 * 1024
 ROWS_PER_FILE = 2 * 1024 * 1024
 # Nearly every value is another one: a dictionary would only cost time and room. So it is with decimals.
-_DISTINCT = {"identity_line_item_id", "line_item_reference_no", "row_number"}
+_DISTINCT = {*DISTINCT_TEXT, "row_number"}
 # What queries filter by; statistics on the other hundred columns would only make files and footers larger.
 _FILTERED = {
     "source",
@@ -45,6 +46,7 @@ class SliceWriter:
         self._numbers = numbers
         self._writer: pq.ParquetWriter | None = None
         self._rows_in_file = 0
+        self._coded = False
         self.files: list[Path] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -53,7 +55,11 @@ class SliceWriter:
             return
         if self._writer is None:
             self._writer = self._open(batch.schema)
-        self._writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
+        if self._coded:
+            # Pages take over a batch's codes as they are, as long as a row group has no batch with others.
+            self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=ROWS_PER_GROUP)
+        else:
+            self._writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
         self._rows_in_file += batch.num_rows
         if self._rows_in_file >= ROWS_PER_FILE:
             self.close()
@@ -72,6 +78,7 @@ class SliceWriter:
         path = self._folder / file_name(self._load_id, number)
         self.files.append(path)
         self._rows_in_file = 0
+        self._coded = any(field.type == CODED_TEXT for field in schema)
         return pq.ParquetWriter(
             path,
             schema,
