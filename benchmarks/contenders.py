@@ -75,8 +75,37 @@ def duckdb(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     return {"seconds": time.monotonic() - started}
 
 
+def polars_parquet(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
+    """The floor of Parquet: every column as it is."""
+    import polars as pl
+
+    del config
+    started = time.monotonic()
+    pl.scan_parquet(list(files)).sink_parquet(out / "copy.parquet", compression="zstd")
+    return {"seconds": time.monotonic() - started}
+
+
+def duckdb_parquet(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
+    """What many would write first: ``COPY`` of Parquet files."""
+    import duckdb as db
+
+    del config
+    started = time.monotonic()
+    with db.connect() as connection:
+        source = f"read_parquet({[str(each) for each in files]})"
+        connection.execute(f"copy (from {source}) to '{out / 'copy.parquet'}' (format parquet, compression zstd)")
+    return {"seconds": time.monotonic() - started}
+
+
 Contender = Callable[[Path, Path, Sequence[Path]], dict[str, object]]
-CONTENDERS: dict[str, Contender] = {"lakehouse": lakehouse, "oci": oci, "polars": polars, "duckdb": duckdb}
+CONTENDERS: dict[str, Contender] = {
+    "lakehouse": lakehouse,
+    "oci": oci,
+    "polars": polars,
+    "duckdb": duckdb,
+    "polars_parquet": polars_parquet,
+    "duckdb_parquet": duckdb_parquet,
+}
 
 
 def main() -> int:

@@ -50,25 +50,28 @@ def measure(module: str, *arguments: str) -> Measured:
     return Measured(float(str(said["seconds"])), wall, cpu, usage.ru_maxrss * _BYTES_OF_MAXRSS, said)
 
 
-def sample_bill(folder: Path, rows: int, months: str, seed: int) -> Path:
-    """A CSV bill of 133 columns below ``folder``, made once for the same arguments; the report's folder."""
-    wanted = f"rows={rows} months={months} seed={seed}"
+def sample_bill(folder: Path, rows: int, months: str, seed: int, *options: str) -> Path:
+    """A CSV bill of 133 columns below ``folder``, made once for the same arguments; the report's folder.
+
+    ``options`` are the generator's own, for another kind of bill.
+    """
+    wanted = " ".join((f"rows={rows} months={months} seed={seed}", *options))
     mark = folder / "made-with.txt"
     if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
         sys.stderr.write(f"making a sample bill: {wanted}\n")
         command = [sys.executable, "-m", "cost_lakehouse.sample_bills", str(folder), "--rows", str(rows), "--months", months]
-        command += ["--seed", str(seed), "--plain", "--gzip-level", "1"]
+        command += ["--seed", str(seed), "--plain", "--gzip-level", "1", *options]
         subprocess.run(command, check=True, cwd=HERE.parent, stdout=subprocess.DEVNULL)
         mark.write_text(wanted, encoding="utf-8")
     return folder / "acme-billing" / "cur" / "hourly-cur"
 
 
-def configuration(folder: Path, report: Path, first_month: str) -> Path:
+def configuration(folder: Path, report: Path, first_month: str, kind: str = "aws_cur") -> Path:
     """A ``lakehouse.yaml`` for that report, in a folder of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "lakehouse.yaml"
     config.write_text(
-        f"lake:\n  first_month: {first_month}\nsources:\n  - name: bench\n    kind: aws_cur\n    location: {report}\n",
+        f"lake:\n  first_month: {first_month}\nsources:\n  - name: bench\n    kind: {kind}\n    location: {report}\n",
         encoding="utf-8",
     )
     return config
