@@ -15,7 +15,7 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery
 from cost_lakehouse.sample_bills.columns import snake_case
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Finding, FindingState
+from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 from tests.builders import settings_for
 
@@ -38,7 +38,7 @@ def deliver(folder: Path, *faults: Fault, **options: object) -> tuple[Written, S
 
 def load(settings: Settings, finding: Finding) -> Lake:
     lake = Lake(settings)
-    assert finding.delivery is not None, finding.reason
+    assert isinstance(finding.delivery, Delivery), finding.reason
     load_delivery(lake, open_store(settings, settings.sources[0]), finding.delivery)
     return lake
 

@@ -12,6 +12,7 @@ from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.discovery import discover, open_store
 from tests.services.s3 import S3Server
 
@@ -56,7 +57,7 @@ def test_the_receipt_of_a_bill_in_s3_proves_what_the_receipt_of_the_folder_prove
     results = []
     for settings in (in_s3, in_folder):
         (finding,) = discover(settings, settings.sources[0])
-        assert finding.delivery is not None, finding.reason
+        assert isinstance(finding.delivery, Delivery), finding.reason
         store, lake = open_store(settings, settings.sources[0]), Lake(settings)
         results.append(load_delivery(lake, store, finding.delivery))
         assert load_delivery(lake, store, finding.delivery).outcome is Outcome.UNCHANGED
@@ -65,7 +66,7 @@ def test_the_receipt_of_a_bill_in_s3_proves_what_the_receipt_of_the_folder_prove
     assert results[0].receipt.rows == results[1].receipt.rows == written.expected.rows
 
     (finding,) = discover(in_s3, in_s3.sources[0])
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     s3_server.client().put_object(Bucket=s3_bucket, Key=finding.delivery.objects[0].key, Body=b"another content")
     with pytest.raises(DeliveryChanged):
         load_delivery(Lake(in_s3), open_store(in_s3, in_s3.sources[0]), finding.delivery, force=True)

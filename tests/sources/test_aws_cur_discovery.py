@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.delivery import FileFormat, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
 from cost_lakehouse.sources.discovery import discover, manifest_is_unchanged
 from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.s3_store import S3Store
@@ -25,7 +25,7 @@ NOON = datetime(2026, 11, 6, 12, tzinfo=UTC)
 
 def delivered(finding: Finding) -> str:
     assert finding.state is FindingState.AVAILABLE, finding.reason
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     return finding.delivery.delivery_id
 
 
@@ -35,7 +35,7 @@ def test_a_complete_delivery_is_available_with_all_its_files(report: Report) -> 
     assert (finding.source, finding.billing_period, finding.reason) == ("acme-payer", OCTOBER, "")
     assert delivered(finding) == NEW
     delivery = finding.delivery
-    assert delivery is not None
+    assert isinstance(delivery, Delivery)
     assert [each.key for each in delivery.objects] == keys
     assert delivery.bytes == 3 * len(f"{NEW} 1")
     assert delivery.manifest.key == report.folder() + "hourly-Manifest.json"
@@ -71,7 +71,7 @@ def test_keys_that_start_with_a_slash_are_found(place: Place) -> None:
     place.put(report.folder() + report.manifest_name, manifest("hourly", NEW, [f"/{key}" for key in keys]))
     finding = report.only_finding()
     assert delivered(finding) == NEW
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == keys
     assert manifest_is_unchanged(report.store(), finding.delivery)
 
@@ -87,7 +87,7 @@ def test_every_spelling_of_a_part_is_a_file(folder_report: Report, ending: str) 
     folder_report.place.put(key, b"x")
     folder_report.place.put(folder_report.folder() + folder_report.manifest_name, manifest("hourly", NEW, [key]))
     finding = folder_report.only_finding()
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == [key]
 
 
@@ -101,7 +101,7 @@ def test_an_overwriting_report_keeps_its_files_in_the_months_folder(report: Repo
     keys = report.overwrite(NEW, files=2)
     finding = report.only_finding()
     assert delivered(finding) == NEW
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == keys
 
 
@@ -113,7 +113,7 @@ def test_while_the_newest_delivery_waits_for_a_file_the_newest_complete_one_stan
     assert delivered(finding) == OLD
     assert finding.reason.startswith(f"Delivery {NEW} waits for ")
     assert f"{NEW}/hourly-00002.csv.gz, which is not there (and 1 more)" in finding.reason
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert finding.delivery.manifest.key == f"{report.folder()}{OLD}/hourly-Manifest.json"
 
 
@@ -197,7 +197,7 @@ def test_other_files_beside_the_report_are_ignored(report: Report) -> None:
     ):
         report.place.put(name, b"not ours")
     finding = report.only_finding()
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == keys
 
 
@@ -292,7 +292,7 @@ def test_parquet_of_the_athena_integration_is_found_below_the_reports_second_nam
     keys = _athena(report, status)
     finding = report.only_finding()
     assert delivered(finding) == NEW
-    assert finding.delivery is not None
+    assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == keys
     assert finding.delivery.file_format is FileFormat.PARQUET
 
@@ -350,7 +350,7 @@ def _found(report: Report) -> Finding:
 
 def test_a_delivery_that_nobody_touched_is_unchanged(report: Report) -> None:
     delivery = _found(report).delivery
-    assert delivery is not None
+    assert isinstance(delivery, Delivery)
     assert manifest_is_unchanged(report.store(), delivery)
 
 
@@ -367,14 +367,14 @@ CHANGES: dict[str, Callable[[Report, list[str]], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_delivery_that_was_touched_while_it_was_read_is_noticed(report: Report, change: str) -> None:
     delivery = _found(report).delivery
-    assert delivery is not None
+    assert isinstance(delivery, Delivery)
     CHANGES[change](report, [each.key for each in delivery.objects])
     assert not manifest_is_unchanged(report.store(), delivery)
 
 
 def test_the_same_manifest_written_again_is_the_same_delivery(report: Report) -> None:
     delivery = _found(report).delivery
-    assert delivery is not None
+    assert isinstance(delivery, Delivery)
     same = manifest("hourly", NEW, [each.key for each in delivery.objects], columns=[])
     report.place.put(report.folder() + report.manifest_name, same)
     assert manifest_is_unchanged(report.store(), delivery)
