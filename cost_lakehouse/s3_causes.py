@@ -120,13 +120,7 @@ _BY_TYPE: tuple[tuple[type[BotoCoreError] | tuple[type[BotoCoreError], ...], S3C
     (boto.ProfileNotFound, S3Cause.NO_PROFILE),
     (TokenUnreadable, S3Cause.TOKEN_FILE),
     (
-        (
-            boto.TokenRetrievalError,
-            boto.SSOError,
-            boto.UnauthorizedSSOTokenError,
-            boto.CredentialRetrievalError,
-            boto.InvalidConfigError,
-        ),
+        (boto.TokenRetrievalError, boto.SSOError, boto.UnauthorizedSSOTokenError, boto.CredentialRetrievalError),
         S3Cause.NOT_FETCHED,
     ),
     (boto.SSLError, S3Cause.TLS),

@@ -66,6 +66,22 @@ _WORDS: dict[S3Cause, tuple[str, str]] = {
         "The machine's role cannot be assumed to use {place}.",
         "Check the role's trust policy, the profile or web identity that names it, and `sts_endpoint`.",
     ),
+    S3Cause.ROLE_RIGHT: (
+        "The machine's role cannot be assumed to use {place}: no policy of who asks allows it.",
+        "Allow sts:AssumeRole on it, in a policy of the profile or role that assumes it.",
+    ),
+    S3Cause.WEB_IDENTITY: (
+        "AWS does not give a role to the web identity of this machine, to use {place}.",
+        "The trust policy of the role in AWS_ROLE_ARN must allow the token's issuer, subject and audience.",
+    ),
+    S3Cause.TOKEN_FILE: (
+        "The web identity's token file cannot be read, or is empty.",
+        "Correct AWS_WEB_IDENTITY_TOKEN_FILE, and let this user read it.",
+    ),
+    S3Cause.STS_REGION: (
+        "AWS's STS is not active in the region that was asked for credentials to use {place}.",
+        "Set `sts_endpoint` of lake.store to that of a region where it is, or activate it in the account.",
+    ),
     S3Cause.NO_CREDENTIALS: ("No AWS credentials were found to use {place}.", _OWN_CREDENTIALS),
     S3Cause.PARTIAL_CREDENTIALS: ("The AWS credentials to use {place} are incomplete.", _OWN_CREDENTIALS),
     S3Cause.NO_PROFILE: (
@@ -81,6 +97,14 @@ _WORDS: dict[S3Cause, tuple[str, str]] = {
         "Set `ca_file` of lake.store to the file of the authority that signed it.",
     ),
     S3Cause.PROXY: ("The proxy on the way to {endpoint} does not answer.", "Correct HTTPS_PROXY or NO_PROXY."),
+    S3Cause.PROXY_LOGIN: (
+        "The proxy on the way to {endpoint} wants another user and password.",
+        "Correct HTTPS_PROXY: http://user:password@host:port, special characters as %XX.",
+    ),
+    S3Cause.PROXY_REFUSES: (
+        "The proxy refuses to connect to {endpoint}.",
+        "Let it pass on the store's host and, for roles, that of STS; or name the store in NO_PROXY.",
+    ),
     S3Cause.UNREACHABLE: (
         "{endpoint} cannot be reached, or does not answer in time, for {place}.",
         "Check `endpoint`, `region` and the timeouts of lake.store, the network, and that the store is running.",

@@ -129,6 +129,8 @@ def _token_file(access: AwsAccess) -> str | None:
         return access.web_identity_token_file
     if access.access_key is not None or access.profile is not None:
         return None
+    if access.external_id is not None and len(access.role_arns) == 1:
+        return None  # It would not be sent: a role that demands one is assumed by another role or user.
     # With both variables the environment names the role that its token is for, and boto3 assumes it by itself.
     return None if os.environ.get(_ROLE_VARIABLE) else os.environ.get(_TOKEN_FILE_VARIABLE) or None
 

@@ -133,6 +133,15 @@ def test_a_web_identity_needs_no_keys(
     assert (by_token.parameters["WebIdentityToken"], by_token.key) == (TOKEN, None)
 
 
+def test_an_external_id_is_never_left_out_because_there_is_a_web_identity(
+    sts: StsServer, place: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    error = refused(source_of(place, role_arn=READER, external_id=EXTERNAL_ID, sts_endpoint=sts.endpoint))
+    assert "AWS_ROLE_ARN env var is set" in error.problem
+    assert sts.asked == []
+
+
 def test_a_web_identitys_token_is_read_again_for_each_session(
     s3_server: S3Server, place: dict[str, Any], tmp_path: Path
 ) -> None:

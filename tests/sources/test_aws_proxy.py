@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.sources.aws_session import session_of
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.certificates import make_tls
 from tests.services.forward_proxy import ForwardProxy
@@ -119,6 +120,12 @@ def test_https_goes_through_tunnels_for_s3_for_sts_and_for_a_profiles_role(
                 assert read_all(source, key) == b"a bill"
                 assert {each.method for each in proxy.passed} == {"CONNECT"}
                 assert proxy.hosts() == {f"{HOST}:443", f"{HOST}:8443"}
+
+
+def test_every_service_of_a_source_has_its_proxy(s3_server: S3Server) -> None:
+    session, region = session_of(source_of(s3_server, "bucket", proxy="http://proxy.acme.test:3128"))
+    for client in (session.client("athena", region_name=region), session.client("organizations"), session.client("cur")):
+        assert client.meta.config.proxies == {"http": "http://proxy.acme.test:3128", "https": "http://proxy.acme.test:3128"}
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
