@@ -48,6 +48,13 @@ def test_a_load_into_s3_is_measured_beside_one_into_a_folder(tmp_path: Path) -> 
     ]
 
 
+def test_a_mirror_is_measured_beside_rclone(tmp_path: Path) -> None:
+    told = run("benchmarks.mirror", "--objects", "5", "--bytes", "1000", "--rounds", "1", "--out", str(tmp_path))
+
+    rows = [line for line in told.splitlines() if line.startswith(("| cost-lakehouse", "| rclone"))]
+    assert [line.split("|")[1].partition(",")[2].strip() for line in rows] == ["everything is new", "nothing has changed"] * 2
+
+
 def test_the_cost_of_history_is_told_as_a_ratio_to_the_shortest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
