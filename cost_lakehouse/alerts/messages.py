@@ -184,6 +184,8 @@ def job_label(what: str) -> str:
 
 def _title(incident: Incident, where: str) -> str:
     first_line = incident.problem.splitlines()[0] if incident.problem else "no reason given"
+    # Many problems say themselves where they are.
+    first_line = first_line.removeprefix(f"{where}, ").removeprefix(f"{where}: ") if where else first_line
     if incident.kind is Kind.LATE:
         return f"{incident.source}: {first_line.partition('. ')[0]}"
     if incident.kind is Kind.LAKE:
