@@ -2,7 +2,19 @@
 -- own words: it shares no expression with the model that it checks.
 with raw_lines as (
     select
-        *,
+        source,
+        billing_period,
+        file_name,
+        row_number,
+        line_item_tenant_id,
+        line_item_reference_no,
+        line_item_backreference_no,
+        line_item_interval_usage_start,
+        usage_billed_quantity,
+        usage_billed_quantity_overage,
+        cost_my_cost,
+        cost_my_cost_overage,
+        cost_currency_code,
         line_item_is_correction in ('true', 'True', 'TRUE') as corrects,
         min(cost_currency_code) over (
             partition by source, billing_period, line_item_tenant_id, cost_subscription_id
