@@ -9,39 +9,24 @@ import re
 import socket
 import ssl
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
+from tests.services.oci_answers import NOT_FOUND, Refused, chunks_of, damaged, public_key
 from tests.services.oci_buckets import Bucket, CloudObject, InvalidParameter
 from tests.services.oci_identity import NotAuthenticated, Principal
 
 if TYPE_CHECKING:
     from tests.services.oci import OciServer, Seen
 
-CHUNK = 1024 * 1024
 MOST_MESSAGE_BYTES = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _BUCKET = re.compile(r"/n/([^/]+)/b/([^/]+)(/o(?:/(.+))?)?")
 _SECRET = re.compile(r"/20190301/secretbundles/([^/]+)")
 _TOPIC = re.compile(r"/20181201/topics/([^/]+)/messages")
-
-
-class Refused(Exception):
-    """An answer other than success."""
-
-    def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
-
-
-NOT_FOUND = (404, "NotAuthorizedOrNotFound", "Authorization failed or requested resource not found.")
 
 
 class OciHttp(ThreadingHTTPServer):
@@ -208,8 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
                     start += os.sendfile(self.connection.fileno(), file.fileno(), start, end - start)
             return
         left = end - start if fault is None or fault.cut_after is None else min(fault.cut_after, end - start)
-        for chunk in _chunks(found, start, left):
-            self.wfile.write(_damaged(chunk) if fault is not None and fault.damage else chunk)
+        for chunk in chunks_of(found, start, left):
+            self.wfile.write(damaged(chunk) if fault is not None and fault.damage else chunk)
         if left < end - start:
             self.wfile.flush()
             self.close_connection = True
@@ -269,14 +254,14 @@ class _Handler(BaseHTTPRequestHandler):
             )
         except NotAuthenticated as error:
             raise Refused(401, "NotAuthenticated", str(error)) from None
-        key = _public_key(json.loads(self._body)["publicKey"])
+        key = public_key(json.loads(self._body)["publicKey"])
         self._send_json({"token": self._cloud.directory.issue_token(machine.principal, key)})
 
     def _pod_token(self) -> None:
         pod = self._cloud.pod
         if pod is None or self._headers_in.get("authorization") != f"Bearer {pod.service_account_token}":
             raise Refused(403, "Forbidden", "Forbidden")
-        key = _public_key(json.loads(self._body)["podKey"])
+        key = public_key(json.loads(self._body)["podKey"])
         token = self._cloud.directory.issue_token(pod.principal, key)
         self._send(base64.b64encode(json.dumps({"token": f"ST${token}"}).encode()), "application/json")
 
@@ -314,26 +299,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing on the terminal."""
-
-
-def _chunks(found: CloudObject, start: int, count: int) -> Iterator[bytes | memoryview]:
-    if found.content is not None:
-        whole = memoryview(found.content)
-        for at in range(start, start + count, CHUNK):
-            yield whole[at : min(at + CHUNK, start + count)]
-    elif found.file is not None:
-        with found.file.open("rb") as file:
-            file.seek(start)
-            while count and (chunk := file.read(min(CHUNK, count))):
-                count -= len(chunk)
-                yield chunk
-
-
-def _damaged(chunk: bytes | memoryview) -> bytes:
-    """The same with its first byte changed."""
-    return bytes([chunk[0] ^ 0xFF]) + bytes(chunk[1:])
-
-
-def _public_key(text: str) -> rsa.RSAPublicKey:
-    pem = f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"
-    return cast(rsa.RSAPublicKey, serialization.load_pem_public_key(pem.encode()))
