@@ -51,6 +51,11 @@ class KeptResults:
             return None
         return result if whole else None
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether any window was read."""
+        return any(self.folder.glob("*-of-*.json"))
+
     def new_file(self, window: Window, number: int) -> Path:
         """Where one of the window's files is to be written."""
         if not self.folder.exists():

@@ -125,9 +125,10 @@ class WindowReader:
     ) -> WindowResult:
         """Run a window's query, or take the results of the run that a killed load has left at AWS."""
         tries = 0
+        where = (self._athena.workgroup, self._athena.catalog, self._athena.results)
         for number in count(kept.next_try()):
             sql = sql_of(number)
-            token = hashlib.sha256(f"{self._athena!r} {version} {number} {sql}".encode()).hexdigest()
+            token = hashlib.sha256(f"{where} {version} {number} {sql}".encode()).hexdigest()
             try:
                 executed = self._queries.run(sql, token, limit)
                 files = fetch(executed, kept, window)

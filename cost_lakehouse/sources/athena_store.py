@@ -101,7 +101,8 @@ class AthenaStore:
         try:
             kept, results = self._read(month, obj.etag, unload)
         except SourceError as error:
-            if not unload or self._athena.unload:
+            # What worked for one window is no lack of rights: another try goes on from there.
+            if not unload or self._athena.unload or self._kept(month, obj.etag, unload).has_windows:
                 raise
             self._reader.tell(f"UNLOAD is not possible ({error.problem}); results are read page by page, which is slower.")
             kept, results = self._read(month, obj.etag, unload=False)
@@ -161,9 +162,12 @@ class AthenaStore:
         return self._athena.results is not None and self._athena.unload is not False
 
     def _read(self, month: date, version: str, unload: bool) -> tuple[KeptResults, dict[Window, WindowResult]]:
-        how = f"{'unload' if unload else 'pages'}-{self._athena.window_days}"
-        kept = KeptResults(self._folder / f"{month:%Y-%m}", f"{version}-{how}")
+        kept = self._kept(month, version, unload)
         return kept, self._reader.read(month, version, kept, unload)
+
+    def _kept(self, month: date, version: str, unload: bool) -> KeptResults:
+        how = f"{'unload' if unload else 'pages'}-{self._athena.window_days}"
+        return KeptResults(self._folder / f"{month:%Y-%m}", f"{version}-{how}")
 
 
 def _month_of(key: str) -> date:

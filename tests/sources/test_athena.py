@@ -181,7 +181,6 @@ def test_a_month_that_is_not_there_waits(workshop: AthenaWorkshop) -> None:
 def test_windows_that_were_read_are_not_queried_again_after_a_failure(workshop: AthenaWorkshop) -> None:
     workshop.put(dict.fromkeys(range(31), 0.5))
     workshop.athena.fail("03-of-05", "Insufficient permissions on the bill")
-    workshop.configure(unload=True)
     with pytest.raises(SourceError, match="FAILED: Insufficient permissions"):
         workshop.load()
     assert windows_sent(workshop) == 3
