@@ -90,12 +90,18 @@ def write_delivery(
     return paths
 
 
-def settings_for(folder: Path, sources: Mapping[str, str], lake: Mapping[str, object] | None = None) -> Settings:
-    """A ``lakehouse.yaml`` in ``folder`` with these sources (name -> location) and options of ``lake:``, read back."""
-    document = {
-        "lake": {"first_month": "2026-01", **(lake or {})},
-        "sources": [{"name": name, "kind": "aws_cur", "location": location} for name, location in sources.items()],
-    }
+def settings_for(
+    folder: Path,
+    sources: Mapping[str, str],
+    lake: Mapping[str, object] | None = None,
+    others: Sequence[Mapping[str, str]] = (),
+) -> Settings:
+    """A ``lakehouse.yaml`` in ``folder`` with these sources (name -> location) and options of ``lake:``, read back.
+
+    ``others`` are sources of other kinds, as they are written there.
+    """
+    cur = [{"name": name, "kind": "aws_cur", "location": location} for name, location in sources.items()]
+    document = {"lake": {"first_month": "2026-01", **(lake or {})}, "sources": [*cur, *others]}
     file = folder / "lakehouse.yaml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     return load_settings(file)

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cost_lakehouse.cli.app import app
+from cost_lakehouse.sample_bills import OciExpected, OciReport, write_oci
+from cost_lakehouse.sample_bills import demo as story
 from tests.environment import OWN_VARIABLES
 
 
@@ -48,3 +50,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         for name in OWN_VARIABLES:
             patch.setenv(name, "")
         yield Told(folder, command("demo", "--dir", str(folder)))
+
+
+def oci_of_the_demo(root: Path) -> OciExpected:
+    """What the tenancy's reports hold in the end of the demo: of the file that came twice, what came last."""
+    late, again = story.late_rows(root).increments
+    bill = story.demo_oci_bill()
+    (key,) = [file.key for file in again.of(OciReport.COST)]
+    kept = [number for number, each in enumerate(bill.increments) if each.name(1) != key.rsplit("/")[-1] and not each.late_only]
+    once = [write_oci(root, bill, first=number, last=number).expected for number in kept]
+    return OciExpected.together([*once, late.expected, again.expected])

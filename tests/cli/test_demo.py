@@ -17,11 +17,11 @@ from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_l
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor
 from cost_lakehouse.orchestration.tags import SUMMARY_JOB
-from cost_lakehouse.sample_bills import Expected, OciExpected, OciReport, write_oci
+from cost_lakehouse.sample_bills import Expected, OciExpected
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.stale import stale_slices
-from tests.demo import Told, command
+from tests.demo import Told, command, oci_of_the_demo
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 
@@ -37,13 +37,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, date],
 @pytest.fixture(scope="module")
 def expected_of_oci(tmp_path_factory: pytest.TempPathFactory) -> OciExpected:
     """What the tenancy's reports hold in the end: of the file that came twice, what came last."""
-    root = tmp_path_factory.mktemp("oracle")
-    late, again = story.late_rows(root).increments
-    bill = story.demo_oci_bill()
-    (key,) = [file.key for file in again.of(OciReport.COST)]
-    kept = [number for number, each in enumerate(bill.increments) if each.name(1) != key.rsplit("/")[-1] and not each.late_only]
-    once = [write_oci(root, bill, first=number, last=number).expected for number in kept]
-    return OciExpected.together([*once, late.expected, again.expected])
+    return oci_of_the_demo(tmp_path_factory.mktemp("oracle"))
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.publish import MARTS
 from tests.builders import settings_for
-from tests.demo import command
+from tests.demo import command, oci_of_the_demo
 from tests.services.production import LakeNames, ProductionStack
 
 ENGINES = ("duckdb", "trino")
@@ -48,14 +48,15 @@ class Pipeline:
 
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory: pytest.TempPathFactory, production: ProductionStack) -> Iterator[dict[str, Pipeline]]:
-    """Two payers in two currencies; one month comes again with rows changed and gone, and a closed one with a refund."""
+    """Two payers in two currencies and a tenancy; what comes again has rows changed and gone, and a closed month a refund."""
     places = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
     locations = {name: f"bills/{bill.location}" for name, bill in story.demo_bills().items()}
     names = LakeNames(production.postgres.make_database(), f"s3://{production.s3.make_bucket()}/warehouse", "of_no_trino")
     keys = {name: value for name, value in production.lake_keys(names).items() if name not in ("engine", "trino")}
-    settings_for(places["duckdb"], locations, keys | {"first_month": "2026-09"})
+    oci = {"name": story.OCI_SOURCE, "kind": "oci_cost_reports", "location": f"bills/{story.demo_oci_bill().location}"}
+    settings_for(places["duckdb"], locations, keys | {"first_month": "2026-09"}, [oci])
     sources = [{"name": name, "kind": "aws_cur", "location": location} for name, location in locations.items()]
-    production.new_lake(places["trino"], sources, "2026-09")
+    production.new_lake(places["trino"], [*sources, oci], "2026-09")
     with pytest.MonkeyPatch.context() as patch:
         made = {}
         for engine, folder in places.items():
@@ -65,6 +66,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory, production: ProductionSt
             pipeline.run()
             story.redelivery(folder / "bills")
             pipeline.run("--no-summarize")
+            story.late_rows(folder / "bills")
             story.late_refund(folder / "bills")
             pipeline.run()
         yield made
@@ -75,7 +77,7 @@ def columns_of(lake: Lake, table: str) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("table", [*MARTS, "raw.aws_cur"])
+@pytest.mark.parametrize("table", [*MARTS, "raw.aws_cur", "raw.oci_cost", "raw.focus"])
 def test_both_engines_give_the_same_table_to_the_last_digit(pipelines: dict[str, Pipeline], table: str) -> None:
     answers = {}
     for engine, pipeline in pipelines.items():
@@ -96,15 +98,17 @@ def test_both_engines_bill_what_the_generator_wrote(pipelines: dict[str, Pipelin
     expected = Expected.together(each.expected for each in [*(written for _, written in last), *untouched]).total()
 
     answer = pipelines[engine].csv(
-        "select currency_code, sum(billed_cost) as billed from marts.daily_costs group by currency_code"
+        "select provider, currency_code, sum(billed_cost) as billed from marts.daily_costs group by 1, 2"
     )
 
-    assert {row["currency_code"]: Decimal(row["billed"]) for row in csv.DictReader(io.StringIO(answer))} == expected
+    found = {(row["provider"], row["currency_code"]): Decimal(row["billed"]) for row in csv.DictReader(io.StringIO(answer))}
+    oci = oci_of_the_demo(tmp_path / "oracle").total()
+    assert found == {("aws", currency): amount for currency, amount in expected.items()} | {("oci", "USD"): oci["USD"]}
 
 
 @pytest.mark.timeout(900)
 def test_each_publication_is_one_snapshot_of_each_mart(pipelines: dict[str, Pipeline]) -> None:
-    """The first build published both sources at once, the second what had changed."""
+    """The first build published all sources at once, the second what had changed."""
     for pipeline in pipelines.values():
         lake = pipeline.lake()
         for table in MARTS:
