@@ -237,4 +237,4 @@ def load_settings(given: Path | None = None) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(each) for each in error.errors())) from None
     except TypeError:
-        raise ConfigurationError(f"{path}: unknown key at the top.", "Known keys: lake, sources.") from None
+        raise ConfigurationError(f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, alerts.") from None
