@@ -38,6 +38,14 @@ def test_a_load_of_oci_s_reports_is_measured_beside_two_copies(tmp_path: Path) -
     assert len(rows) == 6
 
 
+def test_a_load_of_an_export_is_measured_beside_two_copies_and_csv(tmp_path: Path) -> None:
+    told = run("benchmarks.load_parquet", "--rows", "2000", "--rounds", "1", "--out", str(tmp_path))
+
+    assert "2,000 rows" in told
+    rows = [line for line in told.splitlines() if line.startswith(("| cost-lakehouse", "| polars", "| DuckDB"))]
+    assert len(rows) == 4
+
+
 def test_a_load_into_s3_is_measured_beside_one_into_a_folder(tmp_path: Path) -> None:
     told = run("benchmarks.load_s3", "--rows", "2000", "--rounds", "1", "--out", str(tmp_path))
 
