@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.alerts import EMAIL, NOTIFICATIONS
-
-
-class NotSent(CostLakehouseError):
-    """A channel did not take a message. ``of_message``: it is this message that it does not take; others may pass."""
-
-    def __init__(self, problem: str, fix: str = "", of_message: bool = False) -> None:
-        super().__init__(problem, fix)
-        self.of_message = of_message
 
 
 class Channel(Protocol):

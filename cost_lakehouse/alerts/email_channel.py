@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 from cost_lakehouse.alerts.bodies import html_body
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.messages import Message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.settings.alerts import EmailSettings
 
 TIMEOUT_SECONDS = 10.0

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.messages import Message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings.alerts import NotificationsSettings
 from cost_lakehouse.settings.oci import OciSettings

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cost_lakehouse.alerts.channels import Channel, NotSent
+from cost_lakehouse.alerts.channels import Channel
 from cost_lakehouse.alerts.incidents import Incident, forget
 from cost_lakehouse.alerts.memory import ChannelState, Memory
 from cost_lakehouse.alerts.messages import Message, messages_of
+from cost_lakehouse.alerts.not_sent import NotSent
 
 
 @dataclass(frozen=True)

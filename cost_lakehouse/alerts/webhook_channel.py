@@ -16,8 +16,8 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import ConnectTimeout, RequestException, SSLError, Timeout
 
 from cost_lakehouse.alerts.bodies import BODIES
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.messages import Message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.settings.alerts import WebhookSettings
 
 TIMEOUTS = (5.0, 10.0)  # to connect, to answer

@@ -54,8 +54,9 @@ def show_alerts(config: Path | None, as_json: bool) -> int:
 
 def send_test(config: Path | None) -> int:
     """Send a test message through every channel and print how that went; 1 where one did not take it."""
-    from cost_lakehouse.alerts.channels import NotSent, channels_of
+    from cost_lakehouse.alerts.channels import channels_of
     from cost_lakehouse.alerts.messages import trial_message
+    from cost_lakehouse.alerts.not_sent import NotSent
 
     settings = settings_of(config)
     channels = channels_of(settings)

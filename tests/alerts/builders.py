@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.incidents import Incident, Kind, Months, Recovery, Trouble, fold
 from cost_lakehouse.alerts.messages import Message
+from cost_lakehouse.alerts.not_sent import NotSent
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 

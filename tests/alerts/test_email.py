@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.email_channel import EmailChannel
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.settings.alerts import EmailSettings
 from tests.alerts.builders import NOON, incidents, recovery, trouble
 from tests.alerts.servers import Mailbox, smtp_server

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.alerts.oci_channel import BODY_BYTES_MAX, OciChannel, cut
 from cost_lakehouse.settings.alerts import NotificationsSettings
 from cost_lakehouse.settings.oci import OciSettings

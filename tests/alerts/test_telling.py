@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cost_lakehouse.alerts.channels import Channel, NotSent
+from cost_lakehouse.alerts.channels import Channel
 from cost_lakehouse.alerts.incidents import Kind, Months, fold
 from cost_lakehouse.alerts.memory import Memory, dumped, loaded
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.alerts.telling import Told, tell
 from tests.alerts.builders import NOON, Listener, after, recovery, trouble
 

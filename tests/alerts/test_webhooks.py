@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cost_lakehouse.alerts.channels import NotSent
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
+from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.alerts.webhook_channel import WebhookChannel
 from cost_lakehouse.settings.alerts import WebhookSettings
 from tests.alerts.builders import NOON, after, incidents, recovery, trouble
