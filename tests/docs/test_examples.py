@@ -53,6 +53,9 @@ ELSEWHERE = {
     "uv run python -m benchmarks.load_csv --rows 1000000 5000000 --only lakehouse --rounds 3": "as above",
     "uv run python -m benchmarks.history": "as above",
     "uv run python -m benchmarks.load_s3": "as above",
+    "uv run python -m benchmarks.load_oci": "as above",
+    "uv run python -m benchmarks.load_parquet": "as above",
+    "uv run python -m benchmarks.mirror": "as above",
     "uv run python -m benchmarks.history --engine trino --history 1 10 --rounds 3": "tests/end_to_end runs on the same servers",
 }
 # What needs a Docker engine or a cluster; tests/deploy reads the files, and starts their processes without either.
