@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import select
 import socket
 import threading
@@ -12,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from tests.services.relay import relay
 
 _HOP_BY_HOP = ("connection", "transfer-encoding", "keep-alive", "proxy-authorization", "proxy-connection")
 CHUNK = 64 * 1024
@@ -85,24 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self._may(parts.netloc, parts.path):
             return
-        target = http.client.HTTPConnection(*self._server_of(parts.netloc))
         path = self.path.partition(parts.netloc)[2] or "/"
-        target.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                target.putheader(name, value)
-        target.endheaders(body)
-        answer = target.getresponse()
-        content = answer.read()
-        target.close()
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name.lower() not in (*_HOP_BY_HOP, "content-length"):
-                self.send_header(name, value)
-        size = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
-        self.send_header("Content-Length", str(size or 0))
-        self.end_headers()
-        self.wfile.write(content)
+        relay(self, *self._server_of(parts.netloc), path, body, _HOP_BY_HOP)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - the names are the base class's
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import ssl
 import threading
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.services.relay import relay
 
 _HOP_BY_HOP = ("connection", "transfer-encoding", "expect", "keep-alive")
 
@@ -114,23 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> None:
         if self.server.damage is not None:
             body = self.server.damage(body)
-        target = http.client.HTTPConnection("127.0.0.1", self.server.target)
-        target.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                target.putheader(name, value)
-        target.endheaders(body)
-        answer = target.getresponse()
-        content = answer.read()
-        target.close()
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name.lower() not in (*_HOP_BY_HOP, "content-length"):
-                self.send_header(name, value)
-        size = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
-        self.send_header("Content-Length", str(size or 0))
-        self.end_headers()
-        self.wfile.write(content)
+        relay(self, "127.0.0.1", self.server.target, self.path, body, _HOP_BY_HOP)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - the names are the base class's
 
