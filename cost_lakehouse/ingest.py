@@ -156,6 +156,15 @@ def refuse_rejected(label: str, loaded: LoadedFiles) -> None:
     )
 
 
+def refuse_differences(label: str, found: Sequence[str]) -> None:
+    """Raise DeliveryRefused where something would be stored that was not delivered; ``found`` says what, a sentence each."""
+    if found:
+        raise DeliveryRefused(
+            f"{label}: what would be stored is not what was delivered: {'; '.join(found[:5])}.",
+            "Nothing was committed. This is a defect of the loader: please report it with this message.",
+        )
+
+
 class _Load:
     """One attempt to load one delivery, under the slice's lock."""
 
@@ -213,17 +222,13 @@ class _Load:
 
     def _prove(self, stored: StoredTotals) -> None:
         loaded = self._loaded
-        refuse_rejected(f"{self._slice}, delivery {self._delivery.delivery_id}", loaded)
+        label = f"{self._slice}, delivery {self._delivery.delivery_id}"
+        refuse_rejected(label, loaded)
         counted = sum(loaded.records.values())
         found = differences(self._rows.totals, stored)
         if counted != self._rows.totals.row_count:
             found.insert(0, f"{counted} records were counted, {self._rows.totals.row_count} were read")
-        if found:
-            raise DeliveryRefused(
-                f"{self._slice}, delivery {self._delivery.delivery_id}: what would be stored is not what was delivered: "
-                f"{'; '.join(found[:5])}.",
-                "Nothing was committed. This is a defect of the loader: please report it with this message.",
-            )
+        refuse_differences(label, found)
         if not manifest_is_unchanged(self._store, self._delivery):
             raise DeliveryChanged(
                 f"{self._slice}: delivery {self._delivery.delivery_id} was replaced while it was read.", "Run it again."

@@ -27,7 +27,7 @@ from cost_lakehouse.audit.receipts import (
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
-from cost_lakehouse.ingest import Outcome, refuse_rejected
+from cost_lakehouse.ingest import Outcome, refuse_differences, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
 from cost_lakehouse.lake.increments import HeldObject, Increments, held_increments, increment_lock, last_load_property
@@ -173,20 +173,17 @@ class _Load:
             found = [f"{counted} records were counted, {rows} were read"] if counted != rows else []
             for month, part in sorted(loaded.slices.items()):
                 found += [f"{month:%Y-%m}: {each}" for each in differences(part.totals, stored[month])]
-            if found:
-                raise DeliveryRefused(
-                    f"{self._label}: what would be stored is not what was delivered: {'; '.join(found[:5])}.",
-                    "Nothing was committed. This is a defect of the loader: please report it with this message.",
-                )
+            refuse_differences(self._label, found)
         except DeliveryRefused as error:
             self._record_refused(error, set(loaded.rejected_by_object), loaded)
             raise
 
     def _refuse_payers_of_other_sources(self, loaded: LoadedFiles) -> None:
         """One tenancy and month comes from one source only, or its costs would add up twice."""
-        for month, part in sorted(loaded.slices.items()):
-            others = sources_with(self._lake, self._increment.table, self._slice(month), part.totals.payers)
-            for source, payers in sorted(others.items()):
+        wanted = {month: part.totals.payers for month, part in loaded.slices.items()}
+        others = sources_with(self._lake, self._increment.table, self._increment.source, wanted)
+        for month, sources in sorted(others.items()):
+            for source, payers in sorted(sources.items()):
                 error = DeliveryRefused(
                     f"{self._slice(month)}: the bill of {', '.join(sorted(payers))} for {month:%Y-%m} is in the lake already, "
                     f"from source {source}; {self._increment.source} would add it up twice.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -74,22 +74,21 @@ def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[S
     return found
 
 
-def sources_with(lake: Lake, raw_table: str, slice_: Slice, payers: set[str]) -> dict[str, set[str]]:
-    """Which other sources hold the same month of these payers in a table of increments: source -> payers."""
-    others = {slice_of(each).source for each in data_files(lake.table(raw_table))} - {slice_.source}
+def sources_with(lake: Lake, raw_table: str, source: str, payers: Mapping[date, set[str]]) -> dict[date, dict[str, set[str]]]:
+    """Which other sources hold the same payers of the same months in a table of increments: month -> source -> payers."""
+    others = {slice_of(each).source for each in data_files(lake.table(raw_table))} - {source}
     if not others or not payers:
         return {}
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
-            "select source, payer_account_id from raw.control_totals "
-            f"where billing_period = date '{slice_.billing_period.isoformat()}' and raw_table = ? "
-            "group by all having sum(line_items) > 0",
-            [raw_table],
+            "select billing_period, source, payer_account_id from raw.control_totals "
+            "where raw_table = ? and list_contains(?, billing_period) group by all having sum(line_items) > 0",
+            [raw_table, sorted(payers)],
         ).fetchall()
-    found: dict[str, set[str]] = {}
-    for source, payer in rows:
-        if source in others and payer in payers:
-            found.setdefault(source, set()).add(payer)
+    found: dict[date, dict[str, set[str]]] = {}
+    for month, name, payer in rows:
+        if name in others and payer in payers[month]:
+            found.setdefault(month, {}).setdefault(name, set()).add(payer)
     return found
 
 

@@ -23,11 +23,12 @@ from cost_lakehouse.orchestration.load_metadata import (
     cost_metadata,
     files_table,
     proof_metadata,
+    receipt_metadata,
     services_chart,
     services_table,
 )
 from cost_lakehouse.orchestration.survey import holdings, survey
-from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Increment
@@ -136,18 +137,19 @@ def _loads(
     """Load what is wanted of one kind of report, anew where files change meanwhile."""
     lake = Lake(settings)
     store = open_store(settings, source)
-    for standing in wanted:
-        for start in range(1, STARTS + 1):
-            try:
-                for increment in _offers(survey(settings, source, holdings(lake)), table, standing):
+    for start in range(1, STARTS + 1):
+        judged = survey(settings, source, holdings(lake))
+        try:
+            for standing in wanted:
+                for increment in _offers(judged, table, standing):
                     again, replaces = standing is Standing.CURRENT, source.voids_corrected
                     result = load_increment(lake, store, increment, force=again, replaces=replaces, progress=progress)
                     if result.outcome is Outcome.LOADED:
                         yield increment, result
-                break
-            except DeliveryChanged:
-                if start == STARTS:
-                    raise
+            return
+        except DeliveryChanged:
+            if start == STARTS:
+                raise
 
 
 def _offers(judged: list[Judged], table: str, standing: Standing) -> list[Increment]:
@@ -186,20 +188,8 @@ def _materialization(
         costs = {currency: each.stored for currency, each in added.items() if currency or each.stored}
     services = result.top_services.get(receipt.billing_period, ())
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(receipt.rows),
-        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{increment.table.replace('.', '/')}"),
-        "outcome": dg.MetadataValue.text(result.outcome.value),
-        "unchanged": dg.MetadataValue.bool(False),
-        "bytes": dg.MetadataValue.int(receipt.bytes),
-        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
-        "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
+        **receipt_metadata(settings, receipt, result.outcome, result.seconds),
         "report": dg.MetadataValue.text(increment.report_name),
-        "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
-        "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),
-        "loaded_at": dg.MetadataValue.text(utc_iso(receipt.loaded_at)),
-        "receipt": dg.MetadataValue.text(receipt.load_id),
-        "receipt_digest": dg.MetadataValue.text(receipt.digest),
-        "file_count": dg.MetadataValue.int(receipt.files),
         "files": files_table(increment.objects),
         **cost_metadata(costs),
     }

@@ -9,7 +9,7 @@ from datetime import date
 import dagster as dg
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
-from cost_lakehouse.ingest import LoadResult, Outcome, load_delivery
+from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
@@ -22,11 +22,12 @@ from cost_lakehouse.orchestration.load_metadata import (
     cost_metadata,
     files_table,
     proof_metadata,
+    receipt_metadata,
     services_chart,
     services_table,
 )
 from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
-from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op, utc_iso
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.athena_store import AthenaStore
 from cost_lakehouse.sources.delivery import Delivery, FindingState
@@ -188,19 +189,7 @@ def _materialization(
     slice_ = Slice(receipt.source, receipt.billing_period)
     proven = totals_by_delivery(Lake(settings), slice_).get((slice_, receipt.delivery_id), {})
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(receipt.rows),
-        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{RAW_TABLES[source.kind].replace('.', '/')}"),
-        "outcome": dg.MetadataValue.text(result.outcome.value),
-        "unchanged": dg.MetadataValue.bool(result.outcome is not Outcome.LOADED),
-        "bytes": dg.MetadataValue.int(receipt.bytes),
-        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
-        "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
-        "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
-        "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),
-        "loaded_at": dg.MetadataValue.text(utc_iso(receipt.loaded_at)),
-        "receipt": dg.MetadataValue.text(receipt.load_id),
-        "receipt_digest": dg.MetadataValue.text(receipt.digest),
-        "file_count": dg.MetadataValue.int(receipt.files),
+        **receipt_metadata(settings, receipt, result.outcome, result.seconds),
         **cost_metadata({currency: each.stored for currency, each in proven.items()}),
         **more,
     }

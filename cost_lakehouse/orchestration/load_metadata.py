@@ -9,7 +9,11 @@ from html import escape
 
 import dagster as dg
 
+from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.slice_totals import CurrencyTotal
+from cost_lakehouse.orchestration.tags import utc_iso
+from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.delivery import StoredObject
 
 FILES_SHOWN = 25
@@ -38,6 +42,25 @@ def cost_metadata(totals: Mapping[str, Decimal]) -> dict[str, dg.MetadataValue]:
         f"cost_{currency}": dg.MetadataValue.float(float(amount)) for currency, amount in totals.items()
     }
     return {"cost": dg.MetadataValue.text(amounts(totals)), **plotted}
+
+
+def receipt_metadata(settings: Settings, receipt: Receipt, outcome: Outcome, seconds: float) -> dict[str, dg.MetadataValue]:
+    """What every load of a month shows of its receipt."""
+    return {
+        "dagster/row_count": dg.MetadataValue.int(receipt.rows),
+        "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{receipt.raw_table.replace('.', '/')}"),
+        "outcome": dg.MetadataValue.text(outcome.value),
+        "unchanged": dg.MetadataValue.bool(outcome is not Outcome.LOADED),
+        "bytes": dg.MetadataValue.int(receipt.bytes),
+        "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
+        "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
+        "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),
+        "loaded_at": dg.MetadataValue.text(utc_iso(receipt.loaded_at)),
+        "receipt": dg.MetadataValue.text(receipt.load_id),
+        "receipt_digest": dg.MetadataValue.text(receipt.digest),
+        "file_count": dg.MetadataValue.int(receipt.files),
+    }
 
 
 def proof_metadata(proven: Mapping[str, CurrencyTotal]) -> tuple[dict[str, dg.MetadataValue], bool]:
