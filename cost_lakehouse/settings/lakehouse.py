@@ -14,9 +14,11 @@ from sqlalchemy.exc import ArgumentError
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings.alerts import AlertSettings
+from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.federated_store import read_federated_store
 from cost_lakehouse.settings.maintenance import MaintenanceSettings
 from cost_lakehouse.settings.mirror import MirrorSettings
+from cost_lakehouse.settings.organizations import OrganizationSettings, check_source
 from cost_lakehouse.settings.source import SourceSettings
 from cost_lakehouse.settings.store import StoreSettings
 from cost_lakehouse.settings.strict import Strict
@@ -114,6 +116,7 @@ class Settings(Strict):
     lake: LakeSettings = LakeSettings()
     sources: tuple[SourceSettings, ...] = ()
     mirrors: tuple[MirrorSettings, ...] = ()
+    organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
@@ -135,6 +138,17 @@ class Settings(Strict):
             doubled = sorted({value for value in values if values.count(value) > 1})
             if doubled:
                 raise ValueError(f"mirrors: the {what} {doubled[0]!r} is used twice; every mirror needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _organizations_are_apart(self) -> Settings:
+        names = [each.name for each in self.organizations]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"organizations: the name {doubled[0]!r} is used twice; every organisation needs its own")
+        sources = {each.name: each for each in self.sources}
+        for organization in self.organizations:
+            check_source(organization, sources)
         return self
 
     @model_validator(mode="after")
@@ -206,6 +220,21 @@ class Settings(Strict):
         known = ", ".join(each.name for each in self.mirrors) or "none"
         raise ConfigurationError(f"There is no mirror {name!r} in {self.file}.", f"Known mirrors: {known}.")
 
+    def organization(self, name: str) -> OrganizationSettings:
+        """The organisation of that name.
+
+        Raises ConfigurationError where there is none.
+        """
+        for each in self.organizations:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in self.organizations) or "none"
+        raise ConfigurationError(f"There is no organisation {name!r} in {self.file}.", f"Known organisations: {known}.")
+
+    def access_to(self, organization: OrganizationSettings) -> AwsAccess:
+        """How the Organizations API is asked about it: by its own credentials, or by those of the source that it names."""
+        return organization.access(None if organization.source is None else self.source(organization.source))
+
 
 def find_config(given: Path | None = None) -> Path:
     """``--config``, else ``COST_LAKEHOUSE_CONFIG``, else ``./lakehouse.yaml``.
@@ -237,4 +266,6 @@ def load_settings(given: Path | None = None) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(each) for each in error.errors())) from None
     except TypeError:
-        raise ConfigurationError(f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, alerts.") from None
+        raise ConfigurationError(
+            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts."
+        ) from None

@@ -158,6 +158,7 @@ def test_the_example_configuration_is_valid_with_everything_that_it_offers(
     assert len(load_settings(ROOT / "lakehouse.example.yaml").sources) == 1
     assert [each.name for each in settings.sources] == re.findall(r"- name: (\S+)", text.split("mirrors:")[0])
     assert [each.name for each in settings.mirrors] == ["acme-oci-mirror"]
+    assert [each.name for each in settings.organizations] == ["acme-organization"]
     assert settings.alerts.email
     assert settings.alerts.notifications
     assert len(settings.alerts.webhooks) == 3
