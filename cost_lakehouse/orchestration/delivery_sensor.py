@@ -9,7 +9,7 @@ import dagster as dg
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.orchestration.instance import end_dead_runs
-from cost_lakehouse.orchestration.new_deliveries import sweep
+from cost_lakehouse.orchestration.new_deliveries import SourceLooks, sweep
 from cost_lakehouse.orchestration.tags import LOAD_JOB
 from cost_lakehouse.settings import Settings
 
@@ -24,6 +24,8 @@ def delivery_sensor(
     clock: Callable[[], float] = time.monotonic,
 ) -> dg.SensorDefinition:
     """The sensor ``deliveries``. Its cursor is the source to begin with; what is new is decided from the lake's receipts."""
+
+    looks = SourceLooks()
 
     @dg.sensor(
         name="deliveries",
@@ -41,7 +43,7 @@ def delivery_sensor(
             context.log.warning(f"Run {run_id} was killed; it is marked as failed.")
         cursor = context.cursor or ""
         try:
-            found = sweep(settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log)
+            found = sweep(settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log, looks)
         except LakeError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=cursor)
         if found.resume_at:

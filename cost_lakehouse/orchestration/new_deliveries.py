@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from cost_lakehouse.orchestration.decisions import (
     resume_order,
     seen_text,
 )
+from cost_lakehouse.orchestration.looks import Look, Looks
 from cost_lakehouse.orchestration.past_runs import could_not_be_read, ends_of_runs
 from cost_lakehouse.orchestration.survey import holdings, survey
 from cost_lakehouse.orchestration.tags import (
@@ -40,6 +42,8 @@ from cost_lakehouse.orchestration.tags import (
 )
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.delivery import Delivery, Increment
+
+SourceLooks = Looks[list[Judged]]
 
 
 @dataclass
@@ -59,34 +63,42 @@ def sweep(
     resume_at: str,
     out_of_time: Callable[[], bool],
     log: logging.Logger,
+    looks: SourceLooks,
 ) -> Sweep:
-    """Look at every source that is not paused, beginning with ``resume_at``, until ``out_of_time``.
+    """Look at every source that is not paused, several at a time, beginning with ``resume_at``, until ``out_of_time``.
 
-    A source that cannot be listed is told and passed over; it never keeps the others from being looked at.
-    Raises LakeError where the lake cannot be read.
+    A source that cannot be listed is told and passed over, and one that does not answer is left to a later round; neither keeps
+    the others from being looked at. Raises LakeError where the lake cannot be read.
     """
     held = holdings(Lake(settings))
     names = resume_order([each.name for each in settings.sources if not each.paused], resume_at)
-    result = Sweep()
-    done = 0
-    for name in names:
-        # At least one source a tick, however slow: otherwise a slow start would keep all of them from ever being seen.
-        if done and out_of_time():
-            break
-        done += 1
-        try:
-            judged = survey(settings, settings.source(name), held)
-        except CostLakehouseError as error:
-            log.warning(f"{name}: {error}")
-            result.lines.append(f"{name}: {error}")
-            continue
-        except Exception as error:
-            log.exception(f"{name}: looking for deliveries failed")
-            result.lines.append(f"{name}: {type(error).__name__}: {error}")
-            continue
-        result.requests += requests_for(judged, instance, months, trigger, result.lines)
-    result.resume_at = next_offset(names, done)
-    return result
+    seen: dict[str, Sweep] = {}
+    for look in looks.take(names, lambda name: survey(settings, settings.source(name), held), out_of_time):
+        seen[look.name] = found = Sweep()
+        if look.late:
+            found.lines.append(f"{look.name}: {_late(look)}")
+            log.warning(found.lines[-1])
+        elif isinstance(look.error, CostLakehouseError):
+            found.lines.append(f"{look.name}: {look.error}")
+            log.warning(found.lines[-1])
+        elif look.error is not None:
+            found.lines.append(f"{look.name}: {type(look.error).__name__}: {look.error}")
+            log.error(f"{look.name}: looking for deliveries failed", exc_info=look.error)
+        else:
+            # Seen by an earlier round, it may be loaded by now: its run finds that out, and does nothing.
+            found.requests += requests_for(look.value or [], instance, months, trigger, found.lines)
+    in_order = [seen[name] for name in names if name in seen]
+    return Sweep(
+        requests=[request for each in in_order for request in each.requests],
+        lines=[line for each in in_order for line in each.lines],
+        resume_at=next_offset(names, looks.begun),
+    )
+
+
+def _late(look: Look[list[Judged]]) -> str:
+    seconds = time.monotonic() - look.began
+    since = f" for {seconds:.0f} seconds" if seconds >= 1 else ""
+    return f"it does not answer{since}; what it says later is used by the next look"
 
 
 def requests_for(
@@ -109,7 +121,7 @@ def requests_for(
         key = delivery_key_of(delivery)
         if each.standing is Standing.REFUSED and not (each.may_pass or could_not_be_read(instance, key)):
             continue
-        if isinstance(delivery, Delivery) and not months.has_partition_key(partition_key(delivery.billing_period)):
+        if delivery.billing_period and not months.has_partition_key(partition_key(delivery.billing_period)):
             lines.append(f"{each.label}: this month has not begun")
             continue
         attempt = attempt_for(ends_of_runs(instance, DELIVERY_TAG, key), datetime.now(UTC))

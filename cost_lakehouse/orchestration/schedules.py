@@ -10,7 +10,7 @@ from dagster._utils.schedules import is_valid_cron_schedule
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.orchestration.delivery_sensor import TICK_SECONDS
-from cost_lakehouse.orchestration.new_deliveries import sweep
+from cost_lakehouse.orchestration.new_deliveries import SourceLooks, sweep
 from cost_lakehouse.orchestration.tags import LOAD_JOB
 from cost_lakehouse.settings import Settings
 
@@ -31,6 +31,8 @@ def download_schedule(
             "Write five fields, such as `0 */2 * * *` for every second hour.",
         )
 
+    looks = SourceLooks()
+
     @dg.schedule(
         name="download",
         cron_schedule=cron,
@@ -46,7 +48,9 @@ def download_schedule(
         hours = int(context.scheduled_execution_time.timestamp() // 3600)
         begin = names[hours % len(names)] if names else ""
         try:
-            found = sweep(settings, context.instance, months, "schedule", begin, lambda: clock() >= deadline, context.log)
+            found = sweep(
+                settings, context.instance, months, "schedule", begin, lambda: clock() >= deadline, context.log, looks
+            )
         except LakeError as error:
             return dg.SkipReason(str(error))
         seen = "\n".join(found.lines) or "No sources to look at; add one to lakehouse.yaml."
