@@ -24,7 +24,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
 from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import raw_tables
+from cost_lakehouse.lake.tables import dimensions, raw_tables
 from cost_lakehouse.lake.warehouse import FolderWarehouse, Warehouse
 from cost_lakehouse.settings import Settings
 
@@ -45,7 +45,7 @@ _TABLE_PROPERTIES = {
     "write.metadata.previous-versions-max": "20",
 }
 _UP_TO_DATE: set[tuple[str, str]] = set()
-"""Catalogs' raw tables that this process knows to have every column: lakes are opened often."""
+"""Catalogs' tables that this process knows to have every column: lakes are opened often."""
 
 
 class Lake:
@@ -70,7 +70,7 @@ class Lake:
                 self._locks = PostgresLocks(_server(url))
             with self.lock("catalog", "The lake's catalog", 60):
                 self._catalog = _open_catalog(url, self.warehouse)
-                self._create_raw_tables()
+                self._create_tables()
         except (OSError, DBAPIError, Timeout) as error:
             raise LakeError(
                 f"The lake cannot be opened (catalog {settings.catalog_url.render_as_string(hide_password=True)}, "
@@ -100,12 +100,13 @@ class Lake:
         return sorted(".".join(each) for namespace in NAMESPACES for each in self._catalog.list_tables(namespace))
 
     def create_table(self, name: str, columns: pa.Schema) -> Table:
-        """Create a table partitioned by source and billing period, unless another process was faster."""
+        """Create a table partitioned by source and billing period (a dimension: not at all), unless another was faster."""
         schema = iceberg_schema(columns)
+        partitioned_by = () if name in dimensions() else ("source", "billing_period")
         partitions = PartitionSpec(
             *(
                 PartitionField(schema.find_field(column).field_id, 1000 + index, IdentityTransform(), column)
-                for index, column in enumerate(("source", "billing_period"))
+                for index, column in enumerate(partitioned_by)
             )
         )
         try:
@@ -154,14 +155,14 @@ class Lake:
         with self._locks.hold(name, what, wait_seconds) as held:
             yield held
 
-    def _create_raw_tables(self) -> None:
+    def _create_tables(self) -> None:
         for namespace in NAMESPACES:
             try:
                 self._catalog.create_namespace(namespace)
             except NamespaceAlreadyExistsError:
                 continue
         existing = set(self.table_names())
-        for name, columns in raw_tables().items():
+        for name, columns in {**raw_tables(), **dimensions()}.items():
             if name not in existing:
                 self.create_table(name, columns)
             elif (self._place, name) not in _UP_TO_DATE:

@@ -1,10 +1,10 @@
-"""The raw tables' schemas: those that bills fill, and the ledgers that prove every load."""
+"""The tables' schemas: those that bills fill, the ledgers that prove every load, and what is known of accounts."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from cost_lakehouse.formats.raw_schema import MONEY, SLICE_FIELDS
+from cost_lakehouse.formats.raw_schema import MONEY, SLICE_FIELDS, TEXT_MAP
 from cost_lakehouse.formats.table_format import FORMATS
 
 EXACT = pa.decimal128(38, 25)  # control totals: room for digits that the lake rounds away
@@ -62,6 +62,51 @@ FILES = pa.schema(
     ]
 )
 
+# What organisations said of their accounts: a row each time that it was another answer than the one before. Only appended to.
+# `source` is the organisation's name in lakehouse.yaml, `billing_period` the month of the read, `delivery_id` a digest of it.
+AWS_ACCOUNTS = "raw.aws_accounts"
+ACCOUNT_CHANGES = pa.schema(
+    [
+        *SLICE_FIELDS,
+        pa.field("organization_id", pa.string(), nullable=False),
+        pa.field("management_account_id", pa.string(), nullable=False),
+        pa.field("account_id", pa.string(), nullable=False),
+        pa.field("seen_at", pa.timestamp("us"), nullable=False),
+        pa.field("is_gone", pa.bool_(), nullable=False),
+        pa.field("account_name", pa.string()),
+        pa.field("account_state", pa.string()),
+        pa.field("joined_at", pa.timestamp("us")),
+        pa.field("unit_id", pa.string()),
+        pa.field("unit_name", pa.string()),
+        pa.field("unit_path", pa.string()),
+        pa.field("unit_id_path", pa.string()),
+        pa.field("tags", TEXT_MAP),
+    ]
+)
+
+# Names of accounts and since when they hold: made of the table above and the dbt project's seed, always as a whole.
+ACCOUNT_NAMES = "marts.aws_accounts"
+ACCOUNT_NAMES_COLUMNS = pa.schema(
+    [
+        pa.field("aws_accounts_id", pa.string(), nullable=False),
+        pa.field("account_id", pa.string(), nullable=False),
+        pa.field("account_name", pa.string()),
+        pa.field("account_state", pa.string()),
+        pa.field("organizational_unit", pa.string()),
+        pa.field("organizational_unit_path", pa.string()),
+        pa.field("organizational_unit_id", pa.string()),
+        pa.field("tags", pa.string()),
+        pa.field("organization_id", pa.string()),
+        pa.field("management_account_id", pa.string()),
+        pa.field("joined_at", pa.timestamp("us")),
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("valid_from", pa.date32(), nullable=False),
+        pa.field("valid_to", pa.date32(), nullable=False),
+        pa.field("is_current", pa.bool_(), nullable=False),
+        pa.field("seen_at", pa.timestamp("us")),
+    ]
+)
+
 
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
@@ -70,7 +115,13 @@ def raw_tables() -> dict[str, pa.Schema]:
         "raw.receipts": RECEIPTS,
         "raw.control_totals": CONTROL_TOTALS,
         "raw.files": FILES,
+        AWS_ACCOUNTS: ACCOUNT_CHANGES,
     }
+
+
+def dimensions() -> dict[str, pa.Schema]:
+    """Tables that have no months, and are there, empty, before anything is known: joining them always works."""
+    return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS}
 
 
 INCREMENT_TABLES = tuple(name for name, each in FORMATS.items() if each.period)

@@ -84,7 +84,12 @@ class SlicePlan:
 
 
 def merge_plans(table: Table, rules: Rules) -> list[SlicePlan]:
-    """What is to be merged in the table's current snapshot, a slice each, sorted."""
+    """What is to be merged in the table's current snapshot, a slice each, sorted.
+
+    A table without slices is always written as a whole, into one file: there is nothing to merge.
+    """
+    if table.spec().is_unpartitioned():
+        return []
     by_slice: dict[Slice, list[FileFacts]] = {}
     for task in file_tasks(table):
         facts = FileFacts(

@@ -93,7 +93,7 @@ def test_a_query_that_fails_says_where_and_changes_nothing(both: Both, sql: str,
 
 def test_what_trino_has_beyond_sql_is_shown(both: Both) -> None:
     shown = command("query", "show tables from raw", "--format", "csv", "--config", both.trino)
-    names = ["aws_cur", "control_totals", "files", "focus", "oci_cost", "oci_usage", "receipts"]
+    names = ["aws_accounts", "aws_cur", "control_totals", "files", "focus", "oci_cost", "oci_usage", "receipts"]
     assert shown.stdout.split() == ["Table", *names]
 
 
