@@ -9,9 +9,11 @@ from typing import Any
 
 import duckdb
 
-AWS, OCI = "aws", "oci"
-PROVIDERS = (AWS, OCI)
-"""The clouds whose bills are summarised, as models and marts are named after them."""
+AWS, OCI, FOCUS = "aws", "oci", "focus"
+PROVIDERS = (AWS, OCI, FOCUS)
+"""The kinds of bills that are summarised (FOCUS's are of any cloud), as models and marts are named after them."""
+IN_INCREMENTS = (OCI, FOCUS)
+"""Those whose months come in many loads."""
 
 _EXCLUSIONS_SHOWN = 200
 
@@ -20,7 +22,8 @@ _EXCLUSIONS_SHOWN = 200
 class Compared:
     """One metric of one source's month in one currency: the sum over its days on both sides.
 
-    ``days_apart`` counts the days whose difference is not exactly zero; days may differ though their sums agree.
+    ``days_apart`` counts the days whose difference is not exactly zero; days may differ though their sums agree. Of FOCUS a
+    day counts once a charge category, and in comparisons with receipts an invoice does.
     """
 
     source: str
@@ -50,11 +53,11 @@ class Exclusion:
 def compared(built: duckdb.DuckDBPyConnection, provider: str) -> list[Compared]:
     """Every comparison of a provider's bills in a build; empty where the build did not come that far, or has no such bill.
 
-    OCI's bills come in many loads: what all their receipts say is compared with the raw rows too, a month at once.
+    Of bills that come in many loads, what all their receipts say is compared with the raw rows too, a month at once.
     """
     found = _compared(built, f"intermediate.int_{provider}__reconciliation", "metric")
-    if provider == OCI:
-        found += _compared(built, "intermediate.int_oci__receipts_reconciliation", "'receipts: ' || metric")
+    if provider in IN_INCREMENTS:
+        found += _compared(built, f"intermediate.int_{provider}__receipts_reconciliation", "'receipts: ' || metric")
     return found
 
 

@@ -6,13 +6,23 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cost_lakehouse.audit.reconciliation import AWS, OCI, PROVIDERS, Compared, Exclusion, compared, exclusions
+from cost_lakehouse.audit.reconciliation import (
+    AWS,
+    FOCUS,
+    IN_INCREMENTS,
+    OCI,
+    PROVIDERS,
+    Compared,
+    Exclusion,
+    compared,
+    exclusions,
+)
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.orchestration.load_metadata import plain
 from cost_lakehouse.orchestration.summary_build import Build
 
 DAILY_SUMMARIES = {provider: dg.AssetKey(["marts", f"{provider}_daily_summary"]) for provider in PROVIDERS}
-BILLED = {AWS: "unblended_cost", OCI: "cost"}
+BILLED = {AWS: "unblended_cost", OCI: "cost", FOCUS: "billed_cost"}
 EQUALS_RAW = "equals_the_raw_bill"
 NOTHING_LEFT_OUT = "nothing_is_left_out"
 ROWS_SHOWN = 100
@@ -27,7 +37,7 @@ def summary_check_specs() -> list[dg.AssetCheckSpec]:
                 asset=DAILY_SUMMARIES[provider],
                 blocking=True,
                 description="Per day, currency and cost metric, the summary equals the raw bill: the difference is exactly 0."
-                + (" So do the raw rows and what the receipts of all loads say together." if provider == OCI else ""),
+                + (" So do the raw rows and what the receipts of all loads say together." if provider in IN_INCREMENTS else ""),
             )
             for provider in PROVIDERS
         ),

@@ -26,6 +26,7 @@ from cost_lakehouse.summaries.built import BuiltSummaries
 MARTS: Mapping[str, str] = {
     "marts.aws_daily_summary": "unblended_cost",
     "marts.oci_daily_summary": "cost",
+    "marts.focus_daily_summary": "billed_cost",
     "marts.commitment_costs": "paid",
     "marts.bill_findings": "amount",
     "marts.daily_costs": "billed_cost",

@@ -15,8 +15,8 @@ from cost_lakehouse.lake.ledger import is_current, newest, receipts
 from cost_lakehouse.lake.slices import Slice
 
 BILL_STATUS = "marts.bill_status"
-AWS_CUR, OCI_COST = "raw.aws_cur", "raw.oci_cost"
-"""The raw tables that are summarised."""
+AWS_CUR, OCI_COST, FOCUS = "raw.aws_cur", "raw.oci_cost", "raw.focus"
+"""The raw tables that are summarised. FOCUS repeats the others: where a source's month has rows in one of them, that counts."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +43,10 @@ def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
     stored = stored_loads(lake)
     whole = newest([each for each in known if each.raw_table == AWS_CUR], ACCEPTED)
     proven = {slice_: each for slice_, each in whole.items() if is_current(each, stored.get(slice_))}
-    proven |= current_increments(lake, known, OCI_COST)
+    reports = current_increments(lake, known, OCI_COST)
+    repeated = stored.keys() | stored_loads(lake, table_name=OCI_COST).keys()
+    focus = {slice_: each for slice_, each in current_increments(lake, known, FOCUS).items() if slice_ not in repeated}
+    proven |= reports | focus
     first = lake.settings.lake.first_month
     # An increment may reach back to months before the lake's first: its lines are kept, and no summary is made of them.
     return {slice_: each for slice_, each in proven.items() if slice_.billing_period >= first}

@@ -112,7 +112,12 @@ def test_a_file_that_comes_again_counts_once_and_the_receipts_still_add_up(tmp_p
             "where {{ slice_filter() }} and service <> 'NETWORK'",
             "oci_summary_reconciles_to_the_raw_reports",
         ),
-        ("int_oci__loads", "and state = 'accepted'", 'and "rows" > 1', "oci_rows_are_what_the_receipts_say"),
+        (
+            "int_oci__loads",
+            "select * from final",
+            "select * from final where line_item_count > 1",
+            "oci_rows_are_what_the_receipts_say",
+        ),
     ],
 )
 def test_a_model_that_loses_money_and_a_receipt_that_does_not_fit_stop_the_marts(

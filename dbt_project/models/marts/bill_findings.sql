@@ -55,12 +55,33 @@ oci_anomalies as (
     where {{ slice_filter() }}
 ),
 
+focus_anomalies as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        'anomaly' as kind,
+        reason,
+        detail,
+        line_item_type,
+        invoice_id,
+        currency_code,
+        line_item_count,
+        amount,
+        example_file_name,
+        example_row_number
+    from {{ ref('int_focus__anomalies') }}
+    where {{ slice_filter() }}
+),
+
 findings as (
     select * from exclusions
     union all
     select * from anomalies
     union all
     select * from oci_anomalies
+    union all
+    select * from focus_anomalies
 )
 
 select

@@ -1,6 +1,8 @@
 -- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
 -- depends_on: {{ ref('int_oci__reconciliation') }}
 -- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
+-- depends_on: {{ ref('int_focus__reconciliation') }}
+-- depends_on: {{ ref('int_focus__receipts_reconciliation') }}
 with history as (
     select * from {{ ref('int_aws__bill_history') }}
     where {{ slice_filter() }}
@@ -72,10 +74,59 @@ oci_bills as (
     where {{ slice_filter() }}
 ),
 
-all_bills as (
+focus_slices as (
+    select * from {{ ref('int_focus__slices') }}
+    where {{ slice_filter() }}
+),
+
+-- The same of FOCUS: a later load changed an invoiced bill, or says itself that it corrects one.
+corrected_focus_bills as (
+    select
+        source,
+        billing_period
+    from {{ ref('int_focus__bill_history') }}
+    where
+        {{ slice_filter() }}
+        and is_invoiced
+        and differs_from_current
+    group by source, billing_period
+),
+
+focus_bills as (
+    select
+        focus_slices.source,
+        focus_slices.billing_period,
+        focus_slices.delivery_id,
+        focus_slices.loaded_at,
+        case
+            when focus_slices.has_correction or corrected_focus_bills.source is not null then 'corrected'
+            when focus_slices.has_invoice and not focus_slices.has_uninvoiced_cost then 'invoiced'
+            else 'open'
+        end as state
+    from focus_slices
+    left join corrected_focus_bills
+        on
+            focus_slices.source = corrected_focus_bills.source
+            and focus_slices.billing_period = corrected_focus_bills.billing_period
+),
+
+-- A month that FOCUS stands for has no line in other reports, though they may have been there.
+other_bills as (
     select * from bills
     union all
     select * from oci_bills
+),
+
+all_bills as (
+    select other_bills.*
+    from other_bills
+    left join focus_slices
+        on
+            other_bills.source = focus_slices.source
+            and other_bills.billing_period = focus_slices.billing_period
+    where focus_slices.source is null
+    union all
+    select * from focus_bills
 ),
 
 costs as (
@@ -98,6 +149,17 @@ costs as (
         cast(null as varchar) as invoice_ids,
         cast(sum(line_item_count) as bigint) as line_item_count
     from {{ ref('int_oci__daily_summary') }}
+    where {{ slice_filter() }}
+    group by source, billing_period, currency_code
+    union all
+    select
+        source,
+        billing_period,
+        currency_code,
+        sum(billed_cost) as billed_cost,
+        {{ joined_text('invoice_id') }} as invoice_ids,
+        cast(sum(line_item_count) as bigint) as line_item_count
+    from {{ ref('int_focus__daily_summary') }}
     where {{ slice_filter() }}
     group by source, billing_period, currency_code
 ),

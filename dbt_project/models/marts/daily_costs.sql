@@ -1,6 +1,8 @@
 -- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
 -- depends_on: {{ ref('int_oci__reconciliation') }}
 -- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
+-- depends_on: {{ ref('int_focus__reconciliation') }}
+-- depends_on: {{ ref('int_focus__receipts_reconciliation') }}
 with aws as (
     select
         source,
@@ -37,10 +39,30 @@ oci as (
     where {{ slice_filter() }}
 ),
 
+focus as (
+    select
+        source,
+        provider,
+        billing_period,
+        delivery_id,
+        usage_date,
+        coalesce(sub_account_id, billing_account_id) as account_id,
+        service,
+        region,
+        currency_code,
+        billed_cost,
+        effective_cost,
+        line_item_count
+    from {{ ref('int_focus__daily_summary') }}
+    where {{ slice_filter() }}
+),
+
 all_costs as (
     select * from aws
     union all
     select * from oci
+    union all
+    select * from focus
 ),
 
 {%- set grain = [

@@ -1,6 +1,7 @@
 {#-
   The bill's cost is, per currency, what the control totals of its delivery say was stored, less the exclusions that are listed.
-  OCI's bills come in many loads: there it is what the control totals of all of them say, less what corrections replace.
+  OCI's and FOCUS's bills come in many loads: there it is what the control totals of all of them say, OCI's less what
+  corrections replace.
 -#}
 {% test billed_equals_delivered(model) %}
 with bills as (
@@ -25,7 +26,18 @@ totals as (
 ),
 
 increments as (
-    select * from {{ ref('int_oci__loads') }}
+    select
+        source,
+        billing_period,
+        load_id
+    from {{ ref('int_oci__loads') }}
+    where {{ slice_filter() }}
+    union all
+    select
+        source,
+        billing_period,
+        load_id
+    from {{ ref('int_focus__loads') }}
     where {{ slice_filter() }}
 ),
 
@@ -33,8 +45,10 @@ increment_totals as (
     select * from {{ source('raw', 'control_totals') }}
     where
         {{ slice_filter() }}
-        and {{ of_raw_table('raw.oci_cost') }}
-        and metric = 'cost_my_cost'
+        and (
+            ({{ of_raw_table('raw.oci_cost') }} and metric = 'cost_my_cost')
+            or ({{ of_raw_table('raw.focus') }} and metric = 'billed_cost')
+        )
 ),
 
 both_sides as (

@@ -1,6 +1,8 @@
-{#- Per slice and currency, `pairs` (column of the model: column of `compare_with`) add up to the same, in rows of the model that meet
-    `condition`. -#}
-{% test totals_equal(model, compare_with, pairs, condition='true') %}
+{#-
+  Per slice and currency, `pairs` (column of the model: column of `compare_with`) add up to the same, in those slices that have
+  line items in `slices_of`.
+-#}
+{% test totals_equal(model, compare_with, pairs, slices_of) %}
 with both_sides as (
     select
         source,
@@ -13,7 +15,7 @@ with both_sides as (
     from {{ model }}
     where
         {{ slice_filter() }}
-        and {{ condition }}
+        and (source, billing_period) in (select source, billing_period from {{ slices_of }} where line_item_count > 0)
     union all
     select
         source,

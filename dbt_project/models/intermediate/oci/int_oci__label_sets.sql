@@ -1,44 +1,4 @@
--- Tags as people compare them: keys as delivered, with their namespaces, sorted. Few sets of tags serve many lines.
-with line_items as (
-    select * from {{ ref('stg_oci__line_items') }}
-    where {{ slice_filter() }}
-),
-
-sets as (
-    select distinct {{ map_to_text('tags') }} as label_text from line_items
-),
-
-maps as (
-    select
-        label_text,
-        {{ json_to_map('label_text') }} as labels
-    from sets
-    where label_text <> '{}'
-),
-
-entries as (
-    select
-        maps.label_text,
-        entry.entry_key as label_key,
-        entry.entry_value as label_value
-    from maps
-    {{ unnest_map('maps.labels') }}
-),
-
-label_sets as (
-    select
-        label_text,
-        {{ map_agg('label_key', 'label_value') }} as labels
-    from entries
-    where label_value <> ''
-    group by label_text
-),
-
-final as (
-    select
-        label_text,
-        {{ map_to_json('labels') }} as labels
-    from label_sets
-)
+-- Tags as people compare them: keys as delivered, with their namespaces, sorted.
+{{ label_sets(ref('stg_oci__line_items')) }}
 
 select * from final
