@@ -8,12 +8,26 @@ from pathlib import Path
 import pytest
 
 from tests.demo import demo as demo
+from tests.groups import group_of
 from tests.services.oci import OciServer
 from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
 from tests.services.production import ProductionStack
 from tests.services.s3 import S3Server
 from tests.services.trino import TrinoServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist's marker is known where it is not installed too."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that run in one process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test is in a group, so that several processes share the work without making the same things twice."""
+    for item in items:
+        group = group_of(getattr(item, "fixturenames", ()), item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
