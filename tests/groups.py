@@ -1,4 +1,4 @@
-"""Which tests run in one process where a run has several (``pytest -n 2 --dist loadgroup``): that share costly things."""
+"""Tests that run in one process where a run has several (``pytest -n 2 --dist loadgroup``): they share what is costly."""
 
 from __future__ import annotations
 
