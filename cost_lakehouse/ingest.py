@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -22,7 +23,7 @@ from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryF
 from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, commit_labels, remove_files_of_other_loads, stored_loads
-from cost_lakehouse.lake.ledger import LEDGERS, is_current, other_sources_of, receipts, record_accepted, record_refused
+from cost_lakehouse.lake.ledger import LEDGERS, holders_of, is_current, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
@@ -165,6 +166,25 @@ def refuse_differences(label: str, found: Sequence[str]) -> None:
         )
 
 
+@contextmanager
+def commit_lock(lake: Lake, what: str) -> Iterator[None]:
+    """One commit of line items at a time, whatever its table: two sources of one payer never pass each other unseen."""
+    with lake.lock("commit-line-items", f"The commit of {what}", _LOCK_WAIT_SECONDS):
+        yield
+
+
+def refuse_other_holders(source: str, holders: Mapping[date, Mapping[str, set[str]]]) -> None:
+    """Raise DeliveryRefused where another source holds the same payer's month; ``holders`` is month -> source -> payers."""
+    for month, others in sorted(holders.items()):
+        for other, payers in sorted(others.items()):
+            raise DeliveryRefused(
+                f"{Slice(source, month)}: the bill of payer {', '.join(sorted(payers))} for {month:%Y-%m} is in the lake "
+                f"already, from source {other}; {source} would add it up twice.",
+                f"Keep one of the two sources: set `paused: true` on {source}. Where it is {other} under another name, give it "
+                "its old name back: a slice belongs to its source's name.",
+            )
+
+
 class _Load:
     """One attempt to load one delivery, under the slice's lock."""
 
@@ -243,18 +263,16 @@ class _Load:
         files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
         refused = {each.load_id for each in self._history.refused}
         record_accepted(self._lake, receipt, totals, files, committed_loads(self._history), refused)
-        replace_slices(
-            self._lake,
-            RAW_TABLE,
-            [self._slice],
-            locations,
-            {
-                **commit_labels(receipt.delivery_id, receipt.load_id, [self._slice]),
-                "rows": str(receipt.rows),
-                "receipt-digest": receipt.digest,
-            },
-            guard=self._may_commit,
-        )
+        labels = {"rows": str(receipt.rows), "receipt-digest": receipt.digest}
+        with commit_lock(self._lake, str(self._slice)):
+            replace_slices(
+                self._lake,
+                RAW_TABLE,
+                [self._slice],
+                locations,
+                {**commit_labels(receipt.delivery_id, receipt.load_id, [self._slice]), **labels},
+                guard=self._may_commit,
+            )
         return LoadResult(
             Outcome.LOADED,
             receipt,
@@ -270,14 +288,8 @@ class _Load:
 
     def _refuse_payers_of_other_sources(self) -> None:
         """One payer and month comes from one source only, or its costs would add up twice."""
-        others = other_sources_of(self._lake, self._slice, self._rows.totals.payers, stored_loads(self._lake))
-        for source, payers in sorted(others.items()):
-            raise DeliveryRefused(
-                f"{self._slice}: the bill of payer {', '.join(sorted(payers))} for {self._slice.month} is in the lake already, "
-                f"from source {source}; {self._slice.source} would add it up twice.",
-                f"Keep one of the two sources: set `paused: true` on {self._slice.source}. Where it is {source} under another "
-                "name, give it its old name back: a slice belongs to its source's name.",
-            )
+        payers = {self._slice.billing_period: self._rows.totals.payers}
+        refuse_other_holders(self._slice.source, holders_of(self._lake, RAW_TABLE, self._slice.source, payers))
 
     def _refused_receipt(self, error: CostLakehouseError) -> Receipt:
         reason = str(error)

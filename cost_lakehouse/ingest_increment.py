@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,11 +27,18 @@ from cost_lakehouse.audit.receipts import (
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
-from cost_lakehouse.ingest import Outcome, refuse_differences, refuse_rejected
+from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_other_holders, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
-from cost_lakehouse.lake.increments import HeldObject, Increments, held_increments, increment_lock, last_load_property
-from cost_lakehouse.lake.ledger import receipts, record_increment, sources_with, take_back
+from cost_lakehouse.lake.increments import (
+    TAKEN_OUT,
+    HeldObject,
+    Increments,
+    held_increments,
+    increment_lock,
+    last_load_property,
+)
+from cost_lakehouse.lake.ledger import holders_of, receipts, record_increment, take_back
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import new_load_id
@@ -40,6 +47,7 @@ from cost_lakehouse.lake.withdrawal import Withdrawal, withdraw
 from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import Increment
+from cost_lakehouse.sources.focus import increment_is_unchanged
 from cost_lakehouse.sources.object_store import ObjectStore
 
 _LOCK_WAIT_SECONDS = 600
@@ -81,17 +89,27 @@ def load_increment(
         for each in held.killed:
             take_back(lake, each)
         remove_files_of_killed_loads(lake, table, increment.source, held.loads)
-        objects = tuple(each for each in increment.objects if force or held.etags.get(each.key) != each.etag)
-        if not objects:
+        todo = increment if force else _to_load(increment, held)
+        if not todo.objects:
             return IncrementResult(Outcome.UNCHANGED)
-        todo = Increment(increment.source, table, objects)
         if progress is not None:
-            progress.start(f"{todo.source} {todo.report_name} {len(objects)} files", todo.bytes)
+            progress.start(f"{todo.source} {todo.report_name} {len(todo.objects)} files", todo.bytes)
         try:
             return _Load(lake, store, todo, held, replaces, lock, started, progress).run()
         finally:
             if progress is not None:
                 progress.finish()
+
+
+def _to_load(increment: Increment, held: Increments) -> Increment:
+    """What of an increment the lake does not hold as it is: of a month that is delivered whole, all or nothing."""
+    month = increment.billing_period
+    new = tuple(each for each in increment.objects if held.etags.get(each.key) != each.etag)
+    if month is None:
+        return replace(increment, objects=new)
+    keys = {each.key for each in increment.objects}
+    is_held = not new and not any(month in each.rows for key, each in held.objects.items() if key not in keys)
+    return replace(increment, objects=()) if is_held else increment
 
 
 class _Load:
@@ -120,6 +138,11 @@ class _Load:
         self._load_id = new_load_id()
         self._label = f"{increment.source}, {increment.report_name}, delivery {increment.delivery_id}"
         self._replaced = {each.key: held.objects[each.key] for each in increment.objects if each.key in held.objects}
+        self._gone = {
+            key: each
+            for key, each in held.objects.items()
+            if key not in self._replaced and (key in increment.gone or increment.billing_period in each.rows)
+        }
 
     def run(self) -> IncrementResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves every month as it was."""
@@ -129,9 +152,9 @@ class _Load:
                 loaded = self._read(stack)
                 stored = {month: stored_totals(part.files, self._format) for month, part in loaded.slices.items()}
                 self._prove(loaded, stored)
-                self._refuse_payers_of_other_sources(loaded)
+                self._refuse_other_holders(loaded)
                 aside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-lakehouse-withdrawn-")))
-                withdrawn = self._withdraw(aside)
+                withdrawn = self._withdraw(aside, loaded)
                 locations = {
                     month: self._lake.warehouse.keep(
                         part.files, self._lake.data_folder(self._increment.table, self._slice(month))
@@ -156,7 +179,14 @@ class _Load:
             return stack.enter_context(self._lake.warehouse.writing(folder, self._load_id))
 
         increment = self._increment
-        wanted = FilesToLoad(increment.source, increment.delivery_id, increment.objects, self._format)
+        wanted = FilesToLoad(
+            increment.source,
+            increment.delivery_id,
+            increment.objects,
+            self._format,
+            increment.file_format,
+            increment.billing_period,
+        )
         try:
             return load_files(self._store, wanted, folder_of, self._load_id, self._progress)
         except DeliveryChanged:
@@ -177,33 +207,40 @@ class _Load:
         except DeliveryRefused as error:
             self._record_refused(error, set(loaded.rejected_by_object), loaded)
             raise
+        if not increment_is_unchanged(self._store, self._increment):
+            raise DeliveryChanged(f"{self._label}: it was replaced while it was read.", "Run it again.")
 
-    def _refuse_payers_of_other_sources(self, loaded: LoadedFiles) -> None:
-        """One tenancy and month comes from one source only, or its costs would add up twice."""
+    def _refuse_other_holders(self, loaded: LoadedFiles, made: Sequence[Receipt] = ()) -> None:
+        """One payer (tenancy) and month comes from one source only, or its costs would add up twice.
+
+        ``made`` are receipts that are on record already, for a commit that is called off here.
+        """
         wanted = {month: part.totals.payers for month, part in loaded.slices.items()}
-        others = sources_with(self._lake, self._increment.table, self._increment.source, wanted)
-        for month, sources in sorted(others.items()):
-            for source, payers in sorted(sources.items()):
-                error = DeliveryRefused(
-                    f"{self._slice(month)}: the bill of {', '.join(sorted(payers))} for {month:%Y-%m} is in the lake already, "
-                    f"from source {source}; {self._increment.source} would add it up twice.",
-                    f"Keep one of the two sources: set `paused: true` on {self._increment.source}.",
-                )
-                self._record_refused(error, set(), loaded)
-                raise error
+        try:
+            source = self._increment.source
+            refuse_other_holders(source, holders_of(self._lake, self._increment.table, source, wanted))
+        except DeliveryRefused as error:
+            for each in made:
+                take_back(self._lake, each)
+            self._record_refused(error, set(), loaded)
+            raise
 
-    def _withdraw(self, aside: Path) -> dict[date, Withdrawal]:
-        """Take the rows of objects that came again out of the months that hold them."""
+    def _withdraw(self, aside: Path, loaded: LoadedFiles) -> dict[date, Withdrawal]:
+        """Take the rows of objects that came again out of the months that hold them, and those of what others replace."""
         months: dict[date, set[str]] = {}
         for key, each in self._replaced.items():
             for month in each.rows:
                 months.setdefault(month, set()).add(key)
+        for month in self._touched(loaded):
+            for key in self._gone_from(month):
+                months.setdefault(month, set()).add(key)
+        known = self._replaced | self._gone
         found = {
             month: withdraw(self._lake, self._increment.table, self._slice(month), keys, aside)
             for month, keys in sorted(months.items())
         }
         for month, keys in months.items():
-            expected = sum(self._replaced[key].rows[month] for key in keys)
+            expected = sum(known[key].rows[month] for key in keys)
             if found[month].rows != expected:
                 raise DeliveryRefused(
                     f"{self._slice(month)}: {found[month].rows} rows of {len(keys)} files were found to replace; their loads "
@@ -211,6 +248,14 @@ class _Load:
                     "Nothing was committed. Somebody else changed the table; see its snapshots.",
                 )
         return found
+
+    def _touched(self, loaded: LoadedFiles) -> set[date]:
+        """The months that the new objects have rows in, or stand for."""
+        return {*loaded.slices, *self._months_of_empty_objects(loaded)}
+
+    def _gone_from(self, month: date) -> list[str]:
+        """The objects whose rows go from a month that the load touches, because they are no part of its bill any more."""
+        return sorted(key for key, each in self._gone.items() if month in each.rows)
 
     def _commit(
         self,
@@ -226,7 +271,7 @@ class _Load:
         added = [location for of_month in locations.values() for location in of_month]
         added += [location for each in withdrawn.values() for location in each.kept]
         loaded_at = datetime.now(UTC)
-        made = []
+        made: list[Receipt] = []
         self._lock.ensure_held()
         for month in months:
             part = loaded.slices.get(month, LoadedSlice())
@@ -234,21 +279,29 @@ class _Load:
             totals = control_total_rows(part.totals, stored.get(month, StoredTotals()), self._format.cost)
             totals += withdrawn_total_rows(stored_totals(gone.gone, self._format))
             files = self._files_of(month, part.records, empty.get(month, ()))
+            taken_out = [] if month not in withdrawn else self._gone_from(month)
+            marks = [{"key": key, "etag": TAKEN_OUT, "size": self._gone[key].size, "rows": 0} for key in taken_out]
             corrections = self._corrections(month, part, locations.get(month, ()), gone)
             receipt = self._receipt(month, part, gone, files, totals, corrections, loaded_at)
-            record_increment(self._lake, receipt, totals, files)
+            record_increment(self._lake, receipt, totals, [*files, *marks])
             made.append(receipt)
         labels = commit_labels(increment.delivery_id, self._load_id, [self._slice(month) for month in months])
-        replace_files(
-            self._lake,
-            table,
-            [self._slice(month) for month in months],
-            added,
-            lambda _, file: file.file_path in dropped,
-            {**labels, "rows": str(sum(each.rows for each in made))},
-            guard=self._lock.ensure_held,
-            table_properties={last_load_property(increment.source): self._load_id},
-        )
+
+        def may_commit() -> None:
+            self._lock.ensure_held()
+            self._refuse_other_holders(loaded, made)
+
+        with commit_lock(self._lake, self._label):
+            replace_files(
+                self._lake,
+                table,
+                [self._slice(month) for month in months],
+                added,
+                lambda _, file: file.file_path in dropped,
+                {**labels, "rows": str(sum(each.rows for each in made))},
+                guard=may_commit,
+                table_properties={last_load_property(increment.source): self._load_id},
+            )
         return IncrementResult(
             Outcome.LOADED,
             tuple(made),
@@ -258,11 +311,12 @@ class _Load:
         )
 
     def _months_of_empty_objects(self, loaded: LoadedFiles) -> dict[date, list[str]]:
-        """Objects without a row are on record too, in the month in which they were written."""
+        """Objects without a row are on record too, in the month that they are announced for or were written in."""
         found: dict[date, list[str]] = {}
         for each in self._increment.objects:
             if not loaded.records.get(each.key):
-                found.setdefault(_month_of(each.last_modified), []).append(each.key)
+                month = self._increment.billing_period or _month_of(each.last_modified)
+                found.setdefault(month, []).append(each.key)
         return found
 
     def _files_of(self, month: date, records: Mapping[str, int], empty: Collection[str]) -> list[dict[str, Any]]:
@@ -295,6 +349,8 @@ class _Load:
         """What the load adds to a month, less what it takes out of it."""
         objects = [(str(each["key"]), str(each["etag"]), int(each["size"]), int(each["rows"])) for each in files]
         old: list[HeldObject] = [each for each in self._replaced.values() if month in each.rows]
+        if gone.rows:
+            old += [self._gone[key] for key in self._gone_from(month)]
         proof = digest_of(f"{self._slice(month)} {self._increment.delivery_id}", objects, part.totals.row_count, totals)
         return Receipt(
             source=self._increment.source,
@@ -319,14 +375,17 @@ class _Load:
 
     def _record_refused(self, error: CostLakehouseError, culprits: Collection[str], loaded: LoadedFiles | None = None) -> None:
         """Put the refusal on record, with the objects to blame; the others are loaded without them next time."""
-        blamed = [each for each in self._increment.objects if each.key in culprits] or list(self._increment.objects)
-        month = min([*(loaded.slices if loaded else ()), *(_month_of(each.last_modified) for each in blamed)])
+        whole = list(self._increment.objects)
+        blamed = whole if self._increment.is_whole else [each for each in whole if each.key in culprits] or whole
+        month = self._increment.billing_period or min(
+            [*(loaded.slices if loaded else ()), *(_month_of(each.last_modified) for each in blamed)]
+        )
         files = [{"key": each.key, "etag": each.etag, "size": each.size, "rows": None} for each in blamed]
         reason = str(error)
         receipt = Receipt(
             source=self._increment.source,
             billing_period=month,
-            delivery_id=Increment(self._increment.source, self._increment.table, tuple(blamed)).delivery_id,
+            delivery_id=replace(self._increment, objects=tuple(blamed)).delivery_id,
             load_id=self._load_id,
             state=REFUSED,
             reason=reason,

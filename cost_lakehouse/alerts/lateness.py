@@ -16,7 +16,7 @@ FEWEST_PAUSES = 5
 # Of the pauses, this part is usual; the longest few are what lateness looks like.
 USUAL_PART = 0.9
 # What the providers promise: AWS at least once a day, Oracle every 6 hours. The rest is room for their bad days.
-MINIMUM_HOURS = {"aws_cur": 36.0, "aws_data_export": 36.0, "aws_athena": 36.0, "oci_cost_reports": 18.0}
+MINIMUM_HOURS = {"aws_cur": 36.0, "aws_data_export": 36.0, "aws_athena": 36.0, "oci_cost_reports": 18.0, "focus": 36.0}
 OTHER_MINIMUM_HOURS = 36.0
 # A rhythm slower than this is none: a month without a bill is told of, whatever came before.
 LONGEST_HOURS = 24.0 * 14

@@ -9,7 +9,7 @@ from pathlib import Path
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings, SourceSettings, load_settings
 
-KINDS = ("aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports")
+KINDS = ("aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports", "focus")
 
 
 def settings_of(given: Path | None) -> Settings:

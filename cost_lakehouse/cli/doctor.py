@@ -186,6 +186,10 @@ def _look_at(settings: Settings, source: SourceSettings) -> Finding:
         from cost_lakehouse.cli.doctor_oci import oci_source
 
         return oci_source(settings, source)
+    if source.kind == "focus":
+        from cost_lakehouse.cli.doctor_focus import focus_source
+
+        return focus_source(settings, source)
     found = discover(settings, source)
     there = [each for each in found if each.delivery is not None]
     broken = [each for each in found if each.state is FindingState.FAILED]

@@ -12,13 +12,13 @@ from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import console, money, print_json, say, size, table
 from cost_lakehouse.formats.decimals import EXACT
-from cost_lakehouse.formats.table_format import FORMATS
+from cost_lakehouse.formats.table_format import FORMATS, OCI_USAGE
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.survey import Holdings, holdings
-from cost_lakehouse.summaries.stale import OCI_COST, stale_slices
+from cost_lakehouse.summaries.stale import stale_slices
 
 # Of a source of increments: the table whose numbers stand for a month, the first of these that has any.
 _STAND_FOR_A_MONTH = ("raw.oci_cost", "raw.focus", "raw.oci_usage")
@@ -93,7 +93,7 @@ def _of_increments(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[S
                 held,
                 max(refusals, key=lambda each: each.loaded_at) if refusals else None,
                 _amounts(by_table.get(table, {}), slice_, held) if FORMATS[table].cost.endswith("cost") else {},
-                bool(held) and table == OCI_COST and slice_ not in stale,
+                bool(held) and table != OCI_USAGE.table and slice_ not in stale,
                 {
                     other.removeprefix("raw."): sum(each.rows for each in receipts[other])
                     for other in _STAND_FOR_A_MONTH

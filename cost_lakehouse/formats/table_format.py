@@ -24,6 +24,7 @@ class TableFormat:
 
     ``groups`` are the columns that control totals are kept by: payer, currency, kind of line item and invoice; "" is none.
     Where ``correction`` is set, the kind of line item is ``Correction`` in rows where that column says true, else ``Usage``.
+    ``payer_of`` names the providers whose payer another column tells: (columns of the provider's name, its start, the column).
     """
 
     table: str
@@ -37,6 +38,8 @@ class TableFormat:
     service: str | None = None  # what the receipt lists the largest of
     period: tuple[str, ...] = ()  # moments that tell a row's month, the first that it has; none: the delivery says the month
     correction: str | None = None
+    null_text: str = ""  # text that stands for a missing value, beside the empty one
+    payer_of: tuple[tuple[str, ...], str, str] | None = None
     scale: int = MONEY_SCALE
 
     @cached_property
@@ -85,6 +88,11 @@ class TableFormat:
         if self.correction is not None:
             flag = pc.utf8_lower(arrays.get(self.correction, nothing).cast(pa.string()))
             keys[2] = pc.if_else(pc.fill_null(pc.equal(flag, "true"), False), CORRECTION, USAGE)
+        if self.payer_of is not None:
+            names, start, column = self.payer_of
+            name = pc.coalesce(*(arrays.get(each, nothing).cast(pa.string()) for each in names))
+            own = pc.coalesce(arrays.get(column, nothing).cast(pa.string()), keys[0])
+            keys[0] = pc.if_else(pc.fill_null(pc.starts_with(pc.utf8_lower(name), start), False), own, keys[0])
         return keys
 
     @cached_property
@@ -93,6 +101,10 @@ class TableFormat:
         payer, currency, kind, invoice = (f"coalesce({name}, '')" if name else "''" for name in self.groups)
         if self.correction is not None:
             kind = f"case when lower({self.correction}) = 'true' then '{CORRECTION}' else '{USAGE}' end"
+        if self.payer_of is not None:
+            names, start, column = self.payer_of
+            is_theirs = f"lower(coalesce({', '.join(names)})) like '{start}%'"
+            payer = f"coalesce(case when {is_theirs} then {column} end, {self.groups[0]}, '')"
         return payer, currency, kind, invoice
 
 
@@ -146,6 +158,7 @@ OCI_USAGE = TableFormat(
     scale=6,  # quantities of bytes and milliseconds need room before the point
 )
 
+_FOCUS_PROVIDERS = ("service_provider_name", "provider_name", "publisher_name", "host_provider_name")
 _FOCUS_COLUMNS = read_columns("focus_columns.csv")
 FOCUS = TableFormat(
     table="raw.focus",
@@ -155,14 +168,19 @@ FOCUS = TableFormat(
     place=named_place(_FOCUS_COLUMNS, [("x_", "x_columns", True), ("oci_", "x_columns", True)]),
     required=(
         ("billed_cost",),
+        ("effective_cost",),
         ("billing_currency",),
-        ("billing_period_start", "charge_period_start"),
-        ("provider_name", "service_provider_name", "publisher_name", "host_provider_name"),
+        ("billing_account_id",),
+        ("charge_period_start",),
+        _FOCUS_PROVIDERS,
     ),
     cost="billed_cost",
     groups=("billing_account_id", "billing_currency", "charge_category", "invoice_id"),
     service="service_name",
     period=("billing_period_start", "charge_period_start"),
+    null_text="NULL",  # FOCUS forbids empty text for a missing value: writers of CSV spell NULL (the FOCUS sample data do)
+    # Oracle's billing account is a subscription; its cost reports know the tenancy only, which is FOCUS's sub account.
+    payer_of=(_FOCUS_PROVIDERS, "oracle", "sub_account_id"),
 )
 
 FORMATS: Mapping[str, TableFormat] = {each.table: each for each in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}

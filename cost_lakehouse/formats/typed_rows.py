@@ -71,7 +71,7 @@ def _typed(
     in_maps: dict[str, list[tuple[str, pa.Array]]] = {name: [] for name in table.maps}
     texts: dict[str, pa.Array] = {}
     decimals: dict[str, DecimalColumn] = {}
-    for target, text in zip(targets, _filled(rows, targets), strict=True):
+    for target, text in zip(targets, _filled(rows, targets, table.null_text), strict=True):
         reasons: dict[int, str] = {}
         if target.key is not None:
             in_maps[target.column].append((target.key, text))
@@ -120,16 +120,22 @@ def _code(arrays: dict[str, pa.Array], table: TableFormat, count: int) -> None:
             arrays[name] = text.dictionary_encode()
 
 
-def _filled(rows: TextRows, targets: Sequence[Target]) -> list[pa.Array]:
+def _filled(rows: TextRows, targets: Sequence[Target], null_text: str) -> list[pa.Array]:
     """Each delivered column; where it has no value, that of the column which is another spelling of it."""
-    columns = list(rows.columns)
+    columns = [_without(null_text, each) for each in rows.columns] if null_text else list(rows.columns)
     places = {target.column: index for index, target in enumerate(targets) if target.key is None}
-    for target, text in zip(targets, rows.columns, strict=True):
+    for target, text in zip(targets, list(columns), strict=True):
         if target.fills is not None:
             index = places[target.fills]
             if columns[index].type == text.type:
                 columns[index] = pc.coalesce(columns[index], text)
     return columns
+
+
+def _without(null_text: str, column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column
+    return pc.if_else(pc.equal(column, null_text), pa.scalar(None, pa.string()), column)
 
 
 def _origin_columns(origin: Origin, month: date, rows: TextRows) -> dict[str, pa.Array]:

@@ -12,12 +12,16 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import INCREMENT_TABLES
 
+TAKEN_OUT = ""  # the etag in ``raw.files`` of an object whose rows a load took out of a month, because others replace it
 _LAST_LOAD = "cost-lakehouse.last-load"
 
 
 @dataclass(frozen=True)
 class HeldObject:
-    """An object whose rows the lake holds. ``rows`` has the months that it has rows in; its size counts in each of them."""
+    """An object whose rows the lake holds. ``rows`` has the months that it has rows in; its size counts in each of them.
+
+    ``etag`` is empty where rows of some months were taken out again: what comes under its key is another object.
+    """
 
     etag: str
     size: int
@@ -111,7 +115,10 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
     objects: dict[str, HeldObject] = {}
     versions = dict(sorted(versions.items(), key=lambda each: order[each[0][1]]))
     for (key, _), rows in versions.items():
-        objects[key] = HeldObject(rows[0][3], rows[0][4], {row[0]: row[5] or 0 for row in rows if row[5]})
+        if rows[0][3] == TAKEN_OUT:
+            _take_out(objects, key, {row[0] for row in rows})
+        else:
+            objects[key] = HeldObject(rows[0][3], rows[0][4], {row[0]: row[5] or 0 for row in rows if row[5]})
     held_since = {row[2]: committed[order[row[1]]].loaded_at for rows in versions.values() for row in rows}
     refused_at = {each.load_id: each.loaded_at for each in refused}
     bad = [
@@ -126,6 +133,13 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
         frozenset((row[2], row[3]) for row in bad),
         tuple(each for each in refused if each.load_id in standing),
     )
+
+
+def _take_out(objects: dict[str, HeldObject], key: str, months: set[date]) -> None:
+    held = objects.pop(key, None)
+    rest = {month: rows for month, rows in held.rows.items() if month not in months} if held else {}
+    if held and rest:
+        objects[key] = HeldObject(TAKEN_OUT, held.size, rest)
 
 
 def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:

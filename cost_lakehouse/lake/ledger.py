@@ -15,15 +15,16 @@ from pyiceberg.table import Table
 from cost_lakehouse.audit.receipts import REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, data_files, delivery_of, file_tasks, load_of, slice_of
+from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, file_tasks, load_of, stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, RECEIPTS
+from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, INCREMENT_TABLES, RECEIPTS
 
 LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
+BILLS = ("raw.aws_cur", "raw.oci_cost", "raw.focus")  # the tables of costs: no payer's month may be in two of their slices
 
 
 def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None) -> list[Receipt]:
@@ -53,41 +54,33 @@ def is_current(receipt: Receipt | None, stored: StoredLoad | None) -> bool:
     return stored.delivery_id == receipt.delivery_id and stored.load_id in (None, receipt.load_id)
 
 
-def other_sources_of(lake: Lake, slice_: Slice, payers: set[str], stored: dict[Slice, StoredLoad]) -> dict[str, set[str]]:
-    """Which other sources hold the same month of these payer accounts: source -> payers.
+def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, set[str]]) -> dict[date, dict[str, set[str]]]:
+    """Which other sources hold the same payers (tenancies) of the same months: month -> source -> payers.
 
-    ``stored`` says whose slices have rows; a receipt without rows in the lake holds nobody back.
+    Bills of costs are compared with each other, whatever table they are in: a CUR and a FOCUS export of one payer say the same
+    costs. Reports of usage are compared among themselves. Records without rows in the lake hold nobody back.
     """
-    others = {each.source: load.delivery_id for each, load in stored.items() if each.billing_period == slice_.billing_period}
-    others.pop(slice_.source, None)
-    if not others or not payers:
+    tables = BILLS if raw_table in BILLS else (raw_table,)
+    if not any(payers.values()):
         return {}
+    present = {table: stored_loads(lake, table_name=table) for table in tables}
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
-            "select distinct source, delivery_id, payer_account_id from raw.control_totals "
-            f"where billing_period = date '{slice_.billing_period.isoformat()}'"
+            "select coalesce(raw_table, 'raw.aws_cur') as raw_table, billing_period, source, delivery_id, payer_account_id, "
+            "sum(line_items) from raw.control_totals "
+            "where source != ? and list_contains(?, coalesce(raw_table, 'raw.aws_cur')) and list_contains(?, billing_period) "
+            "group by all",
+            [source, list(tables), sorted(payers)],
         ).fetchall()
-    found: dict[str, set[str]] = {}
-    for source, delivery_id, payer in rows:
-        if others.get(source) == delivery_id and payer in payers:
-            found.setdefault(source, set()).add(payer)
-    return found
-
-
-def sources_with(lake: Lake, raw_table: str, source: str, payers: Mapping[date, set[str]]) -> dict[date, dict[str, set[str]]]:
-    """Which other sources hold the same payers of the same months in a table of increments: month -> source -> payers."""
-    others = {slice_of(each).source for each in data_files(lake.table(raw_table))} - {source}
-    if not others or not payers:
-        return {}
-    with connect(lake, ["raw.control_totals"]) as connection:
-        rows = connection.execute(
-            "select billing_period, source, payer_account_id from raw.control_totals "
-            "where raw_table = ? and list_contains(?, billing_period) group by all having sum(line_items) > 0",
-            [raw_table, sorted(payers)],
-        ).fetchall()
+    counts: dict[tuple[date, str, str], int] = {}
+    for table, month, name, delivery_id, payer, count in rows:
+        load = present[table].get(Slice(name, month))
+        is_held = load is not None and (table in INCREMENT_TABLES or load.delivery_id == delivery_id)
+        if is_held and payer in payers[month]:
+            counts[month, name, payer] = counts.get((month, name, payer), 0) + count
     found: dict[date, dict[str, set[str]]] = {}
-    for month, name, payer in rows:
-        if name in others and payer in payers[month]:
+    for (month, name, payer), count in counts.items():
+        if count > 0:
             found.setdefault(month, {}).setdefault(name, set()).add(payer)
     return found
 

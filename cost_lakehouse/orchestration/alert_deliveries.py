@@ -21,6 +21,11 @@ PAUSE = timedelta(minutes=15)  # between two looks at the receipts
 LAKE_PATIENCE = timedelta(minutes=10)
 # The reports of a source whose lateness counts, where it has them: others may end for good.
 _MAIN_TABLE = {"oci_cost_reports": "raw.oci_cost"}
+_WHERE_TO_LOOK = {
+    "oci_cost_reports": "Look whether the mirror still runs and copies, and whether OCI still writes reports (Cost Management).",
+    "focus": "Look whether the provider still writes FOCUS files there.",
+}
+_AWS = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."
 Seen = Trouble | Recovery
 
 
@@ -108,9 +113,6 @@ def _asked(settings: Settings, lake: Lake, source: SourceSettings) -> tuple[str,
     if not offers:
         said = f"{source.place} can be listed, but holds no complete delivery{f': {reasons[-1]}' if reasons else ''}."
         return said, "Compare the location with what is set up at the provider; `cost-lakehouse discover` lists it.", None
-    if source.kind == "oci_cost_reports":
-        fix = "Look whether the mirror still runs and copies, and whether OCI still writes reports (Cost Management, reports)."
-    else:
-        fix = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."
+    fix = _WHERE_TO_LOOK.get(source.kind, _AWS)
     said = f"{source.place} can be listed, but nothing newer is there."
     return said, fix, max(each.delivered_at for each in offers)

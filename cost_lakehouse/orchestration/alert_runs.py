@@ -122,7 +122,7 @@ class _RunReader:
         if step.startswith(f"{LINE_ITEMS}__"):
             source = self._sources.get(step)
             name = source.name if source else self._run.tags.get(SOURCE_TAG, step.removeprefix(f"{LINE_ITEMS}__"))
-            return _Subject(LOAD_JOB, name, by_month=source is None or source.kind != "oci_cost_reports")
+            return _Subject(LOAD_JOB, name, by_month=source is None or not source.adds_files)
         if step in self._mirrors:
             return _Subject(MIRROR_JOB, self._mirrors[step])
         if step == SUMMARIES_STEP:

@@ -32,6 +32,7 @@ _RAW_TABLES_OF_KIND = {
     "aws_data_export": ("aws_cur",),
     "aws_athena": ("aws_cur",),
     "oci_cost_reports": ("oci_cost", "oci_usage", "focus"),
+    "focus": ("focus",),
 }
 
 

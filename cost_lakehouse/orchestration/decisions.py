@@ -57,7 +57,7 @@ class Judged:
     @property
     def subject(self) -> str:
         """What the finding is about beside its source: a month, or a kind of report whose months are not known yet."""
-        return self.delivery.report_name if isinstance(self.delivery, Increment) else self.month
+        return self.month or (self.delivery.report_name if isinstance(self.delivery, Increment) else "")
 
     @property
     def label(self) -> str:
@@ -109,15 +109,21 @@ def delivery_key_of(delivery: Delivery | Increment) -> str:
 
 
 def subject_of(delivery: Delivery | Increment) -> str:
-    """A delivery's month as ``YYYY-MM``, or an increment's kind of report."""
-    return delivery.report_name if isinstance(delivery, Increment) else month_text(delivery.billing_period)
+    """A delivery's month as ``YYYY-MM``, or the kind of report of an increment whose months are not known."""
+    if isinstance(delivery, Increment) and delivery.billing_period is None:
+        return delivery.report_name
+    assert delivery.billing_period is not None  # noqa: S101 - a whole delivery always says its month
+    return month_text(delivery.billing_period)
 
 
 def increment_range(increment: Increment, today: date, first: date) -> tuple[date, date]:
     """The months that an increment's rows may belong to: that of its oldest file and the one before, up to this month.
 
-    For people only, in the run's list of partitions: where rows belong, their usage says.
+    For people only, in the run's list of partitions: where rows belong, their usage says. What a manifest announces is of its
+    month alone.
     """
+    if increment.billing_period is not None:
+        return increment.billing_period, increment.billing_period
     last = today.replace(day=1)
     written = min(each.last_modified for each in increment.objects).date().replace(day=1)
     before = (written - timedelta(days=1)).replace(day=1)

@@ -85,9 +85,10 @@ class InProcess:
 
     def load(self, delivery: Delivery | Increment, force: bool, refused: bool = False) -> RunOutcome:
         """Load one delivery, or what is new (or, with ``refused``, was refused before) of one kind of report."""
-        partition = partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None
-        if partition is not None and not self._months.has_partition_key(partition):
+        month = delivery.billing_period
+        if month is not None and not self._months.has_partition_key(partition_key(month)):
             return RunOutcome(False, "", {}, "This month has not begun.", "Check this machine's clock, or wait for the month.")
+        partition = partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None
         attempt = len(ends_of_runs(self._instance, DELIVERY_TAG, delivery_key_of(delivery))) + 1
         op = line_items_op(delivery.source)
         result = self._execute(

@@ -10,7 +10,7 @@ import dagster as dg
 
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
-from cost_lakehouse.formats.table_format import FORMATS
+from cost_lakehouse.formats.table_format import FOCUS, FORMATS, OCI_COST, OCI_USAGE
 from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.ingest_increment import IncrementResult, load_increment
 from cost_lakehouse.lake.catalog import Lake
@@ -37,6 +37,20 @@ from cost_lakehouse.sources.discovery import open_store
 CHECK = "delivered_equals_stored"
 DATA_VERSION_TAG = "dagster/data_version"
 STARTS = 3
+_PROVIDERS = {"oci_cost_reports": "oci", "focus": "focus"}
+_DESCRIPTIONS = {
+    "oci_cost_reports": (
+        "Every line of Oracle's cost reports (`raw.oci_cost`), usage reports (`raw.oci_usage`) and FOCUS reports (`raw.focus`) "
+        "that arrive at `{place}`, at full fidelity, with source `{source}`. One partition is one billing month, by the start "
+        "of usage. A run loads every file that is new, whichever months it was started for: the months of a file's rows are "
+        "known once it is read."
+    ),
+    "focus": (
+        "Every line of the FOCUS bill that arrives at `{place}`, at full fidelity: the rows of `raw.focus` with source "
+        "`{source}`. One partition is one billing month. Months that manifests announce are replaced whole by each delivery; "
+        "where there are none, a run loads every file that is new, whichever months it was started for."
+    ),
+}
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
 
@@ -64,16 +78,11 @@ def increment_asset(
         partitions_def=months,
         deps=[upstream] if upstream else [],
         group_name=LINE_ITEMS,
-        kinds={"oci", "iceberg"},
+        kinds={_PROVIDERS[source.kind], "iceberg"},
         owners=["team:finops"],
-        description=(
-            f"Every line of Oracle's cost reports (`raw.oci_cost`), usage reports (`raw.oci_usage`) and FOCUS reports "
-            f"(`raw.focus`) that arrive at `{source.place}`, at full fidelity, with source `{source.name}`. One partition is "
-            "one billing month, by the start of usage. A run loads every file that is new, whichever months it was started "
-            "for: the months of a file's rows are known once it is read."
-        ),
+        description=_DESCRIPTIONS[source.kind].format(place=source.place, source=source.name),
         tags={"source": source.name, "kind": source.kind},
-        metadata={"table": "raw.oci_cost", "location": source.place},
+        metadata={"table": tables_of(source)[0], "location": source.place},
     )
 
     @dg.multi_asset(
@@ -100,9 +109,9 @@ def increment_asset(
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         failures: list[CostLakehouseError] = []
         touched: set[date] = set()
-        for table in [config.table] if config.table else list(_tables()):
+        for table in [config.table] if config.table else tables_of(source):
             try:
-                for increment, result in _loads(settings, source, table, _wanted(config), progress(context)):
+                for increment, result in _loads(settings, source, table, window, _wanted(config), progress(context)):
                     touched |= {each.billing_period for each in result.receipts}
                     yield from _events(settings, months, key, increment, result)
             except CostLakehouseError as error:
@@ -117,8 +126,9 @@ def increment_asset(
     return line_items
 
 
-def _tables() -> Iterator[str]:
-    return (table for table, each in FORMATS.items() if each.period)
+def tables_of(source: SourceSettings) -> list[str]:
+    """The raw tables that a source of increments feeds, the main one first."""
+    return [FOCUS.table] if source.kind == "focus" else [OCI_COST.table, OCI_USAGE.table, FOCUS.table]
 
 
 def _subject(window: list[date]) -> str:
@@ -132,16 +142,16 @@ def _wanted(config: IncrementConfig) -> list[Standing]:
 
 
 def _loads(
-    settings: Settings, source: SourceSettings, table: str, wanted: list[Standing], progress: Progress
+    settings: Settings, source: SourceSettings, table: str, window: list[date], wanted: list[Standing], progress: Progress
 ) -> Iterator[tuple[Increment, IncrementResult]]:
-    """Load what is wanted of one kind of report, anew where files change meanwhile."""
+    """Load what is wanted of one kind of report, anew where files change meanwhile; months that are known in ``window`` only."""
     lake = Lake(settings)
     store = open_store(settings, source)
     for start in range(1, STARTS + 1):
         judged = survey(settings, source, holdings(lake))
         try:
             for standing in wanted:
-                for increment in _offers(judged, table, standing):
+                for increment in _offers(judged, table, window, standing):
                     again, replaces = standing is Standing.CURRENT, source.voids_corrected
                     result = load_increment(lake, store, increment, force=again, replaces=replaces, progress=progress)
                     if result.outcome is Outcome.LOADED:
@@ -152,9 +162,10 @@ def _loads(
                 raise
 
 
-def _offers(judged: list[Judged], table: str, standing: Standing) -> list[Increment]:
+def _offers(judged: list[Judged], table: str, window: list[date], standing: Standing) -> list[Increment]:
     found = [each.delivery for each in judged if each.standing is standing]
-    return [each for each in found if isinstance(each, Increment) and each.table == table]
+    own = [each for each in found if isinstance(each, Increment) and each.table == table]
+    return [each for each in own if each.billing_period is None or each.billing_period in window]
 
 
 def _events(
@@ -221,7 +232,7 @@ def _unchanged(settings: Settings, source: SourceSettings, key: dg.AssetKey, win
     if not newest:
         error = NothingDelivered(
             f"Nothing to load for {source.name} {_subject(window)} at {source.place}: no file is new there.",
-            "Nothing was changed. Wait for Oracle's next report, or check the location with `cost-lakehouse doctor`.",
+            "Nothing was changed. Wait for the provider's next files, or check the location with `cost-lakehouse doctor`.",
         )
         raise load_failure(error, source.name, _subject(window))
     for month, receipt in sorted(newest.items()):

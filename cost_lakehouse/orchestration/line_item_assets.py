@@ -86,7 +86,7 @@ def line_item_assets(
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
     return [
         increment_asset(settings, source, months, retry_policy, progress, mirror_key_for(settings, source))
-        if source.kind == "oci_cost_reports"
+        if source.adds_files
         else line_item_asset(settings, source, months, retry_policy, progress)
         for source in settings.sources
     ]

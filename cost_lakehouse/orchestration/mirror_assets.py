@@ -40,7 +40,7 @@ def mirror_tags(name: str, trigger: str) -> dict[str, str]:
 def mirror_key_for(settings: Settings, source: SourceSettings) -> dg.AssetKey | None:
     """The mirror that copies what the source reads; None where it reads from elsewhere."""
     for mirror in settings.mirrors:
-        if source.kind == "oci_cost_reports" and source.location and _is_below(settings, source, mirror):
+        if source.adds_files and source.location and _is_below(settings, source, mirror):
             return mirror_key(mirror.name)
     return None
 

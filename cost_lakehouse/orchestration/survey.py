@@ -15,9 +15,11 @@ from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import INCREMENT_TABLES
 from cost_lakehouse.orchestration.decisions import Judged, Standing, month_text
+from cost_lakehouse.orchestration.survey_focus import survey_focus
 from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources import focus
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
-from cost_lakehouse.sources.discovery import discover, discover_reports
+from cost_lakehouse.sources.discovery import discover, discover_focus, discover_reports
 from cost_lakehouse.sources.oci_reports import sort_objects
 
 
@@ -55,6 +57,9 @@ def survey(settings: Settings, source: SourceSettings, held: Holdings, month: da
     """
     if source.kind == "oci_cost_reports":
         return survey_reports(source.name, discover_reports(settings, source), held)
+    if source.kind == focus.KIND:
+        known = held.increments.get((source.name, focus.TABLE), Increments())
+        return survey_focus(source.name, discover_focus(settings, source, month), known, settings.lake.first_month)
     first = settings.lake.first_month
     judged = []
     for finding in discover(settings, source, month):

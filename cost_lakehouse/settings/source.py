@@ -15,7 +15,7 @@ from cost_lakehouse.settings.oci import OciSettings
 SOURCE_NAME = re.compile(r"[a-z0-9-]+")
 SOURCE_NAME_MAX = 40
 _S3_ONLY = (*ACCESS_KEYS, "requester_pays", "replica_of")
-_OCI_ONLY = ("tenancy", "oci", "corrections")
+_OCI_KINDS = ("oci_cost_reports", "focus")
 
 
 class SourceSettings(AwsAccess):
@@ -25,7 +25,7 @@ class SourceSettings(AwsAccess):
     """
 
     name: str
-    kind: Literal["aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports"]
+    kind: Literal["aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports", "focus"]
     tenancy: str | None = None
     athena: AthenaSettings | None = None
     location: str = Field("", validate_default=True)
@@ -57,9 +57,11 @@ class SourceSettings(AwsAccess):
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> SourceSettings:
-        given = [name for name in _OCI_ONLY if getattr(self, name) is not None]
-        if given and self.kind != "oci_cost_reports":
-            raise ValueError(f"{', '.join(given)} only fits kind oci_cost_reports")
+        given = [name for name in ("tenancy", "oci") if getattr(self, name) is not None]
+        if given and self.kind not in _OCI_KINDS:
+            raise ValueError(f"{', '.join(given)} only fits kinds {' and '.join(_OCI_KINDS)}")
+        if self.corrections is not None and self.kind != "oci_cost_reports":
+            raise ValueError("corrections only fits kind oci_cost_reports")
         if self.oci is not None and self.tenancy is None:
             raise ValueError("oci goes with tenancy: without it nothing is read from OCI itself")
         return self
@@ -84,6 +86,11 @@ class SourceSettings(AwsAccess):
     def is_s3(self) -> bool:
         """Whether the bill is read from an S3-compatible store."""
         return self.location.startswith("s3://")
+
+    @property
+    def adds_files(self) -> bool:
+        """Whether the bill arrives in files whose months are known only once they are read."""
+        return self.kind in ("oci_cost_reports", "focus")
 
     @property
     def place(self) -> str:

@@ -12,27 +12,32 @@ from cost_lakehouse.sources.aws_cur_layout import last_part, parts, period_of
 from cost_lakehouse.sources.aws_data_export_layout import ExportLocation, billing_period_of, is_manifest
 from cost_lakehouse.sources.aws_data_export_manifest import ExportManifest, parse_export_manifest
 from cost_lakehouse.sources.aws_manifest import ManifestError
-from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 
 KIND = "aws_data_export"
 MONTHS_AT_ONCE = 8
 
 
-def discover_export(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> list[Finding]:
+def discover_export(
+    store: ObjectStore, location: ExportLocation, source: str, month: date | None = None, kind: str = KIND
+) -> list[Finding]:
     """One finding a month of the export at ``location``, oldest month first; ``month`` restricts it to one.
 
-    Only files that a manifest lists are ever part of a delivery: in create-new mode the files of every earlier delivery stay
-    beside. Raises SourceError where the store cannot be listed, or where the location is no export.
+    ``kind`` is the source's: exports of FOCUS are laid out like those of CUR 2.0. Only files that a manifest lists are ever
+    part of a delivery: in create-new mode the files of every earlier delivery stay beside.
+    Raises SourceError where the store cannot be listed, or where the location is no export.
     """
-    return _Export(store, location, source).findings(month)
+    return _Export(store, location, source, kind).findings(month)
 
 
-def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
+def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
     """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
 
     AWS replaces the files of an overwritten export one by one, and its manifest last.
     """
+    if delivery.manifest is None:
+        return files_are_unchanged(store, delivery.objects)
     try:
         found = store.head(delivery.manifest.key)
         if found is None:
@@ -53,10 +58,11 @@ def execution_of(manifest: ExportManifest, found: StoredObject) -> str:
 class _Export:
     """One look at one export. Months are looked at by several threads; what they share is only ever added to."""
 
-    def __init__(self, store: ObjectStore, location: ExportLocation, source: str) -> None:
+    def __init__(self, store: ObjectStore, location: ExportLocation, source: str, kind: str) -> None:
         self._store = store
         self._location = location
         self._source = source
+        self._kind = kind
         self._lookup = Lookup(store)
 
     def findings(self, month: date | None) -> list[Finding]:
@@ -90,7 +96,7 @@ class _Export:
             self._store,
             self._lookup,
             self._source,
-            KIND,
+            self._kind,
             self._location.export,
             period,
             lambda manifest: self._announced(manifest, period),
@@ -131,7 +137,7 @@ class _Export:
         level = self._lookup.level(self._location.folder)
         if any(period_of(last_part(folder)) is not None for folder in level.folders):
             raise SourceError(
-                f"Source {self._source}: {place} is a legacy Cost and Usage Report, which kind {KIND} does not read.",
+                f"Source {self._source}: {place} is a legacy Cost and Usage Report, which kind {self._kind} does not read.",
                 "Set `kind: aws_cur`.",
             )
         exports = self._above() or self._below()

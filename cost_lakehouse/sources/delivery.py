@@ -62,18 +62,32 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Increment:
-    """Files that add to a bill, such as OCI's: each is final, and its months are known only once it is read.
+    """Files that add to a bill, such as OCI's: their months are known only once they are read.
 
-    ``table`` is the raw table that they belong in. ``objects`` are loaded together, by one commit.
+    ``table`` is the raw table that they belong in. ``objects`` are loaded together, by one commit. Where a manifest announces
+    them they are the whole bill of ``billing_period``, and take the place of all that the lake holds of it. ``gone`` are keys
+    of objects that are no part of the bill any more: their rows go from the months that the new objects have rows in.
     """
 
     source: str
     table: str
     objects: tuple[StoredObject, ...]
+    billing_period: date | None = None
+    manifest: StoredObject | None = None
+    announced_id: str = ""  # the manifest's; empty where there is none
+    file_format: FileFormat = FileFormat.CSV  # of objects whose names do not tell
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the objects take the place of others, so that none of them can be left out."""
+        return self.billing_period is not None or bool(self.gone)
 
     @property
     def delivery_id(self) -> str:
-        """A digest of the objects' (key, etag): the same files are the same delivery, whoever asks."""
+        """The manifest's id, else a digest of the objects' (key, etag): the same files are the same delivery, whoever asks."""
+        if self.announced_id:
+            return self.announced_id
         digest = hashlib.sha256()
         for key, etag in sorted((each.key, each.etag) for each in self.objects):
             digest.update(f"{key}\0{etag}\n".encode())
@@ -91,7 +105,9 @@ class Increment:
 
     @property
     def delivered_at(self) -> datetime:
-        """When the newest of the files was written (UTC, aware)."""
+        """When the manifest, or the newest of the files, was written (UTC, aware)."""
+        if self.manifest is not None:
+            return self.manifest.last_modified
         return max(each.last_modified for each in self.objects)
 
     @property

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources import aws_athena, aws_cur, aws_data_export
+from cost_lakehouse.sources import aws_athena, aws_cur, aws_data_export, focus
 from cost_lakehouse.sources.athena_store import AthenaStore
 from cost_lakehouse.sources.aws_cur_root import find_bucket_root
 from cost_lakehouse.sources.aws_data_export_layout import ExportLocation
 from cost_lakehouse.sources.aws_data_export_root import find_export_root
 from cost_lakehouse.sources.delivery import Delivery, Finding, StoredObject
+from cost_lakehouse.sources.focus import FocusFiles
 from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.object_store import ObjectStore
 from cost_lakehouse.sources.oci_reports import list_reports, reports_root
@@ -24,6 +25,7 @@ _ROOTS: dict[str, Callable[[Path], Path]] = {
     "aws_cur": find_bucket_root,
     "aws_data_export": find_export_root,
     "oci_cost_reports": reports_root,
+    focus.KIND: focus.focus_root,
 }
 
 
@@ -45,8 +47,7 @@ def discover(settings: Settings, source: SourceSettings, month: date | None = No
     if isinstance(store, AthenaStore):
         return aws_athena.discover_table(store, source.name, prefix, settings.lake.first_month, month)
     if source.kind == aws_data_export.KIND:
-        bucket = source.replica_of or (split_location(source.location)[0] if source.is_s3 else None)
-        return aws_data_export.discover_export(store, ExportLocation(prefix, bucket), source.name, month)
+        return aws_data_export.discover_export(store, _export_location(source, prefix), source.name, month)
     return aws_cur.discover_report(store, prefix, source.name, month)
 
 
@@ -59,6 +60,12 @@ def discover_reports(settings: Settings, source: SourceSettings) -> dict[str, li
     return list_reports(store, prefix)
 
 
+def discover_focus(settings: Settings, source: SourceSettings, month: date | None = None) -> FocusFiles:
+    """What lies at a source of FOCUS. Raises SourceError where the source cannot be looked at."""
+    store, prefix = _open(settings, source)
+    return focus.look_at_focus(store, _export_location(source, prefix), source.name, month)
+
+
 def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     """Whether the manifest, read again now, still announces the delivery, and its files are the ones that were listed.
 
@@ -69,6 +76,10 @@ def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     if delivery.kind == aws_data_export.KIND:
         return aws_data_export.is_unchanged(store, delivery)
     return aws_cur.is_unchanged(store, delivery)
+
+
+def _export_location(source: SourceSettings, prefix: str) -> ExportLocation:
+    return ExportLocation(prefix, source.replica_of or (split_location(source.location)[0] if source.is_s3 else None))
 
 
 def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]:

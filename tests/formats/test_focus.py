@@ -60,6 +60,7 @@ def row(**changes: str) -> dict[str, str]:
     """A row of Oracle's report that costs 0.1 USD."""
     base = {
         "BilledCost": "0.1",
+        "EffectiveCost": "0.1",
         "BillingAccountId": "70000001",
         "BillingCurrency": "USD",
         "BillingPeriodStart": "2026-10-01T00:00Z",
@@ -186,6 +187,15 @@ def test_tags_are_a_map_and_what_is_none_is_kept(
     assert loaded.rows("tags", "other") == [(tags, other), ({"b": "2"}, None), (None, None)]
 
 
+def test_null_in_a_csv_file_is_a_missing_value_and_null_within_a_text_is_not(tmp_path: Path) -> None:
+    """As in the FOCUS sample data of the FinOps Foundation."""
+    cells = row(RegionId="NULL", ConsumedQuantity="NULL", Tags="NULL", ChargeDescription="NULL pointer", ResourceName="null")
+    loaded = load(tmp_path, FOCUS, packed([cells]))
+    assert loaded.row("region_id", "consumed_quantity", "tags", "other", "charge_description", "resource_name") == (
+        (None, None, None, None, "NULL pointer", "null")
+    )
+
+
 def test_columns_of_no_dialect_are_kept(tmp_path: Path) -> None:
     loaded = load(tmp_path, FOCUS, packed([row(x_Discounts="{}", X_Odd="1", Something="2")]))
     assert loaded.row("x_columns", "other") == ({"x_Discounts": "{}", "X_Odd": "1"}, {"Something": "2"})
@@ -195,9 +205,10 @@ def test_columns_of_no_dialect_are_kept(tmp_path: Path) -> None:
     ("without", "lacks"),
     [
         (("BilledCost",), "BilledCost"),
-        (("BillingCurrency",), "BillingCurrency"),
-        (("BillingPeriodStart", "ChargePeriodStart"), "BillingPeriodStart or ChargePeriodStart"),
-        (("Provider",), "ProviderName or ServiceProviderName or PublisherName or HostProviderName"),
+        (("EffectiveCost", "BillingCurrency"), "EffectiveCost, BillingCurrency"),
+        (("BillingAccountId",), "BillingAccountId"),
+        (("BillingPeriodStart", "ChargePeriodStart"), "ChargePeriodStart"),
+        (("Provider",), "ServiceProviderName or ProviderName or PublisherName or HostProviderName"),
     ],
 )
 def test_what_a_report_cannot_be_without_is_named(without: tuple[str, ...], lacks: str, tmp_path: Path) -> None:
@@ -232,6 +243,8 @@ def test_parquet_gives_the_same_rows_as_csv(tmp_path: Path) -> None:
     maps = pa.map_(pa.string(), pa.string())
     columns = {
         "BilledCost": pa.array([0.1, 1e-7, None]),
+        "EffectiveCost": pa.array([0.0, 1e-7, -2.5]),
+        "BillingAccountId": pa.array(["000000000123"] * 3),
         "BillingCurrency": pa.array(["USD"] * 3).dictionary_encode(),
         "BillingPeriodStart": pa.array([datetime(2026, 10, 1, tzinfo=UTC)] * 3, pa.timestamp("ms", "UTC")),
         "ChargePeriodStart": pa.array([datetime(2026, 10, 5, 4)] * 3, pa.timestamp("ns")),
@@ -243,6 +256,8 @@ def test_parquet_gives_the_same_rows_as_csv(tmp_path: Path) -> None:
     loaded = load(tmp_path / "parquet", FOCUS, parquet(**columns), suffix=".snappy.parquet")
     same = {
         "BilledCost": ["0.1", "0.0000001", ""],
+        "EffectiveCost": ["0", "0.0000001", "-2.5"],
+        "BillingAccountId": ["000000000123"] * 3,
         "BillingCurrency": ["USD"] * 3,
         "BillingPeriodStart": ["2026-10-01T00:00:00Z"] * 3,
         "ChargePeriodStart": ["2026-10-05T04:00:00Z"] * 3,
@@ -257,7 +272,7 @@ def test_parquet_gives_the_same_rows_as_csv(tmp_path: Path) -> None:
     names = [name for name in FOCUS.schema.names if name != "file_name"]
     assert loaded.rows(*names) == by_csv.rows(*names)
     assert loaded.rows("tags", "billed_cost")[0] == ({"team": "red", "note": None}, Decimal("0.1"))
-    assert loaded.sums("billed_cost") == {(OCTOBER, ("", "USD", "", "")): Decimal("0.1000001")}
+    assert loaded.sums("billed_cost") == {(OCTOBER, ("000000000123", "USD", "", "")): Decimal("0.1000001")}
 
 
 def test_a_delivery_that_says_its_month_keeps_all_rows_in_it(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt: DbtRunner) -> Built:
     workshop = Workshop(folder)
     with pytest.MonkeyPatch.context() as patch:
         # One payer's month from four sources would be refused; here they are compared, and never added up.
-        patch.setattr(cost_lakehouse.ingest, "other_sources_of", lambda *_: {})
+        patch.setattr(cost_lakehouse.ingest, "holders_of", lambda *_: {})
         for name in BILLS:
             workshop.load(name, OCTOBER)
     dbt.summarize(workshop.lake)

@@ -1,0 +1,143 @@
+"""FOCUS from any provider: AWS Data Exports with their manifests, Oracle's FOCUS reports, or a folder of files.
+
+An export's manifests say what a month's bill is. Oracle's reports are increments, which are deleted after a year and stay in
+the lake. In any other folder the files that are there are the bill: what takes another's place takes out its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from cost_lakehouse.errors import SourceError
+from cost_lakehouse.sources.announced import files_are_unchanged
+from cost_lakehouse.sources.aws_cur_layout import last_part, parts
+from cost_lakehouse.sources.aws_data_export import discover_export, is_unchanged
+from cost_lakehouse.sources.aws_data_export_layout import ExportLocation, billing_period_of
+from cost_lakehouse.sources.aws_data_export_root import find_export_root
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, StoredObject
+from cost_lakehouse.sources.focus_layout import OCI_FOLDER, is_export, sort_files, trap
+from cost_lakehouse.sources.object_store import ObjectStore
+
+KIND = "focus"
+TABLE = "raw.focus"
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class FocusFiles:
+    """What lies at a source of FOCUS.
+
+    ``months`` are the findings of an export, where there is one; else ``objects`` are the files. ``is_complete`` says that a
+    file which is not there any more is no part of the bill. ``note`` is for people: what is not read.
+    """
+
+    objects: tuple[StoredObject, ...] = ()
+    months: tuple[Finding, ...] = ()
+    is_complete: bool = False
+    note: str = ""
+    keys: frozenset[str] = field(default_factory=frozenset)  # everything that is listed, read or not
+
+
+def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> FocusFiles:
+    """What lies at ``location``; ``month`` restricts the look to one month where manifests tell months apart.
+
+    Raises SourceError where the place cannot be listed, or where its files must not be added up.
+    """
+    level = store.list_folder(location.folder)
+    if is_export(level.folders) or _has_months(store, location):
+        findings = discover_export(store, location, source, month, KIND)
+        return FocusFiles(months=tuple(_as_increment(each) for each in findings))
+    names = parts(location.prefix)
+    if OCI_FOLDER in names:
+        return _files(store, location.folder, is_complete=False)
+    below = f"{location.folder}{OCI_FOLDER}/"
+    if below in level.folders:
+        return _files(store, below, is_complete=False)
+    if any(name in ("data", "metadata") for name in names):
+        _refuse_part_of_export(store, names)
+    return _files(store, location.folder, is_complete=True)
+
+
+def increment_is_unchanged(store: ObjectStore, increment: Increment) -> bool:
+    """Whether what was listed still is what lies there: the manifest if there is one, else nothing to ask.
+
+    Every file was read as it was listed. Raises SourceError or DeliveryFailed where the store does not answer.
+    """
+    if increment.manifest is not None:
+        return is_unchanged(store, increment)
+    return not increment.gone or files_are_unchanged(store, increment.objects)
+
+
+def focus_root(location: Path) -> Path:
+    """Which folder stands for the bucket: of an export the one that its manifests' keys start from, else the location.
+
+    Raises SourceError where there is no such folder, or where it is a part of an export.
+    """
+    if not location.is_dir():
+        raise SourceError(f"There is no folder {location}.", "Correct the source's location, or copy the FOCUS files there.")
+    if (location / "metadata").is_dir() or any(billing_period_of(each.name) for each in location.glob("data/*")):
+        return find_export_root(location)
+    for inside, export in zip([location, *location.parents], location.parents, strict=False):
+        if inside.name in ("data", "metadata") and (export / "data").is_dir() and (export / "metadata").is_dir():
+            raise _part_of_export(str(location), str(export))
+    return location
+
+
+def _has_months(store: ObjectStore, location: ExportLocation) -> bool:
+    """Whether an export's first files are being written: AWS writes its manifest last."""
+    return any(billing_period_of(last_part(each)) is not None for each in store.list_folder(location.data).folders)
+
+
+def _as_increment(finding: Finding) -> Finding:
+    """The month's delivery as what the lake's table of FOCUS is fed with."""
+    delivery = finding.delivery
+    if not isinstance(delivery, Delivery):
+        return finding
+    whole = Increment(
+        source=delivery.source,
+        table=TABLE,
+        objects=delivery.objects,
+        billing_period=delivery.billing_period,
+        manifest=delivery.manifest,
+        announced_id=delivery.delivery_id,
+        file_format=delivery.file_format,
+    )
+    return replace(finding, delivery=whole)
+
+
+def _files(store: ObjectStore, folder: str, is_complete: bool) -> FocusFiles:
+    listed = list(store.list(folder))
+    if is_complete and (why := trap(listed)):
+        raise SourceError(
+            f"{store.describe(folder)} holds more than the files of a bill: {why}.",
+            "Set `location` to the export itself (the folder that holds `data` and `metadata`), or to a folder that holds "
+            "nothing but each month's present FOCUS files.",
+        )
+    found = sort_files(listed, folder)
+    said: Mapping[str, tuple[str, ...]] = {"neither CSV nor Parquet": found.unknown, "empty": found.empty}
+    note = "; ".join(f"not read, because {why}: {_names(keys)}" for why, keys in said.items() if keys)
+    return FocusFiles(found.objects, (), is_complete, note, frozenset(each.key for each in listed))
+
+
+def _names(keys: tuple[str, ...]) -> str:
+    more = f" (and {len(keys) - _NAMED} more)" if len(keys) > _NAMED else ""
+    return f"{', '.join(keys[:_NAMED])}{more}"
+
+
+def _refuse_part_of_export(store: ObjectStore, names: list[str]) -> None:
+    """Files of an export's ``data`` folder without its manifests: those of older deliveries lie among them."""
+    for index, name in enumerate(names):
+        if name in ("data", "metadata"):
+            export = "".join(f"{each}/" for each in names[:index])
+            if is_export(store.list_folder(export).folders):
+                raise _part_of_export(store.describe("/".join(names)), store.describe(export))
+
+
+def _part_of_export(place: str, export: str) -> SourceError:
+    return SourceError(
+        f"{place} is a part of the export {export}: only its manifests tell which files make up a month.",
+        f"Set `location` to {export}.",
+    )
