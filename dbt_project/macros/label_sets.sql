@@ -1,8 +1,15 @@
-{#- Sets of tags as people compare them: keys as delivered, sorted; few sets serve many lines. `lines` is a staging model. -#}
-{% macro label_sets(lines) -%}
+{#-
+  Sets of tags as people compare them: keys as delivered, sorted; few sets serve many lines. `lines` is a staging model,
+  `slices` a table of the slices whose lines are meant (none: all that are built).
+-#}
+{% macro label_sets(lines, slices=none) -%}
 with line_items as (
     select * from {{ lines }}
-    where {{ slice_filter() }}
+    where
+        {{ slice_filter() }}
+        {%- if slices %}
+        and (source, billing_period) in (select source, billing_period from {{ slices }})
+        {%- endif %}
 ),
 
 sets as (

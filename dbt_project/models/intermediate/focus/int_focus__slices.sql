@@ -6,7 +6,9 @@ with all_loads as (
 
 line_items as (
     select * from {{ ref('stg_focus__line_items') }}
-    where {{ slice_filter() }}
+    where
+        {{ slice_filter() }}
+        and (source, billing_period) in (select source, billing_period from all_loads)
 ),
 
 loads as (
