@@ -2,7 +2,7 @@
 
 ``uv run python docs/make_data_dictionary.py`` after a table or mart has changed; a test compares the page with both. What the
 columns of bills mean and how each format calls them stands in the package's tables of columns (``formats/*_columns.csv``), what
-those of marts mean in dbt's descriptions; the rest is here.
+those of marts mean in dbt's descriptions, the rest in ``docs/data-dictionary.yml``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import yaml
+from mart_origins import mart_origins
 
 from cost_lakehouse.formats.header import OTHER, snake
 from cost_lakehouse.lake.tables import raw_tables
@@ -23,102 +24,28 @@ from cost_lakehouse.lake.tables import raw_tables
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "data-dictionary.md"
 FORMATS = ROOT / "cost_lakehouse" / "formats"
-MARTS = ROOT / "dbt_project" / "models" / "marts" / "_marts__models.yml"
+MARTS = ROOT / "dbt_project" / "models" / "marts"
+MEANINGS = ROOT / "docs" / "data-dictionary.yml"
 
 HEAD = """# Data dictionary
 
-<!-- Made by docs/make_data_dictionary.py; change that, formats/*_columns.csv or the models' descriptions, not this page. -->
+<!-- Made by docs/make_data_dictionary.py; change what that reads, not this page. -->
 
 Two schemas: `raw` holds what was delivered and its proof, `marts` what most people ask. Ask with `cost-lakehouse query`. All
 times are UTC. Amounts are `decimal(38, 20)`, exact. Account ids are text.
 
 Tables of bills say what each format calls a column. A dash: that format does not have it, or the lakehouse adds it. A name such
 as `product/<attribute>` stands for many delivered columns, each an entry of the map.
-"""
-TABLES = {
-    "raw.aws_cur": "One row a line item, at full fidelity, in the shape of AWS's CUR 2.0 whatever way it was delivered. "
-    "Names are read in any spelling of AWS's (`…_a_r_n` and `…_arn`, `sku` and `SKU`).",
-    "raw.oci_cost": "One row a row of OCI's cost reports: the truth for OCI's cost. Rows of one month come in many loads.",
-    "raw.oci_usage": "One row a row of OCI's usage reports, which Oracle no longer makes. Not summed into any mart.",
-    "raw.focus": "One row a row of FOCUS reports, of any version from 1.0-preview on. OCI's repeat what its cost reports say, "
-    "so nothing of it is summed into a mart.",
-    "raw.receipts": "One row a load and month: what it proves, or why it was refused. Of OCI, what the load added to the month "
-    "less what it took out: all receipts of a month together are the month.",
-    "raw.control_totals": "Exact sums of each accepted load by payer (OCI: tenancy), currency, line item type, invoice and "
-    "metric. Always delivered = stored + rounding.",
-    "raw.files": "One row an object of each accepted load.",
-    "raw.aws_accounts": "What AWS Organizations said of accounts: a row each time that it said something else than before. Rows "
-    "are only added; the account's names over time are in marts.aws_accounts.",
-}
-# What the lakehouse's own columns mean: in every table, and in one.
-COLUMNS = {
-    "source": "Configured source that the bill arrived from.",
-    "billing_period": "First day of the bill's month.",
-    "delivery_id": "Delivery: AWS's assembly id; of OCI a digest of the objects that were loaded together.",
-    "file_name": "File that the line stands in.",
-    "row_number": "Its record in that file; 1 is the first after the header.",
-    "other": "Delivered columns that nobody knows: name and value.",
-    "tags": "Tags, keys as delivered with their namespaces.",
-    "x_columns": "The provider's own columns (`x_…`, `oci_…`): name and value.",
-    "load_id": "Load that wrote the row.",
-    "raw_table": "Table that the bill's rows are in; empty in old lakes: raw.aws_cur.",
-}
-COLUMNS_OF = {
-    "raw.receipts": {
-        "state": "Whether the bill is in the lake: accepted or refused.",
-        "reason": "Why it was refused.",
-        "files": "Files of the delivery.",
-        "rows": "Rows in its files.",
-        "bytes": "Bytes of its files, as delivered.",
-        "rejected": "Values that cannot be stored; one is enough to refuse the delivery.",
-        "rejected_values": "The first of them as JSON: value, file, record, column, reason.",
-        "rounding_values": "Values with more than 20 fractional digits, rounded half to even.",
-        "loaded_at": "When it was loaded.",
-        "delivered_at": "When the provider delivered it (the manifest's time).",
-        "fingerprint": "Digest of the delivery's objects; it tells files that were replaced under the same delivery id.",
-        "digest": "SHA-256 of everything that the load proves.",
-        "corrections": "What the load's corrections come to, added or in place of the rows that they refer to, as JSON.",
-    },
-    "raw.control_totals": {
-        "payer_account_id": "Account that pays the bill.",
-        "currency_code": "Currency of the sums, as delivered.",
-        "line_item_type": "Kind of charge, as AWS spells it; of OCI Usage or Correction.",
-        "invoice_id": "Invoice; empty while there is none.",
-        "metric": "The raw column that is added up.",
-        "line_items": "Lines with a value in that column.",
-        "delivered": "Sum of the delivered amounts.",
-        "stored": "Sum of the amounts that the lake holds.",
-        "rounding": "What storing took off: delivered − stored.",
-        "delivered_exact": "Sum of the delivered amounts as text, with all digits.",
-        "rounding_exact": "What storing took off as text, with all digits.",
-    },
-    "raw.files": {
-        "key": "Where the object is: its key, or the file's path.",
-        "etag": "Its ETag as listed; of a local file its size and time.",
-        "size": "Bytes of the object.",
-        "rows": "Rows in the object.",
-    },
-    "raw.aws_accounts": {
-        "source": "Configured organisation that said it (`organizations` of lakehouse.yaml).",
-        "billing_period": "First day of the month in which it was read.",
-        "delivery_id": "The reading: all rows of one have the same.",
-        "organization_id": "Organisation that the account is in, such as o-exampleorgid.",
-        "management_account_id": "Account that pays for the organisation.",
-        "account_id": "Account that the row is about.",
-        "seen_at": "When it was read.",
-        "is_gone": "Whether the account was no longer in the organisation.",
-        "account_name": "Name of the account.",
-        "account_state": "Where the account stands, such as ACTIVE or SUSPENDED.",
-        "joined_at": "When the account came into the organisation.",
-        "unit_id": "Organisational unit, or root, that the account is in.",
-        "unit_name": "Name of that unit.",
-        "unit_path": "Names of all units above the account, from the root down.",
-        "unit_id_path": "Ids of all units above the account, from the root down.",
-        "tags": "Tags of the account: key and value.",
-    },
-}
 
+Marts say which raw columns a column comes from, by the models' own SQL; a dash: the model counts or says it itself.
+"""
 Row = Mapping[str, str]
+# The SQL gathers tags and cost categories in one query, by their text, and joins them again by it.
+TOLD_APART = {
+    ("marts.aws_daily_summary", "tags"): ["raw.aws_cur.resource_tags"],
+    ("marts.aws_daily_summary", "tag_collisions"): ["raw.aws_cur.resource_tags"],
+    ("marts.aws_daily_summary", "cost_categories"): ["raw.aws_cur.cost_category"],
+}
 NONE, ANY_OTHER = "—", "any other"
 
 
@@ -168,39 +95,61 @@ def page() -> str:
 
     Raises LookupError where a table or column has no meaning, with where to write it.
     """
+    meanings = yaml.safe_load(MEANINGS.read_text(encoding="utf-8"))
     parts = [HEAD, "## raw\n"]
     for name, schema in raw_tables().items():
-        if name not in TABLES:
-            raise LookupError(f"{name}: say in docs/make_data_dictionary.py (TABLES) what a row of it is")
-        parts.append(table(name, TABLES[name], list(ORIGINS.get(name, {})), raw_rows(name, schema)))
+        if name not in meanings["tables"]:
+            raise LookupError(f"{name}: say in docs/data-dictionary.yml (tables) what a row of it is")
+        parts.append(table(name, meanings["tables"][name], list(ORIGINS.get(name, {})), raw_rows(name, schema, meanings)))
     parts.append("## marts\n")
-    document: dict[str, Any] = yaml.safe_load(MARTS.read_text(encoding="utf-8"))
-    for model in document["models"]:
-        mart = f"marts.{model['name']}"
-        rows = [[each["name"], each["data_type"], each.get("description", "")] for each in model["columns"]]
-        for column, _, meaning in rows:
-            if not meaning.strip():
-                raise LookupError(f"{mart}.{column}: say in {MARTS.relative_to(ROOT)} what it holds (description)")
-        parts.append(table(mart, model["description"], [], rows))
+    origins = mart_origins()
+    for file in sorted(MARTS.glob("*__models.yml")):
+        for model in yaml.safe_load(file.read_text(encoding="utf-8"))["models"]:
+            name = f"marts.{model['name']}"
+            parts.append(table(name, model["description"], ["from"], mart_rows(name, model, origins[name])))
     return "\n".join(parts)
 
 
-def raw_rows(name: str, schema: pa.Schema) -> list[list[str]]:
+def raw_rows(name: str, schema: pa.Schema, meanings: Mapping[str, Any]) -> list[list[str]]:
     """Each column's name, type, meaning and what the formats call it."""
     known = {row["column"]: row for row in [*GATHERED.get(name, []), *table_of_columns(name)]}
-    meanings = COLUMNS | COLUMNS_OF.get(name, {}) | {row["column"]: sentence(row) for row in known.values() if "meaning" in row}
+    of_bills = {row["column"]: sentence(row) for row in known.values() if "meaning" in row}
+    said = meanings["columns"] | meanings["columns_of"].get(name, {}) | of_bills
     rows = []
     for field in schema:
-        if not meanings.get(field.name):
+        if not said.get(field.name):
             raise LookupError(
                 f"{name}.{field.name}: say what it holds in formats/{name.removeprefix('raw.')}_columns.csv (meaning), "
-                "or in docs/make_data_dictionary.py (COLUMNS_OF) where the lakehouse adds it"
+                "or in docs/data-dictionary.yml (columns_of) where the lakehouse adds it"
             )
         row = known.get(field.name)
         nothing = ANY_OTHER if field.name == OTHER else NONE
         cells = [names(cell(row)) if row else nothing for cell in ORIGINS.get(name, {}).values()]
-        rows.append([field.name, sql_type(field.type), meanings[field.name], *cells])
+        rows.append([field.name, sql_type(field.type), said[field.name], *cells])
     return rows
+
+
+def mart_rows(name: str, model: Mapping[str, Any], origins: Mapping[str, set[str]]) -> list[list[str]]:
+    """Each column's name, type, meaning and the raw columns that it comes from."""
+    rows = []
+    for each in model["columns"]:
+        column, meaning = each["name"], each.get("description", "").strip()
+        if not meaning:
+            raise LookupError(f"{name}.{column}: say what it holds in dbt_project/models/marts (description)")
+        found = TOLD_APART.get((name, column)) or sorted(origins[column])
+        if column == f"{model['name']}_id" or column.endswith("line_item_count"):
+            found = []  # of all columns of the grain; of the rows
+        rows.append([column, each["data_type"], meaning, raw_columns(found)])
+    return rows
+
+
+def raw_columns(found: Sequence[str]) -> str:
+    """Raw columns as the page says them: by table."""
+    by_table: dict[str, list[str]] = {}
+    for each in found:
+        table_name, _, column = each.rpartition(".")
+        by_table.setdefault(table_name, []).append(f"`{column}`")
+    return "; ".join(f"{name}: {', '.join(columns)}" for name, columns in by_table.items()) or NONE
 
 
 def table_of_columns(name: str) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -26,8 +27,10 @@ NO_MEANING = re.compile(
 
 
 @pytest.fixture(scope="module")
-def script() -> dict[str, Any]:
-    return runpy.run_path(str(SCRIPT))
+def script() -> Iterator[dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        yield runpy.run_path(str(SCRIPT))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,9 @@ def test_every_column_says_what_it_holds_not_only_its_type(sections: dict[str, l
 
 def test_a_column_without_a_meaning_is_refused_with_the_place_to_write_it(script: dict[str, Any]) -> None:
     with pytest.raises(LookupError, match=r"raw.focus.colour: say what it holds in formats/focus_columns.csv"):
-        script["raw_rows"]("raw.focus", pa.schema([pa.field("colour", pa.string())]))
+        script["raw_rows"]("raw.focus", pa.schema([pa.field("colour", pa.string())]), {"columns": {}, "columns_of": {}})
+    with pytest.raises(LookupError, match=r"marts.daily_costs.colour: say what it holds in dbt_project/models/marts"):
+        script["mart_rows"]("marts.daily_costs", {"name": "daily_costs", "columns": [{"name": "colour"}]}, {})
 
 
 @pytest.mark.parametrize("each", FORMATS.values(), ids=lambda each: each.table)
@@ -143,3 +148,26 @@ def test_both_spellings_of_a_name_are_said(sections: dict[str, list[dict[str, st
     (tags,) = [each for each in sections[FOCUS.table] if each["column"] == "`tags`"]
     assert (tags["FOCUS"], tags["versions"], tags["Oracle's 1.0-preview"]) == ("`Tags`", "1.0 on", "`Tags`")
     assert AWS_CUR.place("savingsPlan/SavingsPlanArn")[0].column == "savings_plan_savings_plan_a_r_n"
+
+
+def test_a_marts_column_says_the_raw_columns_that_it_comes_from(sections: dict[str, list[dict[str, str]]]) -> None:
+    daily = {row["column"].strip("`"): row["from"] for row in sections["marts.daily_costs"]}
+    assert daily["billed_cost"].startswith("raw.aws_cur: `line_item_unblended_cost`; ")
+    assert "raw.oci_cost: `cost_my_cost`" in daily["billed_cost"]
+    assert daily["daily_costs_id"] == daily["line_item_count"] == "—"
+    summary = {row["column"].strip("`"): row["from"] for row in sections["marts.aws_daily_summary"]}
+    assert summary["product_name"] == "raw.aws_cur: `product`"
+    assert summary["unit"] == "raw.aws_cur: `pricing_unit`"
+    assert summary["tags"] == "raw.aws_cur: `resource_tags`"
+    # What only decides is said where nothing else is: the option is a word of the model.
+    assert summary["purchase_option"].startswith("raw.aws_cur: `line_item_line_item_type`, ")
+
+
+def test_the_raw_columns_of_marts_are_there(sections: dict[str, list[dict[str, str]]]) -> None:
+    there = {f"{table}.{name}" for table, schema in raw_tables().items() for name in schema.names}
+    for table, rows in sections.items():
+        if table.startswith("marts."):
+            for row in rows:
+                for part in row["from"].split("; "):
+                    raw, _, columns = part.partition(": ")
+                    assert {f"{raw}.{name}" for name in delivered_names(columns)} <= there, (table, row["column"])
