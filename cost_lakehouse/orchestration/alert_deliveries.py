@@ -22,7 +22,7 @@ LAKE_PATIENCE = timedelta(minutes=10)
 # The reports of a source whose lateness counts, where it has them: others may end for good.
 _MAIN_TABLE = {"oci_cost_reports": "raw.oci_cost"}
 _WHERE_TO_LOOK = {
-    "oci_cost_reports": "Look whether the mirror still runs and copies, and whether OCI still writes reports (Cost Management).",
+    "oci_cost_reports": "Look whether the mirror still runs and copies, and whether OCI still writes reports.",
     "focus": "Look whether the provider still writes FOCUS files there.",
 }
 _AWS = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."

@@ -144,7 +144,7 @@ def _wanted(config: IncrementConfig) -> list[Standing]:
 def _loads(
     settings: Settings, source: SourceSettings, table: str, window: list[date], wanted: list[Standing], progress: Progress
 ) -> Iterator[tuple[Increment, IncrementResult]]:
-    """Load what is wanted of one kind of report, anew where files change meanwhile; months that are known in ``window`` only."""
+    """Load what is wanted of one kind of report, anew where files change meanwhile; known months only in ``window``."""
     lake = Lake(settings)
     store = open_store(settings, source)
     for start in range(1, STARTS + 1):
