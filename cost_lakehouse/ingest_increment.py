@@ -10,28 +10,25 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from cost_lakehouse.audit.corrections import as_json, corrections_of
-from cost_lakehouse.audit.receipts import (
-    ACCEPTED,
-    REFUSED,
-    Receipt,
-    control_total_rows,
-    digest_of,
-    rejected_values_json,
-    withdrawn_total_rows,
-)
+from cost_lakehouse.audit.receipts import Receipt, control_total_rows, withdrawn_total_rows
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
+from cost_lakehouse.increment_records import (
+    accepted_receipt,
+    files_of_month,
+    months_of_empty_objects,
+    refused_receipt,
+    taken_out_rows,
+)
 from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_other_holders, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
 from cost_lakehouse.lake.increments import (
-    TAKEN_OUT,
     HeldObject,
     Increments,
     held_increments,
@@ -143,6 +140,7 @@ class _Load:
             for key, each in held.objects.items()
             if key not in self._replaced and (key in increment.gone or increment.billing_period in each.rows)
         }
+        self._taken_out: dict[date, dict[str, HeldObject]] = {}  # month -> what goes from it for others to take its place
 
     def run(self) -> IncrementResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves every month as it was."""
@@ -231,9 +229,11 @@ class _Load:
         for key, each in self._replaced.items():
             for month in each.rows:
                 months.setdefault(month, set()).add(key)
-        for month in self._touched(loaded):
-            for key in self._gone_from(month):
-                months.setdefault(month, set()).add(key)
+        for month in {*loaded.slices, *months_of_empty_objects(self._increment, loaded)}:
+            gone = {key: each for key, each in self._gone.items() if month in each.rows}
+            if gone:
+                self._taken_out[month] = gone
+                months.setdefault(month, set()).update(gone)
         known = self._replaced | self._gone
         found = {
             month: withdraw(self._lake, self._increment.table, self._slice(month), keys, aside)
@@ -249,14 +249,6 @@ class _Load:
                 )
         return found
 
-    def _touched(self, loaded: LoadedFiles) -> set[date]:
-        """The months that the new objects have rows in, or stand for."""
-        return {*loaded.slices, *self._months_of_empty_objects(loaded)}
-
-    def _gone_from(self, month: date) -> list[str]:
-        """The objects whose rows go from a month that the load touches, because they are no part of its bill any more."""
-        return sorted(key for key, each in self._gone.items() if month in each.rows)
-
     def _commit(
         self,
         loaded: LoadedFiles,
@@ -265,7 +257,7 @@ class _Load:
         locations: Mapping[date, Sequence[str]],
     ) -> IncrementResult:
         table, increment = self._increment.table, self._increment
-        empty = self._months_of_empty_objects(loaded)
+        empty = months_of_empty_objects(increment, loaded)
         months = sorted({*loaded.slices, *withdrawn, *empty})
         dropped = {location for each in withdrawn.values() for location in each.dropped}
         added = [location for of_month in locations.values() for location in of_month]
@@ -278,12 +270,14 @@ class _Load:
             gone = withdrawn.get(month, Withdrawal())
             totals = control_total_rows(part.totals, stored.get(month, StoredTotals()), self._format.cost)
             totals += withdrawn_total_rows(stored_totals(gone.gone, self._format))
-            files = self._files_of(month, part.records, empty.get(month, ()))
-            taken_out = [] if month not in withdrawn else self._gone_from(month)
-            marks = [{"key": key, "etag": TAKEN_OUT, "size": self._gone[key].size, "rows": 0} for key in taken_out]
+            files = files_of_month(increment, part.records, empty.get(month, ()))
             corrections = self._corrections(month, part, locations.get(month, ()), gone)
-            receipt = self._receipt(month, part, gone, files, totals, corrections, loaded_at)
-            record_increment(self._lake, receipt, totals, [*files, *marks])
+            taken_out = self._taken_out.get(month, {})
+            old = [*(each for each in self._replaced.values() if month in each.rows), *taken_out.values()]
+            receipt = accepted_receipt(
+                increment, self._load_id, month, part, old, gone.rows, files, totals, corrections, loaded_at
+            )
+            record_increment(self._lake, receipt, totals, [*files, *taken_out_rows(taken_out)])
             made.append(receipt)
         labels = commit_labels(increment.delivery_id, self._load_id, [self._slice(month) for month in months])
 
@@ -310,22 +304,6 @@ class _Load:
             {month: each.top_services for month, each in stored.items()},
         )
 
-    def _months_of_empty_objects(self, loaded: LoadedFiles) -> dict[date, list[str]]:
-        """Objects without a row are on record too, in the month that they are announced for or were written in."""
-        found: dict[date, list[str]] = {}
-        for each in self._increment.objects:
-            if not loaded.records.get(each.key):
-                month = self._increment.billing_period or _month_of(each.last_modified)
-                found.setdefault(month, []).append(each.key)
-        return found
-
-    def _files_of(self, month: date, records: Mapping[str, int], empty: Collection[str]) -> list[dict[str, Any]]:
-        return [
-            {"key": each.key, "etag": each.etag, "size": each.size, "rows": records.get(each.key, 0)}
-            for each in self._increment.objects
-            if records.get(each.key) or each.key in empty
-        ]
-
     def _corrections(self, month: date, part: LoadedSlice, new: Sequence[str], gone: Withdrawal) -> str:
         """What the load's corrections in a month come to, for the receipt; only bills of costs have any that count."""
         if self._format.table != "raw.oci_cost" or not any(each.line_item_type == CORRECTION for each in part.totals.rows):
@@ -336,73 +314,10 @@ class _Load:
             self._lake.warehouse.let_duckdb_read(connection)
             return as_json(corrections_of(connection, files, self._increment.delivery_id, self._replaces))
 
-    def _receipt(
-        self,
-        month: date,
-        part: LoadedSlice,
-        gone: Withdrawal,
-        files: Sequence[Mapping[str, Any]],
-        totals: Sequence[dict[str, Any]],
-        corrections: str,
-        loaded_at: datetime,
-    ) -> Receipt:
-        """What the load adds to a month, less what it takes out of it."""
-        objects = [(str(each["key"]), str(each["etag"]), int(each["size"]), int(each["rows"])) for each in files]
-        old: list[HeldObject] = [each for each in self._replaced.values() if month in each.rows]
-        if gone.rows:
-            old += [self._gone[key] for key in self._gone_from(month)]
-        proof = digest_of(f"{self._slice(month)} {self._increment.delivery_id}", objects, part.totals.row_count, totals)
-        return Receipt(
-            source=self._increment.source,
-            billing_period=month,
-            delivery_id=self._increment.delivery_id,
-            load_id=self._load_id,
-            state=ACCEPTED,
-            reason="",
-            files=len(files) - len(old),
-            rows=part.totals.row_count - gone.rows,
-            bytes=sum(size for _, _, size, _ in objects) - sum(each.size for each in old),
-            rejected=0,
-            rejected_values="",
-            rounding_values=part.rounded,
-            loaded_at=loaded_at,
-            delivered_at=self._increment.delivered_at.astimezone(UTC),
-            fingerprint=self._increment.fingerprint,
-            digest=proof,
-            raw_table=self._increment.table,
-            corrections=corrections,
-        )
-
     def _record_refused(self, error: CostLakehouseError, culprits: Collection[str], loaded: LoadedFiles | None = None) -> None:
         """Put the refusal on record, with the objects to blame; the others are loaded without them next time."""
-        whole = list(self._increment.objects)
-        blamed = whole if self._increment.is_whole else [each for each in whole if each.key in culprits] or whole
-        month = self._increment.billing_period or min(
-            [*(loaded.slices if loaded else ()), *(_month_of(each.last_modified) for each in blamed)]
-        )
-        files = [{"key": each.key, "etag": each.etag, "size": each.size, "rows": None} for each in blamed]
-        reason = str(error)
-        receipt = Receipt(
-            source=self._increment.source,
-            billing_period=month,
-            delivery_id=replace(self._increment, objects=tuple(blamed)).delivery_id,
-            load_id=self._load_id,
-            state=REFUSED,
-            reason=reason,
-            files=len(blamed),
-            rows=0,
-            bytes=sum(each.size for each in blamed),
-            rejected=loaded.rejected_count if loaded else 0,
-            rejected_values=rejected_values_json(loaded.rejected) if loaded else "",
-            rounding_values=0,
-            loaded_at=datetime.now(UTC),
-            delivered_at=self._increment.delivered_at.astimezone(UTC),
-            fingerprint=self._increment.fingerprint,
-            digest=digest_of(f"{self._label} {reason}", [], 0, []),
-            raw_table=self._increment.table,
-        )
+        whole = self._increment.objects
+        guilty = () if self._increment.is_whole else tuple(each for each in whole if each.key in culprits)
+        blamed = replace(self._increment, objects=guilty or whole)
+        receipt, files = refused_receipt(self._increment, self._load_id, blamed, error, loaded)
         record_increment(self._lake, receipt, [], files)
-
-
-def _month_of(moment: datetime) -> date:
-    return moment.astimezone(UTC).date().replace(day=1)

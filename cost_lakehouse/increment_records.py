@@ -1,0 +1,109 @@
+"""What a load of increments leaves on record: its files and its receipt of each month, or why it was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of, rejected_values_json
+from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.lake.increments import TAKEN_OUT, HeldObject
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.load_files import LoadedFiles, LoadedSlice
+from cost_lakehouse.sources.delivery import Increment
+
+FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows
+
+
+def files_of_month(increment: Increment, records: Mapping[str, int], empty: Collection[str]) -> list[FileRow]:
+    """The objects with ``records`` in a month (key -> rows), and those that are on record there without a row."""
+    return [
+        {"key": each.key, "etag": each.etag, "size": each.size, "rows": records.get(each.key, 0)}
+        for each in increment.objects
+        if records.get(each.key) or each.key in empty
+    ]
+
+
+def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
+    """The marks of objects whose rows the load takes out of a month, because others take their place."""
+    return [{"key": key, "etag": TAKEN_OUT, "size": each.size, "rows": 0} for key, each in sorted(gone.items())]
+
+
+def months_of_empty_objects(increment: Increment, loaded: LoadedFiles) -> dict[date, list[str]]:
+    """Objects without a row are on record too, in the month that they are announced for or were written in."""
+    found: dict[date, list[str]] = {}
+    for each in increment.objects:
+        if not loaded.records.get(each.key):
+            found.setdefault(increment.billing_period or _month_of(each.last_modified), []).append(each.key)
+    return found
+
+
+def accepted_receipt(
+    increment: Increment,
+    load_id: str,
+    month: date,
+    part: LoadedSlice,
+    old: Collection[HeldObject],
+    withdrawn_rows: int,
+    files: Sequence[FileRow],
+    totals: Sequence[dict[str, Any]],
+    corrections: str,
+    loaded_at: datetime,
+) -> Receipt:
+    """What the load adds to a month, less what it takes out of it: the rows of ``old`` objects."""
+    objects = [(str(each["key"]), str(each["etag"]), int(each["size"]), int(each["rows"])) for each in files]
+    slice_ = Slice(increment.source, month)
+    return Receipt(
+        source=increment.source,
+        billing_period=month,
+        delivery_id=increment.delivery_id,
+        load_id=load_id,
+        state=ACCEPTED,
+        reason="",
+        files=len(files) - len(old),
+        rows=part.totals.row_count - withdrawn_rows,
+        bytes=sum(size for _, _, size, _ in objects) - sum(each.size for each in old),
+        rejected=0,
+        rejected_values="",
+        rounding_values=part.rounded,
+        loaded_at=loaded_at,
+        delivered_at=increment.delivered_at.astimezone(UTC),
+        fingerprint=increment.fingerprint,
+        digest=digest_of(f"{slice_} {increment.delivery_id}", objects, part.totals.row_count, totals),
+        raw_table=increment.table,
+        corrections=corrections,
+    )
+
+
+def refused_receipt(
+    increment: Increment, load_id: str, blamed: Increment, error: CostLakehouseError, loaded: LoadedFiles | None
+) -> tuple[Receipt, list[FileRow]]:
+    """The receipt of a load that was refused, and the objects that it is refused for."""
+    months = [*(loaded.slices if loaded else ()), *(_month_of(each.last_modified) for each in blamed.objects)]
+    reason = str(error)
+    label = f"{increment.source}, {increment.report_name}, delivery {increment.delivery_id}"
+    receipt = Receipt(
+        source=increment.source,
+        billing_period=increment.billing_period or min(months),
+        delivery_id=blamed.delivery_id,
+        load_id=load_id,
+        state=REFUSED,
+        reason=reason,
+        files=len(blamed.objects),
+        rows=0,
+        bytes=blamed.bytes,
+        rejected=loaded.rejected_count if loaded else 0,
+        rejected_values=rejected_values_json(loaded.rejected) if loaded else "",
+        rounding_values=0,
+        loaded_at=datetime.now(UTC),
+        delivered_at=increment.delivered_at.astimezone(UTC),
+        fingerprint=increment.fingerprint,
+        digest=digest_of(f"{label} {reason}", [], 0, []),
+        raw_table=increment.table,
+    )
+    return receipt, [{"key": each.key, "etag": each.etag, "size": each.size, "rows": None} for each in blamed.objects]
+
+
+def _month_of(moment: datetime) -> date:
+    return moment.astimezone(UTC).date().replace(day=1)
