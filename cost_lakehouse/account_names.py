@@ -20,7 +20,7 @@ from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
 from cost_lakehouse.sources.aws_organizations import Account, Organization, read_organization
 
-NEW, CHANGED, GONE = "new", "changed", "gone"
+KINDS = NEW, CHANGED, GONE = "new", "changed", "gone"
 _WAIT_SECONDS = 600.0
 # Column of the table -> how people call it.
 _SAID = {

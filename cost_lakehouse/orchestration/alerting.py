@@ -134,7 +134,7 @@ def _seen(
 
 def _of_nobody(settings: Settings, memory: Memory, channels: Sequence[str], now: datetime) -> list[Recovery]:
     """The end of incidents of what is not configured any more."""
-    known = {"", *(each.name for each in settings.sources), *(each.name for each in settings.mirrors)}
+    known = {"", *(each.name for part in (settings.sources, settings.mirrors, settings.organizations) for each in part)}
     strange = [
         each for each in memory.open if each.source not in known or (each.kind is Kind.CHANNEL and each.what not in channels)
     ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from cost_lakehouse.orchestration.account_assets import account_assets, account_jobs, account_schedules
 from cost_lakehouse.orchestration.alert_sensor import alert_sensor
 from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
 from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
@@ -45,11 +46,17 @@ def build_definitions(
     line_items = line_item_assets(settings, months, load_retries, progress)
     mirrors = mirror_assets(settings)
     summaries = summary_assets(settings, months, project, manifest)
+    accounts = account_assets(settings)
     return dg.Definitions(
-        assets=[*mirrors, *line_items, summaries],
-        jobs=[*jobs(line_items, summaries), *mirror_jobs(mirrors), maintenance_job(settings)],
+        assets=[*mirrors, *line_items, summaries, *accounts],
+        jobs=[*jobs(line_items, summaries), *mirror_jobs(mirrors), *account_jobs(accounts), maintenance_job(settings)],
         sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), alert_sensor(settings)],
-        schedules=[download_schedule(settings, months), *maintenance_schedules(settings), *mirror_schedules(settings)],
+        schedules=[
+            download_schedule(settings, months),
+            *maintenance_schedules(settings),
+            *mirror_schedules(settings),
+            *account_schedules(settings),
+        ],
         resources={"dbt": dbt_resource(project)},
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,

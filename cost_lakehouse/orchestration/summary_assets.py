@@ -25,6 +25,7 @@ from cost_lakehouse.orchestration.summary_build import Build, Builder, by_source
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
@@ -53,7 +54,13 @@ def summary_assets(
     """All dbt models as one step: they share a place that is empty at first, so they are built together or not at all."""
     translator = LakehouseTranslator(settings, months)
     specs, check_specs = build_dbt_specs(
-        translator=translator, manifest=manifest, select="fqn:*", exclude="", selector="", io_manager_key=None, project=project
+        translator=translator,
+        manifest=manifest,
+        select="fqn:*",
+        exclude=ACCOUNT_NAMES_TAG,  # of no month: an asset of their own
+        selector="",
+        io_manager_key=None,
+        project=project,
     )
     keys = {spec.key.path[-1]: spec.key for spec in specs}
     marts = {name: key for name, key in keys.items() if key.path[0] == "marts"}

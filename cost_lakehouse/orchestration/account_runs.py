@@ -1,0 +1,67 @@
+"""Reads organisations and builds the account names in this process, each as a Dagster run of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from cost_lakehouse.orchestration.account_assets import (
+    ACCOUNT_NAMES_KEY,
+    ACCOUNTS_JOB,
+    account_assets,
+    account_jobs,
+    account_tags,
+    organization_key,
+)
+from cost_lakehouse.orchestration.in_process import _QUIET, _TRIGGER, _why
+from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.tags import PROCESS_TAG, TRIGGER_TAG
+from cost_lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class AccountsOutcome:
+    """How one run ended; ``facts`` are what its asset says of itself, none where it failed."""
+
+    ok: bool
+    facts: Mapping[str, Any]
+    problem: str = ""
+    fix: str = ""
+
+
+class AccountRuns:
+    """The assets of account names, put together once for any number of runs. Nothing of the bills is needed."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        self._instance = instance
+        assets = account_assets(settings)
+        self._definitions = dg.Definitions(assets=assets, jobs=account_jobs(assets), executor=dg.in_process_executor)
+
+    def read(self, name: str) -> AccountsOutcome:
+        """Read the accounts of one organisation."""
+        return self._run([organization_key(name)], account_tags(name, _TRIGGER))
+
+    def build_names(self) -> AccountsOutcome:
+        """Make the names of what is on record."""
+        return self._run([ACCOUNT_NAMES_KEY], {TRIGGER_TAG: _TRIGGER})
+
+    def _run(self, chosen: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> AccountsOutcome:
+        result = self._definitions.resolve_job_def(ACCOUNTS_JOB).execute_in_process(
+            instance=self._instance,
+            asset_selection=chosen,
+            run_config=_QUIET,
+            tags={**tags, PROCESS_TAG: process_label()},
+            raise_on_error=False,
+        )
+        facts = {
+            name: each.value
+            for event in result.all_events
+            if event.is_step_materialization
+            for name, each in event.materialization.metadata.items()
+        }
+        return AccountsOutcome(result.success, facts, *_why(result))
