@@ -21,6 +21,9 @@ app = typer.Typer(
 policy_app = typer.Typer(help="Print the rights a process needs, and no more, for AWS's IAM.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
 
+import_app = typer.Typer(help="Turn other tools' configurations into sources of lakehouse.yaml.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
 alerts_app = typer.Typer(help="Show what is wrong and who was told; try the ways by which people are told.")
 app.add_typer(alerts_app, name="alerts")
 
@@ -30,6 +33,8 @@ Config = Annotated[
 ]
 Source = Annotated[str | None, typer.Option("--source", help="Only this source.")]
 Month = Annotated[str | None, typer.Option("--month", help="Only this billing month, as YYYY-MM.")]
+ForeignFile = Annotated[Path, typer.Argument(help="The other tool's JSON; - reads it from stdin.", metavar="FILE")]
+Write = Annotated[bool, typer.Option("--write", help="Add the sources to lakehouse.yaml too; its comments and order stay.")]
 AsJson = Annotated[bool, typer.Option("--json", help="A JSON array on stdout; amounts are text, so that nothing rounds them.")]
 
 
@@ -194,6 +199,24 @@ def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument
 
     with told_errors():
         raise typer.Exit(close_alert(_chosen(context, config), incident))
+
+
+@import_app.command("kubecost")
+def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
+    """Print the sources of Kubecost's or OpenCost's cloud-integration.json as YAML; keys in it are not copied."""
+    from cost_lakehouse.cli.import_sources import import_sources
+
+    with told_errors():
+        raise typer.Exit(import_sources("kubecost", file, _chosen(context, config), write))
+
+
+@import_app.command("koku")
+def import_koku(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
+    """Print the sources of a source payload of Koku as YAML; the reports in its bucket are found."""
+    from cost_lakehouse.cli.import_sources import import_sources
+
+    with told_errors():
+        raise typer.Exit(import_sources("koku", file, _chosen(context, config), write))
 
 
 @policy_app.command("store")

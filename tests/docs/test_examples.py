@@ -43,6 +43,8 @@ ELSEWHERE = {
     "uv run cost-lakehouse alerts test": "needs servers that take messages; tests/alerts runs it",
     "uv run cost-lakehouse policy aws": "needs sources at AWS; tests/cli runs it",
     "uv run cost-lakehouse policy aws --source acme-payer --part reader": "as above",
+    "uv run cost-lakehouse import kubecost cloud-integration.json": "needs another tool's file; tests/cli runs it",
+    "uv run cost-lakehouse import koku source.json --write": "as above",
     "uv run cost-lakehouse policy store": "needs a warehouse on S3; tests/cli runs it",
     "export COST_LAKEHOUSE_CODE_HOST=localhost COST_LAKEHOUSE_CODE_PORT=4000": "belongs to the three commands below it",
     "uv run dagster code-server start --port 4000 --module-name cost_lakehouse.definitions": "tests/deploy starts it",

@@ -1,0 +1,160 @@
+"""``cost-lakehouse import``: other tools' configurations as sources, printed as YAML, or added to ``lakehouse.yaml``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from cost_lakehouse.cli.output import EXIT_FAILED, console, tell_problem
+from cost_lakehouse.cli.progress import working
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.imports.drafts import Draft, sort_drafts
+from cost_lakehouse.imports.entries import Entry, Payload
+from cost_lakehouse.imports.finding import Found, find_reports
+from cost_lakehouse.imports.koku import parse_koku
+from cost_lakehouse.imports.kubecost import parse_kubecost
+from cost_lakehouse.imports.yaml_text import as_yaml, with_sources
+from cost_lakehouse.settings import Settings, SourceSettings, find_config, load_settings
+
+PARSERS: dict[str, Callable[[Any], Payload]] = {"kubecost": parse_kubecost, "koku": parse_koku}
+STDIN = Path("-")
+_AT_ONCE = 8
+
+
+def import_sources(tool: str, file: Path, config: Path | None, write: bool) -> int:
+    """Print the sources of a tool's file; with ``write``, add them to lakehouse.yaml; the exit code: 1 where one is not found.
+
+    Raises ConfigurationError where the file is not the tool's, or lakehouse.yaml cannot take them.
+    """
+    payload = PARSERS[tool](_read(file))
+    existing = _existing(config, write)
+    name = "stdin" if file == STDIN else file.name
+    with working("Looking for reports", console(stderr=True)), ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(find_reports, payload.entries))
+    made = sort_drafts(
+        [(entry, each.reports, each.same_payer) for entry, each in zip(payload.entries, found, strict=True)],
+        existing.sources if existing else (),
+        name,
+    )
+    wrong = [*payload.wrong, *_not_found(payload.entries, found), *made.wrong]
+    if made.new:
+        print(f"sources:\n{as_yaml(made.new)}", end="")  # noqa: T201  # the result
+    _tell([*payload.left_out, *(text for each in found for text in each.told), *made.told], made.new, name)
+    for each in wrong:
+        tell_problem(each)
+    if write and existing and made.new:
+        _add(existing, made.new, name)
+    return EXIT_FAILED if wrong else 0
+
+
+def _read(file: Path) -> Any:
+    try:
+        text = sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8-sig")
+        return json.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", "Correct the path, or its rights.") from None
+    except (ValueError, RecursionError):
+        # Nothing of what was read: it may hold keys.
+        raise ConfigurationError(f"{file} is not JSON.", "Give the file as the other tool has it.") from None
+
+
+def _existing(config: Path | None, write: bool) -> Settings | None:
+    """The settings that are there; without ``write`` there may be none."""
+    try:
+        find_config(config)
+    except ConfigurationError:
+        if write or config is not None:
+            raise
+        return None
+    return load_settings(config)
+
+
+def _not_found(entries: Sequence[Entry], found: Sequence[Found]) -> list[str]:
+    return [f"{entry.place}: {each.why}" for entry, each in zip(entries, found, strict=True) if each.why]
+
+
+def _tell(told: Sequence[str], new: Sequence[Draft], name: str) -> None:
+    terminal = console(stderr=True)
+    for each in told:
+        terminal.print(each, soft_wrap=True)
+    for draft in new:
+        for variable, place in draft.variables.items():
+            terminal.print(f"{draft.name}: set {variable} to what {place} of {name} holds.", soft_wrap=True)
+        if any("was not copied" in each for each in draft.comments):
+            terminal.print(f"{draft.name}: its access key stays where it is; see the comment above the source.", soft_wrap=True)
+
+
+def _add(existing: Settings, new: Sequence[Draft], name: str) -> None:
+    """Add the sources in one step, once the new file has been loaded and says what the old one did, and they."""
+    unset = [
+        f"{variable} ({place} of {name})"
+        for draft in new
+        for variable, place in draft.variables.items()
+        if variable not in os.environ
+    ]
+    if unset:
+        raise ConfigurationError(
+            f"Nothing was written: without {', '.join(unset)} no command could read {existing.file}.",
+            "Set these environment variables to what stands there, here and where loads run; then import again.",
+        )
+    try:
+        _replace(existing, new)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{existing.file} cannot be written: {error.strerror}.", "Give this user write access to it and to its folder."
+        ) from None
+    count = f"{len(new)} source{'' if len(new) == 1 else 's'}"
+    console(stderr=True).print(
+        f"Added {count} to {existing.file}. `cost-lakehouse doctor` checks whether they can be read.", soft_wrap=True
+    )
+
+
+def _replace(existing: Settings, new: Sequence[Draft]) -> None:
+    text = existing.file.read_bytes().decode("utf-8")
+    added = with_sources(text, new)
+    handle, candidate = tempfile.mkstemp(dir=existing.base, prefix=f".{existing.file.name}.", suffix=".yaml")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(added.encode("utf-8"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        _prove(existing, Path(candidate), [each.settings for each in new])
+        shutil.copymode(existing.file, candidate)
+        if existing.file.read_bytes().decode("utf-8") != text:
+            raise ConfigurationError(f"{existing.file} was changed meanwhile; nothing was written.", "Import again.")
+        Path(candidate).replace(existing.file)
+    finally:
+        Path(candidate).unlink(missing_ok=True)
+
+
+def _prove(before: Settings, candidate: Path, new: Sequence[SourceSettings]) -> None:
+    """Load the new file: it has to say what the old one did, and the sources.
+
+    Raises ConfigurationError where it does not.
+    """
+    try:
+        after = load_settings(candidate)
+    except ConfigurationError as error:
+        raise _cannot_be_added(before, error.problem.replace(str(candidate), "The new file") + f" {error.fix}") from None
+    same = before.model_dump(exclude={"sources"}) == after.model_dump(exclude={"sources"})
+    kept, more = after.sources[: len(before.sources)], after.sources[len(before.sources) :]
+    if not same or kept != before.sources or [_plain(each) for each in more] != [_plain(each) for each in new]:
+        raise _cannot_be_added(before, "The new file would say something else.")
+
+
+def _plain(source: SourceSettings) -> SourceSettings:
+    """Without what only the environment knows."""
+    return source.model_copy(update={"external_id": None})
+
+
+def _cannot_be_added(before: Settings, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The sources cannot be added to {before.file}; nothing was written. {why}", "Add the printed sources by hand."
+    )

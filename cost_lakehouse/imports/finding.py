@@ -1,0 +1,91 @@
+"""Finds the reports of an entry that names a bucket: AWS is asked which it delivers there, else the bucket is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from cost_lakehouse.errors import DeliveryFailed, SourceError
+from cost_lakehouse.imports.entries import Bucket, Entry
+from cost_lakehouse.settings.aws_access import AwsAccess
+from cost_lakehouse.settings.source import SourceSettings
+from cost_lakehouse.settings.yaml_file import explain
+from cost_lakehouse.sources.aws_reports import FoundReport, announced_reports
+from cost_lakehouse.sources.aws_reports_listed import listed_reports
+from cost_lakehouse.sources.s3_store import S3Store, split_location
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for an entry. ``same_payer``: AWS told the reports of one account. ``why`` says why there are none."""
+
+    reports: tuple[FoundReport, ...] = ()
+    same_payer: bool = False
+    why: str = ""
+    told: tuple[str, ...] = ()
+
+
+def find_reports(entry: Entry) -> Found:
+    """The reports in the entry's bucket; nothing is asked where it names a table."""
+    bucket = entry.bucket
+    if bucket is None:
+        return Found()
+    place = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
+    try:
+        access = AwsAccess.model_validate(_access_of(entry))
+        source = SourceSettings.model_validate({"name": "import", "kind": "aws_cur", "location": place, **_access_of(entry)})
+    except ValidationError as error:
+        return Found(why="; ".join(explain(each) for each in error.errors()))
+    announced, errors = announced_reports(access)
+    reports = _meant(bucket, announced)
+    if reports:
+        return Found(tuple(as_it_lies(source, each) for each in reports), same_payer=True)
+    asked = " ".join(f"{each.problem}" for each in errors) or f"AWS announces no report for {_described(bucket)}."
+    return _listed(bucket, source, asked)
+
+
+def _listed(bucket: Bucket, source: SourceSettings, asked: str) -> Found:
+    try:
+        listed = listed_reports(S3Store.of(source), bucket.prefix)
+    except (SourceError, DeliveryFailed) as error:
+        return Found(why=f"{asked} {error}")
+    reports = _meant(bucket, listed.reports)
+    cut = "" if listed.is_whole else " The bucket has many folders, of which not all were looked at: give its prefix."
+    if not reports:
+        return Found(why=f"{asked} In {_described(bucket)} lies no manifest of a report.{cut}")
+    return Found(tuple(reports), told=(f"{asked}{cut}",) if cut else ())
+
+
+def _meant(bucket: Bucket, reports: Sequence[FoundReport]) -> list[FoundReport]:
+    """Those that the entry means, out of all of an account or a bucket."""
+    return [each for each in reports if each.lies_in(bucket.name, bucket.prefix) and bucket.report in (None, each.name)]
+
+
+def as_it_lies(source: SourceSettings, report: FoundReport) -> FoundReport:
+    """Without a prefix, AWS may start keys with a slash: only the bucket tells, where it may be listed."""
+    bucket, prefix = split_location(report.location)
+    if prefix != report.name:
+        return report
+    try:
+        store = S3Store.of(source.model_copy(update={"location": f"s3://{bucket}"}))
+        if not store.list_folder(f"{prefix}/").folders and store.list_folder(f"/{prefix}/").folders:
+            return replace(report, location=f"s3://{bucket}//{prefix}")
+    except (SourceError, DeliveryFailed):
+        pass
+    return report
+
+
+def _access_of(entry: Entry) -> dict[str, Any]:
+    """How bucket and account are reached, the external id included: never to be printed."""
+    values = {name: value for name, value in entry.values.items() if name != "paused"}
+    if entry.external_id is not None:
+        values["external_id"] = entry.external_id.get_secret_value()
+    return values
+
+
+def _described(bucket: Bucket) -> str:
+    below = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
+    return f"{below}, report {bucket.report}" if bucket.report else below
