@@ -8,37 +8,47 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-# A dictionary writes each key's text once; in the file it is a plain map of text. Every map of a load has this one type, or
-# its batches would not fit into one file.
-NO_MAP = pa.map_(pa.dictionary(pa.int32(), pa.string()), pa.string())
+from cost_lakehouse.formats.raw_schema import CODED_MAP, CODED_TEXT
+
+# A dictionary writes each key's text once; in the file it is a plain map of text. Every map of rows that are not coded has
+# this one type (of coded ones CODED_MAP), or its batches would not fit into one file.
+PLAIN_MAP = pa.map_(CODED_TEXT, pa.string())
 
 
-def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int) -> pa.Array:
-    """One map a row with an entry for every column that has a value there; null where none has."""
+def map_type(coded: bool) -> pa.DataType:
+    """The type of every map of coded rows, or of others."""
+    return CODED_MAP if coded else PLAIN_MAP
+
+
+def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int, coded: bool = False) -> pa.Array:
+    """One map a row with an entry for every column that has a value there; null where none has.
+
+    ``coded`` keeps codes of the text.
+    """
     filled = [(key, values) for key, values in columns if values.null_count < rows]
     if not filled:
-        return pa.nulls(rows, NO_MAP)
+        return pa.nulls(rows, map_type(coded))
     present = np.stack([values.is_valid().to_numpy(zero_copy_only=False) for _, values in filled], axis=1)
     entries = np.flatnonzero(present)
     row, column = np.divmod(entries, len(filled))
     offsets = np.zeros(rows + 1, np.int32)
     np.cumsum(present.sum(axis=1), out=offsets[1:])
-    together = pa.concat_arrays([values for _, values in filled])
+    together = pa.concat_arrays([_coded(values) if coded else values for _, values in filled])
     items = together.take(pa.array(column * rows + row))
     keys = pa.DictionaryArray.from_arrays(pa.array(column.astype(np.int32)), pa.array([key for key, _ in filled], pa.string()))
     return _map(offsets, keys, items)
 
 
-def json_maps(column: pa.Array) -> tuple[pa.Array, pa.Array]:
+def json_maps(column: pa.Array, coded: bool = False) -> tuple[pa.Array, pa.Array]:
     """JSON objects as maps, and the texts that are none (null elsewhere); a map stays one. An empty object is null.
 
-    A value that is no text keeps its JSON spelling: ``true``, ``1.50``, ``{"a": 1}``.
+    A value that is no text keeps its JSON spelling: ``true``, ``1.50``, ``{"a": 1}``. ``coded`` keeps codes of the text.
     """
     if pa.types.is_map(column.type):
-        maps = _map(column.offsets.to_numpy(), column.keys.dictionary_encode(), column.items)
-        return maps, pa.nulls(len(column), pa.string())
+        items = _coded(column.items) if coded else column.items
+        return _map(column.offsets.to_numpy(), _coded(column.keys), items), pa.nulls(len(column), pa.string())
     if column.null_count == len(column):
-        return pa.nulls(len(column), NO_MAP), column
+        return pa.nulls(len(column), map_type(coded)), column
     encoded = column.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     objects = [_pairs(text) for text in texts]
@@ -47,7 +57,8 @@ def json_maps(column: pa.Array) -> tuple[pa.Array, pa.Array]:
     np.cumsum(lengths, out=offsets[1:])
     flat = [pair for pairs in objects for pair in pairs or ()]
     keys = pa.array([key for key, _ in flat], pa.string()).dictionary_encode()
-    maps = _map(offsets, keys, pa.array([value for _, value in flat], pa.string()))
+    values = pa.array([value for _, value in flat], pa.string())
+    maps = _map(offsets, keys, _coded(values) if coded else values)
     unread = pa.array([text if pairs is None else None for text, pairs in zip(texts, objects, strict=True)], pa.string())
     return maps.take(encoded.indices), unread.take(encoded.indices)
 
@@ -84,6 +95,11 @@ def _spelled(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_spelled(each) for each in value) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _coded(text: pa.Array) -> pa.Array:
+    """Text as codes, which it may be already."""
+    return text if text.type == CODED_TEXT else text.dictionary_encode()
 
 
 def _map(offsets: np.ndarray, keys: pa.Array, items: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ MONEY_SCALE = 20
 MONEY = pa.decimal128(38, MONEY_SCALE)  # money and quantities, exact end to end
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 CODED_TEXT = pa.dictionary(pa.int32(), pa.string())  # text while it is on its way: each value once, and codes
+CODED_MAP = pa.map_(CODED_TEXT, CODED_TEXT)
 TIMESTAMP = pa.timestamp("us")  # UTC, without zone
 
 # Of every raw table: which slice and delivery a row belongs to.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.csv_chunks import Chunk, read_chunks, unpacked
 from cost_lakehouse.formats.header import Target
-from cost_lakehouse.formats.raw_schema import DISTINCT_TEXT
+from cost_lakehouse.formats.raw_schema import DISTINCT_TEXT, TEXT_MAP
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.formats.text_rows import csv_names, from_parquet, parse_csv
 from cost_lakehouse.formats.typed_rows import Origin, TypedPiece, typed_piece
@@ -56,15 +56,15 @@ def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iter
             metadata, schema = file.metadata, file.schema_arrow
         targets = table.targets_of(schema.names, origin.file_name)
         coded = _coded_columns(schema, targets)
+        row_groups = _RowGroups(content, metadata, coded, _coded_maps(metadata, schema, targets))
         first_record = 1
         for groups in _together(metadata):
             records = sum(metadata.row_group(group).num_rows for group in groups)
+            if records <= PARQUET_BATCH_ROWS:
+                yield Piece(origin.file_name, records, _typed_groups(row_groups, groups, first_record, targets, origin, table))
+                first_record += records
+                continue
             with pq.ParquetFile(content, metadata=metadata, read_dictionary=coded) as file:
-                if records <= PARQUET_BATCH_ROWS:
-                    typed = _typed_groups(content, metadata, coded, groups, first_record, targets, origin, table)
-                    yield Piece(origin.file_name, records, typed)
-                    first_record += records
-                    continue
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, use_threads=False):
                     typed = _typed_batch(batch, first_record, targets, origin, table)
                     yield Piece(origin.file_name, batch.num_rows, typed)
@@ -98,6 +98,17 @@ def _coded_columns(schema: pa.Schema, targets: list[Target]) -> list[str]:
     ]
 
 
+def _coded_maps(metadata: pq.FileMetaData, schema: pa.Schema, targets: list[Target]) -> list[str]:
+    """The paths of keys and values of maps of text, which keep their codes as well."""
+    maps = {
+        target.delivered
+        for target, field in zip(targets, schema, strict=True)
+        if target.kind == "map" and target.key is None and field.type.equals(TEXT_MAP)
+    }
+    paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    return [path for path in paths if path.split(".")[0] in maps]
+
+
 @contextmanager
 def _explained(file: str) -> Iterator[None]:
     try:
@@ -110,10 +121,38 @@ def _explained(file: str) -> Iterator[None]:
         ) from error
 
 
+class _RowGroups:
+    """Reads some row groups of a file at once; any thread may ask."""
+
+    def __init__(self, content: pa.NativeFile, metadata: pq.FileMetaData, columns: list[str], maps: list[str]) -> None:
+        self._content = content
+        self._metadata = metadata
+        self._columns = columns
+        self._maps = maps
+
+    def read(self, groups: list[int]) -> pa.RecordBatch:
+        """The rows of these groups, text as codes."""
+        rows: pa.Table | None = None
+        if self._maps:
+            # Where a group's text is partly without codes (it had too many), pyarrow cannot keep those of maps.
+            with suppress(pa.ArrowNotImplementedError):
+                rows = self._read(groups, self._columns + self._maps)
+            if rows is None:
+                self._maps = []
+        if rows is None:
+            rows = self._read(groups, self._columns)
+        rows = rows.unify_dictionaries().combine_chunks()
+        (batch,) = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+        return batch
+
+    def _read(self, groups: list[int], coded: list[str]) -> pa.Table:
+        with pq.ParquetFile(self._content, metadata=self._metadata, read_dictionary=coded) as file:
+            # One after the other: each has codes of its own, which maps cannot hold several of.
+            return pa.concat_tables([file.read_row_group(group, use_threads=False) for group in groups])
+
+
 def _typed_groups(
-    content: pa.NativeFile,
-    metadata: pq.FileMetaData,
-    coded: list[str],
+    row_groups: _RowGroups,
     groups: list[int],
     first_record: int,
     targets: list[Target],
@@ -121,9 +160,8 @@ def _typed_groups(
     table: TableFormat,
 ) -> Callable[[], TypedPiece]:
     def typed() -> TypedPiece:
-        with _explained(origin.file_name), pq.ParquetFile(content, metadata=metadata, read_dictionary=coded) as file:
-            rows = file.read_row_groups(groups, use_threads=False).unify_dictionaries().combine_chunks()
-        (batch,) = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+        with _explained(origin.file_name):
+            batch = row_groups.read(groups)
         return typed_piece(from_parquet(batch, targets, first_record), targets, origin, table)
 
     return typed

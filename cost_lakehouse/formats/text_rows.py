@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.csv_chunks import Chunk
 from cost_lakehouse.formats.header import Target
-from cost_lakehouse.formats.raw_schema import CODED_TEXT, TEXT_MAP
+from cost_lakehouse.formats.raw_schema import CODED_MAP, CODED_TEXT, TEXT_MAP
 
 # What pyarrow parses at once: twice as fast as a whole chunk, whose pieces no cache holds.
 _BLOCK_BYTES = 1 << 20
@@ -118,7 +118,7 @@ def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record:
         elif target.kind == "timestamp" and pa.types.is_timestamp(column.type):
             columns.append(column)
         elif target.kind == "map" and target.key is None and pa.types.is_map(column.type):
-            columns.append(column.cast(TEXT_MAP))
+            columns.append(column if column.type == CODED_MAP else column.cast(TEXT_MAP))
         else:
             columns.append(_as_text(column))
     return TextRows(columns, _numbers(first_record, batch.num_rows), coded=True)

@@ -13,7 +13,7 @@ from cost_lakehouse.audit.control_totals import ControlTotals, totals_of
 from cost_lakehouse.errors import RejectedValue
 from cost_lakehouse.formats.decimals import DecimalColumn, to_decimals
 from cost_lakehouse.formats.header import OTHER, Target
-from cost_lakehouse.formats.maps import NO_MAP, json_maps, to_map
+from cost_lakehouse.formats.maps import json_maps, map_type, to_map
 from cost_lakehouse.formats.months import by_month
 from cost_lakehouse.formats.raw_schema import CODED_TEXT, DISTINCT_TEXT
 from cost_lakehouse.formats.table_format import TableFormat
@@ -76,7 +76,7 @@ def _typed(
         if target.key is not None:
             in_maps[target.column].append((target.key, text))
         elif target.kind == "map":
-            arrays[target.column], unread = json_maps(text)
+            arrays[target.column], unread = json_maps(text, rows.coded)
             in_maps[OTHER].append((f"{target.delivered} (no JSON object)", unread))
         elif target.kind == "decimal":
             column = to_decimals(text, table.scale)
@@ -92,14 +92,14 @@ def _typed(
             rejected.append(RejectedValue(text[row].as_py(), origin.file_name, record, target.delivered, reason))
     for name in table.maps:
         if name not in arrays:
-            arrays[name] = to_map(in_maps[name], count)
+            arrays[name] = to_map(in_maps[name], count, rows.coded)
     totals = totals_of(table.group_keys(arrays, count), texts, decimals)
     arrays |= _origin_columns(origin, month, rows)
     if rows.coded:
         _code(arrays, table, count)
     for field_ in table.schema:
         if field_.name not in arrays:
-            arrays[field_.name] = pa.nulls(count, NO_MAP if pa.types.is_map(field_.type) else field_.type)
+            arrays[field_.name] = pa.nulls(count, map_type(rows.coded) if pa.types.is_map(field_.type) else field_.type)
     # The arrays' own types (a constant is a dictionary) under the table's names; a field that may be null differs from one
     # that may not.
     fields = [field_.with_type(arrays[field_.name].type) for field_ in table.schema]

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed
+from cost_lakehouse.formats.raw_schema import CODED_MAP, TEXT_MAP
 from cost_lakehouse.formats.read_delivery import parquet_pieces
 from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.formats.typed_rows import Origin
 from cost_lakehouse.lake.duckdb_views import connect
 from tests.builders import Workshop, line
+from tests.formats.loading import load
 
 ORIGIN = Origin("acme", date(2026, 10, 1), "A1", "x.parquet")
 MUST = {
@@ -76,6 +78,37 @@ def test_texts_dates_and_maps_take_their_places() -> None:
     assert result["product"] == [("product_name", "Amazon EC2")]
     assert result["resource_tags"] == [("user_cost_center", "42")]
     assert result["other"] == [("year", "2026")]
+
+
+def file_of_maps(rows: int, **options: Any) -> tuple[list[Any], bytes]:
+    """Maps with another text in every row, null in every third row; and a file of them, written with these options."""
+    told = [None if number % 3 == 0 else [("key", f"value {number}"), (f"only {number}", "")] for number in range(rows)]
+    table = {name: pa.concat_arrays([column] * rows) for name, column in MUST.items()}
+    table["product"] = pa.array(told, TEXT_MAP)
+    stream = io.BytesIO()
+    pq.write_table(pa.table(table), stream, **options)
+    return told, stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"row_group_size": 2}, id="each row group has codes of its own"),
+        pytest.param({"row_group_size": 500, "dictionary_pagesize_limit": 64, "write_batch_size": 50}, id="codes end midway"),
+        pytest.param({"use_dictionary": False}, id="no codes"),
+    ],
+)
+def test_maps_are_the_same_however_a_file_keeps_their_text(tmp_path: Path, options: dict[str, Any]) -> None:
+    told, data = file_of_maps(1000, **options)
+    loaded = load(tmp_path, AWS_CUR, data, data, suffix=".parquet", month=ORIGIN.billing_period)
+    expected = [None if entries is None else dict(entries) for entries in told]
+    assert [each for (each,) in loaded.rows("product")] == expected * 2
+
+
+def test_maps_keep_the_codes_of_their_text_on_the_way() -> None:
+    (piece,) = parquet_pieces(io.BytesIO(file_of_maps(6, row_group_size=2)[1]), ORIGIN, AWS_CUR)
+    batch = piece.typed().months[date(2026, 10, 1)].batch
+    assert {str(batch.schema.field(name).type) for name in AWS_CUR.maps} == {str(CODED_MAP)}
 
 
 def test_a_double_that_is_no_number_is_rejected() -> None:
