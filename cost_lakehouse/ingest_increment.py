@@ -52,12 +52,16 @@ _LOCK_WAIT_SECONDS = 600
 
 @dataclass(frozen=True)
 class IncrementResult:
-    """What a load did and proved. ``receipts`` has one for each month that it touched, oldest month first."""
+    """What a load did and proved. ``receipts`` has one for each month that it touched, oldest month first.
+
+    ``rows`` and ``totals`` are of the new objects alone, receipts and ledgers count what was taken out for them as well.
+    """
 
     outcome: Outcome
     receipts: tuple[Receipt, ...] = ()
     seconds: float = 0.0
-    totals: Mapping[date, Mapping[str, Decimal]] = field(default_factory=dict)  # month -> currency -> cost that was added
+    rows: Mapping[date, int] = field(default_factory=dict)
+    totals: Mapping[date, Mapping[str, Decimal]] = field(default_factory=dict)  # month -> currency -> cost
     top_services: Mapping[date, Sequence[tuple[str, str, Decimal]]] = field(default_factory=dict)
 
 
@@ -300,6 +304,7 @@ class _Load:
             Outcome.LOADED,
             tuple(made),
             time.monotonic() - self._started,
+            {month: part.totals.row_count for month, part in loaded.slices.items()},
             {month: part.totals.by_currency(self._format.cost) for month, part in loaded.slices.items()},
             {month: each.top_services for month, each in stored.items()},
         )

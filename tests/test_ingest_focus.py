@@ -158,6 +158,20 @@ def test_files_that_take_the_place_of_others_under_new_names_are_not_added_to_th
     assert place.costs() == [("acme", "2026-09", Decimal("8"))]
 
 
+def test_a_month_that_a_replaced_file_leaves_keeps_the_rows_of_files_that_are_gone(tmp_path: Path) -> None:
+    place = FocusPlace(tmp_path)
+    place.write("a.csv.gz", as_csv([charge("1"), charge("2", day="2026-09-10")]), MONDAY)
+    gone = place.write("c.csv.gz", as_csv([charge("4", day="2026-09-11"), charge("8")]), MONDAY)
+    place.load()
+    gone.unlink()
+    place.write("a.csv.gz", as_csv([charge("16")]), TUESDAY)
+
+    place.load()
+
+    assert place.costs() == [("acme", "2026-09", Decimal("4")), ("acme", "2026-10", Decimal("16"))]
+    assert place.standings() == [("focus", CURRENT)]
+
+
 def test_a_file_that_comes_back_is_read_again(tmp_path: Path) -> None:
     place = FocusPlace(tmp_path)
     first = as_csv([charge("1"), charge("2", day="2026-09-10")])

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -193,13 +194,18 @@ def _materialization(
     receipt: Receipt,
     added: Mapping[str, CurrencyTotal],
 ) -> dg.AssetMaterialization:
-    """What a load added to one month."""
+    """What a load added to one month; of a month that it replaced whole, what the month is now."""
+    month = receipt.billing_period
     costs: dict[str, Decimal] = {}
     if _is_money(increment):  # lines without a currency cost nothing as a rule: then there is nothing to show
         costs = {currency: each.stored for currency, each in added.items() if currency or each.stored}
-    services = result.top_services.get(receipt.billing_period, ())
+    shown = receipt
+    if increment.billing_period == month:
+        shown = replace(receipt, rows=result.rows[month], files=len(increment.objects), bytes=increment.bytes)
+        costs = dict(result.totals[month])
+    services = result.top_services.get(month, ())
     metadata: dict[str, dg.MetadataValue] = {
-        **receipt_metadata(settings, receipt, result.outcome, result.seconds),
+        **receipt_metadata(settings, shown, result.outcome, result.seconds),
         "report": dg.MetadataValue.text(increment.report_name),
         "files": files_table(increment.objects),
         **cost_metadata(costs),
