@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -91,13 +92,25 @@ def killed_before_its_commit(workshop: Workshop, monkeypatch: pytest.MonkeyPatch
             workshop.load()
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    made = Workshop(tmp_path)
+@pytest.fixture(scope="module")
+def three_loads(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where a lake with three loads was made, and a copy of it: its tables hold paths, so it works in that place only."""
+    home, kept = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("kept")
+    made = Workshop(home)
     for number in (1, 2, 3):
         deliver(made, number)
         made.load()
-    return made
+    shutil.copytree(home, kept, dirs_exist_ok=True)
+    return home, kept
+
+
+@pytest.fixture
+def workshop(three_loads: tuple[Path, Path]) -> Workshop:
+    """The lake with three loads, as if nobody had touched it since."""
+    home, kept = three_loads
+    shutil.rmtree(home)
+    shutil.copytree(kept, home)
+    return Workshop(home)
 
 
 def test_a_current_delivery_is_not_loaded_again(workshop: Workshop, merge: Callable[[Workshop], None]) -> None:
