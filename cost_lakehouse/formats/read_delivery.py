@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -56,7 +56,7 @@ def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iter
             metadata, schema = file.metadata, file.schema_arrow
         targets = table.targets_of(schema.names, origin.file_name)
         coded = _coded_columns(schema, targets)
-        row_groups = _RowGroups(content, metadata, coded, _coded_maps(metadata, schema, targets))
+        row_groups = _RowGroups(content, metadata, coded + _coded_maps(metadata, schema, targets))
         first_record = 1
         for groups in _together(metadata):
             records = sum(metadata.row_group(group).num_rows for group in groups)
@@ -121,34 +121,22 @@ def _explained(file: str) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
 class _RowGroups:
-    """Reads some row groups of a file at once; any thread may ask."""
+    """Reads some row groups of a file at once; any thread may ask. ``coded`` are the columns whose text stays codes."""
 
-    def __init__(self, content: pa.NativeFile, metadata: pq.FileMetaData, columns: list[str], maps: list[str]) -> None:
-        self._content = content
-        self._metadata = metadata
-        self._columns = columns
-        self._maps = maps
+    content: pa.NativeFile
+    metadata: pq.FileMetaData
+    coded: list[str]
 
     def read(self, groups: list[int]) -> pa.RecordBatch:
-        """The rows of these groups, text as codes."""
-        rows: pa.Table | None = None
-        if self._maps:
-            # Where a group's text is partly without codes (it had too many), pyarrow cannot keep those of maps.
-            with suppress(pa.ArrowNotImplementedError):
-                rows = self._read(groups, self._columns + self._maps)
-            if rows is None:
-                self._maps = []
-        if rows is None:
-            rows = self._read(groups, self._columns)
-        rows = rows.unify_dictionaries().combine_chunks()
+        """The rows of these groups."""
+        with pq.ParquetFile(self.content, metadata=self.metadata, read_dictionary=self.coded) as file:
+            # One after the other: each has codes of its own, and pyarrow reads no map with several.
+            parts = [file.read_row_group(group, use_threads=False) for group in groups]
+        rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
         (batch,) = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
         return batch
-
-    def _read(self, groups: list[int], coded: list[str]) -> pa.Table:
-        with pq.ParquetFile(self._content, metadata=self._metadata, read_dictionary=coded) as file:
-            # One after the other: each has codes of its own, which maps cannot hold several of.
-            return pa.concat_tables([file.read_row_group(group, use_threads=False) for group in groups])
 
 
 def _typed_groups(
