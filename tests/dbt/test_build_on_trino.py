@@ -22,6 +22,7 @@ from cost_lakehouse.summaries.publish import MARTS, publish
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema, drop_dead_builds
 from tests.builders import Row, Workshop, line
 from tests.dbt.building import PROJECT, Ran, build
+from tests.focus_builders import AWS_1_2, as_csv, charge
 from tests.oci_builders import Mirror, cost_line, load_reports
 from tests.services.production import ProductionStack
 
@@ -32,6 +33,8 @@ TABLES = [
     "intermediate.int_aws__bill_history",
     *(f"intermediate.int_oci__{name}" for name in ("loads", "slices", "corrections", "currencies", "daily_summary")),
     *(f"intermediate.int_oci__{name}" for name in ("reconciliation", "receipts_reconciliation", "anomalies", "bill_history")),
+    *(f"intermediate.int_focus__{name}" for name in ("loads", "slices", "daily_summary", "reconciliation")),
+    *(f"intermediate.int_focus__{name}" for name in ("receipts_reconciliation", "anomalies", "bill_history")),
 ]
 # Of each lake its own: when it was loaded, and by which load.
 OWN_COLUMNS = {
@@ -40,6 +43,9 @@ OWN_COLUMNS = {
     "intermediate.int_oci__slices": ["loaded_at"],
     "intermediate.int_oci__loads": ["load_id", "loaded_at"],
     "intermediate.int_oci__bill_history": ["load_id", "loaded_at"],
+    "intermediate.int_focus__slices": ["loaded_at"],
+    "intermediate.int_focus__loads": ["load_id", "loaded_at"],
+    "intermediate.int_focus__bill_history": ["load_id", "loaded_at"],
 }
 
 
@@ -84,7 +90,8 @@ ROWS = [
     line(UnblendedCost="6", AvailabilityZone="nowhere", **{"bill/InvoiceId": "i1"}),
 ]
 
-SLICES = [Slice("acme", date(2026, 10, 1)), Slice("acme-oci", date(2026, 9, 1)), Slice("acme-oci", date(2026, 10, 1))]
+SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
+SLICES = [Slice("acme", OCTOBER), *(Slice(name, month) for name in ("acme-oci", "any") for month in (SEPTEMBER, OCTOBER))]
 OCI_ROWS = [
     cost_line(
         cost="0.000000000123456789", quantity="12345.678901234567890123", **{"tags/Größe": "7 🌍", "tags/a.b": 'say "x"'}
@@ -95,6 +102,14 @@ OCI_ROWS = [
     cost_line(cost="1", currency="EUR", tenant="child", start="2026-10-31T23:00:00Z", **{r"tags/k8s:io\x": "back\\slash"}),
     cost_line(cost="2", currency="USD", tenant="child", back="nowhere", correction="true", **{"cost/attributedCost": "9"}),
     cost_line(cost="5", start="2026-09-30T23:00Z", **{"cost/subscriptionId": ""}),
+]
+FOCUS_ROWS = [
+    charge("0.000000000123456789", "123456789.01", ConsumedQuantity="7", Tags='{"aws:a": "7 🌍", "Größe": "say \\"x\\""}'),
+    charge("3", day="2026-10-31", ChargeCategory="Tax", PricingQuantity="", SubAccountId="", InvoiceId="i1", Tags=""),
+    charge("-2", ProviderName="Microsoft", BillingCurrency="EUR", InvoiceId="i2", ServiceName="", Tags='{"b": "", "a": "1"}'),
+    charge("4", ProviderName="", PublisherName="Amazon Web Services EMEA SARL", BillingCurrency="", ChargeCategory="Rebate"),
+    charge("5", ProviderName="Ünïque", ChargeClass="Correction", ChargePeriodStart="2026-09-30T23:59:59Z", InvoiceId="i2"),
+    charge("6", "0", day="2026-09-30", InvoiceId="i0", ChargePeriodEnd="2026-10-01T00:00:00.001Z"),
 ]
 
 
@@ -125,17 +140,21 @@ def engines(production: ProductionStack, tmp_path_factory: pytest.TempPathFactor
     sources = [
         {"name": "acme", "kind": "aws_cur", "location": str(folder / "bucket" / "cur" / "hourly")},
         {"name": "acme-oci", "kind": "oci_cost_reports", "location": str(folder / "acme-oci"), "corrections": "replace"},
+        {"name": "any", "kind": "focus", "location": str(folder / "any")},
     ]
     mirror = Mirror(folder)
     (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": {"first_month": "2026-01"}, "sources": sources}))
     on_duckdb = Workshop(folder)
     on_duckdb.write(ROWS)
     mirror.write("0001.csv.gz", OCI_ROWS)
+    (folder / "any").mkdir()
+    (folder / "any" / "focus.csv.gz").write_bytes(as_csv(FOCUS_ROWS, [name for name in AWS_1_2 if name != "InvoiceIssuerName"]))
     config = production.new_lake(folder / "trino", sources)
     on_trino = Workshop(config.parent)
     for workshop in (on_duckdb, on_trino):
         workshop.load()
-        assert [each.outcome for each in load_reports(workshop.settings, workshop.lake)] == ["loaded"]
+        for source in ("acme-oci", "any"):
+            assert [each.outcome for each in load_reports(workshop.settings, workshop.lake, source)] == ["loaded"]
     voiding = ["acme-oci"]
     with (
         build(on_trino.lake, folder / "trino" / "build", ("build", "--vars", json.dumps({"voiding_sources": voiding}))) as ran,
@@ -169,7 +188,7 @@ def test_a_table_is_the_same_on_both_engines(engines: Engines, table: str) -> No
 def test_what_was_built_is_published_and_trino_reads_it(engines: Engines) -> None:
     settings = engines.trino.settings
     published = publish(engines.trino.lake, engines.ran.built, SLICES)
-    for table in ("marts.aws_daily_summary", "marts.oci_daily_summary"):
+    for table in ("marts.aws_daily_summary", "marts.oci_daily_summary", "marts.focus_daily_summary"):
         count = sum(each.rows for each in published if each.table == table)
         assert rows(settings, f"select count(*) from {table}") == [(count,)]
     with engines.ran.built.connect() as connection:
