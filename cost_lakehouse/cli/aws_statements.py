@@ -16,15 +16,12 @@ Policy = dict[str, Any]
 _DELIVER = ["billingreports.amazonaws.com", "bcm-data-exports.amazonaws.com"]
 _ORGANIZATION = [
     "organizations:DescribeOrganization",
-    "organizations:DescribeOrganizationalUnit",
-    "organizations:DescribeAccount",
     "organizations:ListRoots",
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",
     "organizations:ListOrganizationalUnitsForParent",
-    "organizations:ListParents",
-    "organizations:ListTagsForResource",
 ]
+_TAGS = "organizations:ListTagsForResource"
 
 
 def policy(*parts: Iterable[Statement]) -> Policy:
@@ -108,14 +105,19 @@ def query_table(athena: AthenaSettings, partition: str, region: str, account: st
     ]
 
 
-def read_organization() -> list[Statement]:
-    """The names of accounts and organisational units, and their tags; these actions know no resources."""
-    return [statement("ReadTheOrganization", list(_ORGANIZATION), ["*"])]
+def read_organization(tags: bool = True) -> list[Statement]:
+    """The names of accounts and organisational units, and their ``tags``; asked for all of them."""
+    return [statement("ReadTheOrganization", [*_ORGANIZATION, *([_TAGS] if tags else [])], ["*"])]
 
 
-def find_reports() -> list[Statement]:
-    """Which reports the account has; the action knows no resources."""
-    return [statement("FindTheReports", ["cur:DescribeReportDefinitions"], ["*"])]
+def find_reports(partition: str, account: str) -> list[Statement]:
+    """Which reports and exports the account has; listing knows no resources."""
+    region = "cn-northwest-1" if partition == "aws-cn" else "us-east-1"
+    exports = f"arn:{partition}:bcm-data-exports:{region}:{account}:export/*"
+    return [
+        statement("FindTheReports", ["cur:DescribeReportDefinitions", "bcm-data-exports:ListExports"], ["*"]),
+        statement("SeeTheExports", ["bcm-data-exports:GetExport"], [exports]),
+    ]
 
 
 def assume(role: str) -> Policy:

@@ -14,7 +14,11 @@ from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import console
 from cost_lakehouse.cli.policy import partition_of
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.settings.aws_access import AwsAccess
+from cost_lakehouse.settings.organizations import OrganizationSettings
+from cost_lakehouse.sources.focus import KIND as FOCUS
+from cost_lakehouse.sources.focus_layout import OCI_FOLDER
 from cost_lakehouse.sources.s3_store import split_location
 
 PARTS = {
@@ -50,38 +54,58 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
     """
     settings = settings_of(config)
     chosen = [settings.source(source)] if source is not None else [each for each in settings.sources if is_at_aws(each)]
-    if not chosen or not is_at_aws(chosen[0]):
+    # With the credentials of a source, its own reader asks; the others are asked about only where no source is named.
+    apart = (
+        [each for each in settings.organizations if each.source is None and _is_aws(each.endpoint)] if source is None else []
+    )
+    if not (chosen or apart) or not all(is_at_aws(each) for each in chosen):
         raise ConfigurationError(
             f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}read from AWS.",
             "Policies are for sources at s3:// without `endpoint`, and for Athena; other stores have rules of their own.",
         )
-    made = {each.name: policies_of(each, wanted) for each in chosen}
+    made = {each.name: policies_of(each, wanted, _asked_by(settings, each)) for each in chosen}
+    # No source has a blank in its name.
+    made |= {f"organization {each.name}": organization_policies(each, wanted) for each in apart}
     if part is None:
         _print(made)
         return 0
-    if len(chosen) > 1:
-        raise ConfigurationError(f"--part {part} is of one source, and there are {len(chosen)}.", "Name it with --source.")
-    only = made[chosen[0].name].get(PARTS[part])
+    if len(made) > 1:
+        raise ConfigurationError(f"--part {part} is of one source, and there are {len(made)}.", "Name it with --source.")
+    (name, policies), *_ = made.items()
+    only = policies.get(PARTS[part])
     if only is None:
-        raise ConfigurationError(f"Source {chosen[0].name} needs no {part} policy.", "Leave --part out to see what it needs.")
+        raise ConfigurationError(f"Source {name} needs no {part} policy.", "Leave --part out to see what it needs.")
     _print(only)
     return 0
+
+
+def _asked_by(settings: Settings, source: SourceSettings) -> OrganizationSettings | None:
+    """The organisation that is asked with the source's credentials; of several, one with tags."""
+    asked = [each for each in settings.organizations if each.source == source.name]
+    return max(asked, key=lambda each: each.tags, default=None)
 
 
 def is_at_aws(source: SourceSettings) -> bool:
     """Whether AWS's IAM decides who reads it."""
     if source.athena is not None:
         return True
-    host = urlsplit(source.endpoint).hostname or "" if source.endpoint else ""
-    return source.is_s3 and (source.endpoint is None or host.endswith(_AWS_HOSTS))
+    return source.is_s3 and _is_aws(source.endpoint)
 
 
-def policies_of(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
-    """The documents by what they are for; what a source does not need is left out."""
+def _is_aws(endpoint: str | None) -> bool:
+    return endpoint is None or (urlsplit(endpoint).hostname or "").endswith(_AWS_HOSTS)
+
+
+def policies_of(source: SourceSettings, wanted: Wanted, organization: OrganizationSettings | None = None) -> dict[str, Any]:
+    """The documents by what they are for; what a source does not need is left out.
+
+    ``organization`` is asked with the same credentials.
+    """
     roles = source.role_arns
     account = wanted.account or (roles[-1].split(":")[4] if roles else NO_ACCOUNT)
     partition = roles[-1].split(":")[1] if roles else partition_of(source.region)
-    extra = [*(aws.find_reports() if wanted.reports else []), *(aws.read_organization() if wanted.organizations else [])]
+    names = aws.read_organization(organization.tags if organization else True) if organization or wanted.organizations else []
+    extra = [*(aws.find_reports(partition, account) if wanted.reports else []), *names]
     made: dict[str, Any] = {}
     if source.athena is not None:
         region = source.athena.region or source.region or NO_REGION
@@ -91,7 +115,7 @@ def policies_of(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
         read = aws.read_report(source, partition, list(wanted.addresses))
     made["reader_policy"] = aws.policy(read, aws.decrypt(wanted.kms_key), extra)
     made |= _of_roles(source, wanted)
-    if source.kind in ("aws_cur", "aws_data_export") and source.replica_of is None:
+    if _is_delivered_by_aws(source):
         made["bucket_policy"] = aws.deliver(split_location(source.location)[0], partition, account)
     if source.athena is not None and not wanted.table_location:
         # stdout carries the policies alone.
@@ -101,7 +125,20 @@ def policies_of(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
     return made
 
 
-def _of_roles(source: SourceSettings, wanted: Wanted) -> dict[str, Any]:
+def _is_delivered_by_aws(source: SourceSettings) -> bool:
+    """Whether AWS writes to the bucket: not into a replica, nor Oracle's reports, of which FOCUS has a folder of its own."""
+    if source.kind == FOCUS and OCI_FOLDER in source.location.split("/"):
+        return False
+    return source.kind in ("aws_cur", "aws_data_export", FOCUS) and source.replica_of is None
+
+
+def organization_policies(organization: OrganizationSettings, wanted: Wanted) -> dict[str, Any]:
+    """Who asks an organisation with credentials of its own."""
+    reader = aws.policy(aws.read_organization(organization.tags))
+    return {"reader_policy": reader, **_of_roles(organization, wanted)}
+
+
+def _of_roles(source: AwsAccess, wanted: Wanted) -> dict[str, Any]:
     """Who assumes which role: of the last one, which reads, and below ``chain`` of those before it."""
     hops: list[dict[str, Any]] = []
     principals = list(wanted.principals) or [NOBODY]

@@ -132,12 +132,57 @@ def test_a_web_identity_is_trusted_by_its_tokens_issuer_subject_and_audience(tmp
 def test_what_is_asked_for_besides_is_added(tmp_path: Path) -> None:
     made = printed(tmp_path, "--organizations", "--reports", "--address", "203.0.113.7/32")["acme"]
     reader = statements(made["reader_policy"])
-    assert reader["FindTheReports"]["Action"] == ["cur:DescribeReportDefinitions"]
+    assert reader["FindTheReports"]["Action"] == ["cur:DescribeReportDefinitions", "bcm-data-exports:ListExports"]
+    assert reader["SeeTheExports"]["Resource"] == ["arn:aws:bcm-data-exports:us-east-1:111122223333:export/*"]
     assert all(each.split(":")[1].startswith(("List", "Describe")) for each in reader["ReadTheOrganization"]["Action"])
     only = {"IpAddress": {"aws:SourceIp": ["203.0.113.7/32"]}}
     assert reader["ListTheReport"]["Condition"] == reader["ReadTheReport"]["Condition"] == only
     assert made["trust_policy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": ["an-external-id"]}, **only}
     assert "FindTheReports" not in statements(printed(tmp_path)["acme"]["reader_policy"])
+
+
+def test_an_organisation_that_is_asked_with_a_sources_role_adds_to_its_reader_what_is_asked(tmp_path: Path) -> None:
+    organization = "organizations: [{name: acme-org, source: acme, tags: false}]"
+    made = printed(tmp_path, sources=(PAYER, PLAIN, f"\n{organization}"))
+    assert statements(made["acme"]["reader_policy"])["ReadTheOrganization"]["Action"] == [
+        "organizations:DescribeOrganization",
+        "organizations:ListRoots",
+        "organizations:ListAccounts",
+        "organizations:ListAccountsForParent",
+        "organizations:ListOrganizationalUnitsForParent",
+    ]
+    assert "ReadTheOrganization" not in statements(made["plain"]["reader_policy"])
+    assert list(made) == ["acme", "plain"]
+
+
+def test_an_organisation_with_a_role_of_its_own_has_policies_of_its_own(tmp_path: Path) -> None:
+    organization = f"organizations: [{{name: acme-org, role_arn: '{HUB}', external_id: an-id}}]"
+    every = printed(tmp_path, "--principal", MACHINE, sources=(PAYER, f"\n{organization}"))
+    made = every["organization acme-org"]
+    (reads,) = made["reader_policy"]["Statement"]
+    assert "organizations:ListTagsForResource" in reads["Action"]
+    assert made["role_arn"] == HUB
+    assert made["trust_policy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": ["an-id"]}}
+    assert statements(made["caller_policy"])["AssumeTheReader"]["Resource"] == [HUB]
+    assert list(printed(tmp_path, sources=(FOLDER, f"\n{organization}"))) == ["organization acme-org"]
+    assert list(printed(tmp_path, "--source", "acme", sources=(PAYER, f"\n{organization}"))) == ["acme"]
+
+
+def test_exports_and_focus_are_delivered_by_aws_where_they_are_and_oracles_reports_are_not(tmp_path: Path) -> None:
+    sources = (
+        "- {name: focus, kind: focus, location: s3://acme-exports/focus/daily}",
+        "- {name: oracle, kind: focus, location: s3://acme-mirror/FOCUS Reports}",
+        "- {name: export, kind: aws_data_export, location: s3://acme-exports/bills/hourly}",
+        "- {name: replica, kind: aws_data_export, location: s3://acme-copy/bills/hourly, replica_of: acme-exports}",
+    )
+    made = printed(tmp_path, "--account", "1" * 12, sources=sources)
+    assert [name for name, each in made.items() if "bucket_policy" in each] == ["focus", "export"]
+    assert [statements(each["reader_policy"])["ReadTheReport"]["Resource"] for each in made.values()] == [
+        ["arn:aws:s3:::acme-exports/focus/daily/*"],
+        ["arn:aws:s3:::acme-mirror/FOCUS Reports/*"],
+        ["arn:aws:s3:::acme-exports/bills/hourly/*"],
+        ["arn:aws:s3:::acme-copy/bills/hourly/*"],
+    ]
 
 
 def test_athena_may_be_asked_for_one_table_by_one_workgroup(tmp_path: Path) -> None:
