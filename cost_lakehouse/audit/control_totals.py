@@ -1,7 +1,8 @@
 """Control totals: exact sums of what was delivered, taken from its text by another way than the one that stores it.
 
-The loader casts text with pyarrow; here polars parses the same text, and Python's ``decimal`` whatever is not plain. The
-stored side is summed by DuckDB from the written files. Three programs have to agree before a delivery is committed.
+The loader casts text with pyarrow; here polars parses the same text, and Python's ``decimal`` whatever is not plain. Doubles
+of at most 15 digits are whole numbers over powers of ten on both sides: the loader multiplies each into 128 bits, here they are
+summed first. The stored side is summed by DuckDB from the written files. All have to agree before a delivery is committed.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cost_lakehouse.formats.decimals import EXACT, DecimalColumn, exact_number
+from cost_lakehouse.formats.doubles import Wholes
 
 # 16 MiB of text hold fewer than 2^24 rows: sums of smaller values cannot overflow 38 digits.
 _SAFE_SUMMAND = Decimal(10) ** 10
 _ZERO = Decimal(0)
+_PLACES = 21  # a whole number has 0 to 20
+_HALVES = 10**7  # cuts whole numbers of 15 digits in two
 
 
 class Group(NamedTuple):
@@ -88,7 +92,7 @@ def totals_of(keys: Sequence[pa.Array], texts: Mapping[str, pa.Array], columns: 
     """The control totals of some rows.
 
     ``keys`` are the four texts of a Group (null is an empty one), ``texts`` every metric as delivered, ``columns`` the same
-    metrics as cast (only for which rows were rounded or rejected, never for their values).
+    metrics as cast (only for the doubles' whole numbers and which rows were rounded or rejected, never for their values).
     """
     groups, group_of_row = _groups(keys)
     result = ControlTotals(rows=dict(zip(groups, np.bincount(group_of_row, minlength=len(groups)).tolist(), strict=True)))
@@ -100,12 +104,15 @@ def totals_of(keys: Sequence[pa.Array], texts: Mapping[str, pa.Array], columns: 
         for row, exact in column.rounded.items():
             stored = column.stored[row].as_py()
             result.total(groups[group_of_row[row]], metric).add(1, exact, EXACT.subtract(exact, stored))
-        exceptions = sorted({*column.rounded, *column.rejected})
-        if exceptions:
-            keep = np.ones(len(text), bool)
-            keep[exceptions] = False
+        keep = np.ones(len(text), bool)
+        if column.wholes is not None:
+            _add_wholes(result, groups, group_of_row, metric, column.wholes)
+            keep = ~column.wholes.exact
+        keep[[*column.rounded, *column.rejected]] = False
+        if not keep.all():
             text = pc.if_else(pa.array(keep), text, None)
-        plain[metric] = text
+        if text.null_count < len(text):
+            plain[metric] = text.cast(pa.string())
     _add_plain(result, groups, group_of_row, plain)
     return result
 
@@ -128,6 +135,22 @@ def _groups(keys: Sequence[pa.Array]) -> tuple[list[Group], np.ndarray]:
             parts.append(distinct[index])
         groups.append(Group(*reversed(parts)))
     return groups, group_of_row
+
+
+def _add_wholes(result: ControlTotals, groups: list[Group], group_of_row: np.ndarray, metric: str, wholes: Wholes) -> None:
+    """Sum whole numbers, those of a group that have as many places together."""
+    key = (group_of_row * _PLACES + wholes.places)[wholes.exact]
+    high, low = np.divmod(wholes.number[wholes.exact], _HALVES)
+    # Neither sum comes near 2^53, up to which doubles count without rounding.
+    counts, highs, lows = np.bincount(key), np.bincount(key, high), np.bincount(key, low)
+    sums: dict[int, tuple[int, int]] = {}
+    for each in np.flatnonzero(counts).tolist():
+        group, places = divmod(each, _PLACES)
+        count, total = sums.get(group, (0, 0))
+        whole = int(highs[each]) * _HALVES + int(lows[each])
+        sums[group] = (count + int(counts[each]), total + whole * 10 ** (_PLACES - 1 - places))
+    for group, (count, total) in sums.items():
+        result.total(groups[group], metric).add(count, Decimal(total).scaleb(1 - _PLACES, EXACT))
 
 
 def _add_plain(result: ControlTotals, groups: list[Group], group_of_row: np.ndarray, texts: dict[str, pa.Array]) -> None:

@@ -1,18 +1,21 @@
-"""Delivered text becomes ``decimal(38, scale)``: what is rounded is known to the last digit, what is no number is rejected."""
+"""Text and doubles become ``decimal(38, scale)``: what is rounded is known to the last digit, what is no number is rejected."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cost_lakehouse.formats.doubles import Wholes, to_decimal128, wholes_of
 from cost_lakehouse.formats.raw_schema import MONEY_SCALE
 
 _DIGITS = 38
+_Said = TypeVar("_Said")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*", re.ASCII)
 # Wide enough for every double written out (1E-324 and 309 digits before the point), so that nothing is lost on the way.
 EXACT = Context(prec=1500, rounding=ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
@@ -20,11 +23,15 @@ EXACT = Context(prec=1500, rounding=ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
 
 @dataclass
 class DecimalColumn:
-    """A column of text, cast. ``rounded`` maps a row to its exact delivered value; ``rejected`` a row to the reason."""
+    """A column of text or doubles, cast. ``rounded`` maps a row to its exact delivered value; ``rejected`` a row to the reason.
+
+    ``wholes`` are the doubles that were cast without a text.
+    """
 
     stored: pa.Array  # decimal(38, scale)
     rounded: dict[int, Decimal] = field(default_factory=dict)
     rejected: dict[int, str] = field(default_factory=dict)
+    wholes: Wholes | None = None
 
 
 def exact_number(text: str) -> Decimal | None:
@@ -35,7 +42,7 @@ def exact_number(text: str) -> Decimal | None:
 
 
 def to_decimals(text: pa.Array, scale: int = MONEY_SCALE) -> DecimalColumn:
-    """Cast text; null stays null.
+    """Cast text, or doubles as their shortest text; null stays null.
 
     A value with more than ``scale`` digits after the point is rounded half-even and reported; text that is no number, or has
     too many digits before the point (more than 18 where the scale is 20), is rejected (and stored as null: its delivery is
@@ -44,11 +51,43 @@ def to_decimals(text: pa.Array, scale: int = MONEY_SCALE) -> DecimalColumn:
     kind = pa.decimal128(_DIGITS, scale)
     if text.null_count == len(text):
         return DecimalColumn(pa.nulls(len(text), kind))
+    if text.type == pa.float64():
+        return _of_doubles(text, scale)
     try:
         # pyarrow either keeps every digit or fails; it never rounds.
         return DecimalColumn(pc.cast(text, kind))
     except pa.ArrowInvalid:
         return _one_by_one(text, scale)
+
+
+def _of_doubles(doubles: pa.Array, scale: int) -> DecimalColumn:
+    """Each distinct double is cast once, by its text only where it has more than 15 digits."""
+    encoded = doubles.dictionary_encode()
+    distinct = encoded.dictionary
+    wholes = wholes_of(distinct.to_numpy(), scale)
+    cast = DecimalColumn(to_decimal128(wholes, scale))
+    rest = np.flatnonzero(~wholes.exact)
+    if len(rest):
+        by_text = to_decimals(distinct.take(pa.array(rest)).cast(pa.string()), scale)
+        cast.stored = pc.replace_with_mask(cast.stored, pa.array(~wholes.exact), by_text.stored)
+        cast.rounded = {int(rest[each]): exact for each, exact in by_text.rounded.items()}
+        cast.rejected = {int(rest[each]): reason for each, reason in by_text.rejected.items()}
+    valid = encoded.indices.is_valid().to_numpy(zero_copy_only=False)
+    codes = pc.fill_null(encoded.indices, 0).to_numpy()
+    return DecimalColumn(
+        cast.stored.take(encoded.indices),
+        _of_rows(cast.rounded, codes, valid),
+        _of_rows(cast.rejected, codes, valid),
+        wholes.take(codes, valid),
+    )
+
+
+def _of_rows(values: dict[int, _Said], codes: np.ndarray, valid: np.ndarray) -> dict[int, _Said]:
+    """What was said of distinct values, said of each row."""
+    if not values:
+        return {}
+    rows = np.flatnonzero(np.isin(codes, list(values)) & valid)
+    return {row: values[code] for row, code in zip(rows.tolist(), codes[rows].tolist(), strict=True)}
 
 
 def _one_by_one(text: pa.Array, scale: int) -> DecimalColumn:

@@ -27,8 +27,8 @@ _BLOCK_BYTES = 1 << 20
 class TextRows:
     """Some records of one file: a text array a delivered column, null where nothing was delivered.
 
-    A Parquet column of timestamps or maps stays one where the lake keeps one as well. Where ``coded``, text that repeats is
-    kept as codes (CODED_TEXT) from the file that is read to the file that is written.
+    A Parquet column of timestamps or maps stays one where the lake keeps one as well, and doubles that become decimals. Where
+    ``coded``, text that repeats is kept as codes (CODED_TEXT) from the file that is read to the file that is written.
     """
 
     columns: list[pa.Array]
@@ -109,9 +109,10 @@ def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record:
     """The records of a Parquet batch as text, so that they take the same way as CSV.
 
     A double becomes its shortest decimal text (0.1 is 0.1), so CSV and Parquet deliveries give the same numbers wherever a
-    double can hold them. An empty text is null.
+    double can hold them; one that becomes a decimal stays a double until then. An empty text is null.
     """
     columns = []
+    filled = {target.fills for target in targets}
     for column, target in zip(batch.columns, targets, strict=True):
         if column.null_count == len(column) and not pa.types.is_nested(column.type):
             columns.append(pa.nulls(len(column), pa.string()))
@@ -119,6 +120,8 @@ def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record:
             columns.append(column)
         elif target.kind == "map" and target.key is None and pa.types.is_map(column.type):
             columns.append(column if column.type == CODED_MAP else column.cast(TEXT_MAP))
+        elif target.kind == "decimal" and column.type == pa.float64() and not {target.fills, target.column} & (filled - {None}):
+            columns.append(column)
         else:
             columns.append(_as_text(column))
     return TextRows(columns, _numbers(first_record, batch.num_rows), coded=True)

@@ -89,7 +89,8 @@ def _typed(
             arrays[target.column] = text
         for row, reason in reasons.items():
             record = int(rows.records[row])
-            rejected.append(RejectedValue(text[row].as_py(), origin.file_name, record, target.delivered, reason))
+            value = text.slice(row, 1).cast(pa.string())[0].as_py()
+            rejected.append(RejectedValue(value, origin.file_name, record, target.delivered, reason))
     for name in table.maps:
         if name not in arrays:
             arrays[name] = to_map(in_maps[name], count, rows.coded)
