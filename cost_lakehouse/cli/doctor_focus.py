@@ -27,7 +27,8 @@ def focus_source(settings: Settings, source: SourceSettings) -> Finding:
         return Finding(name, "warning", f"{source.place} can be listed, but holds no FOCUS file{why}", fix)
     newest = max(objects, key=lambda each: each.last_modified)
     try_to_read(settings, source, (newest,))
-    count = f"{len(deliveries)} months" if deliveries else f"{len(objects)} files"
+    number, what = (len(deliveries), "month") if deliveries else (len(objects), "file")
+    count = f"{number} {what}{'' if number == 1 else 's'}"
     says = f"{source.place}: FOCUS, {count}, the newest of {newest.last_modified:%Y-%m-%d %H:%M} UTC"
     return (
         Finding(name, "warning", f"{says}; {found.note}", "Move away what is no bill.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 from cost_lakehouse.errors import SourceError
@@ -72,17 +73,21 @@ def increment_is_unchanged(store: ObjectStore, increment: Increment) -> bool:
 
 
 def focus_root(location: Path) -> Path:
-    """Which folder stands for the bucket: of an export the one that its manifests' keys start from, else the location.
+    """Which folder stands for the bucket.
 
+    Of an export the one that its manifests' keys start from, of Oracle's reports the one that holds them, else the location.
     Raises SourceError where there is no such folder, or where it is a part of an export.
     """
     if not location.is_dir():
         raise SourceError(f"There is no folder {location}.", "Correct the source's location, or copy the FOCUS files there.")
     if (location / "metadata").is_dir() or any(billing_period_of(each.name) for each in location.glob("data/*")):
         return find_export_root(location)
-    for inside, export in zip([location, *location.parents], location.parents, strict=False):
+    above = [location, *location.parents]
+    for inside, export in pairwise(above):
         if inside.name in ("data", "metadata") and (export / "data").is_dir() and (export / "metadata").is_dir():
             raise _part_of_export(str(location), str(export))
+        if inside.name == OCI_FOLDER:
+            return export
     return location
 
 
