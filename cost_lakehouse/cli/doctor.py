@@ -49,6 +49,7 @@ def examine(config: Path | None) -> int:
 def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     """Every check with its name, the cheapest first."""
     from cost_lakehouse.cli.doctor_oci import mirror_checks
+    from cost_lakehouse.cli.doctor_organizations import organization_check
 
     yield "warehouse", lambda: _warehouse(settings)
     yield "catalog", lambda: _catalog(settings)
@@ -56,6 +57,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "dagster home", lambda: _dagster_home(settings)
     for source in settings.sources:
         yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
+    for organization in settings.organizations:
+        yield f"organization {organization.name}", lambda each=organization: organization_check(settings, each)  # type: ignore[misc]
     for mirror in settings.mirrors:
         yield from mirror_checks(settings, mirror)
     yield "dbt", lambda: _dbt(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure, error_code
+from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure, cause_of, error_code
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.sources.aws_session import session_of
 from cost_lakehouse.sources.s3_errors import S3Errors
@@ -19,6 +20,7 @@ from cost_lakehouse.sources.s3_errors import S3Errors
 PLACE = "AWS Organizations"
 # AWS lets few requests a second pass, of all who ask about an organisation: the client slows down by itself.
 ATTEMPTS = 10
+FEW_ATTEMPTS = 3
 PAGE_SIZE = 20  # AWS's own limit
 READS = 3  # an organisation that changes while it is read is read again
 
@@ -84,9 +86,7 @@ def read_organization(access: AwsAccess, *, tags: bool = True) -> Organization:
     # Secrets are cut out of what is told; no bucket is asked.
     errors = S3Errors.of(access, "", "", _WORDS)
     try:
-        session, region = session_of(access)
-        config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
-        client = session.client("organizations", region_name=region, endpoint_url=access.endpoint, config=config)
+        client = _client(access, ATTEMPTS)
         described = client.describe_organization()["Organization"]
         accounts = _accounts(client)
         tagged = [(each, _tags(client, each.account_id) if tags else None) for each in accounts]
@@ -100,6 +100,43 @@ def read_organization(access: AwsAccess, *, tags: bool = True) -> Organization:
         )
     whole = (Account(**{**each.__dict__, "tags": found}) for each, found in tagged)
     return Organization(str(described["Id"]), management, tuple(sorted(whole, key=lambda each: each.account_id)))
+
+
+def try_rights(access: AwsAccess, *, tags: bool = True) -> tuple[str, list[str]]:
+    """The organisation's id ("" where even that is refused), and which of the actions that reading takes are refused.
+
+    One small request each. Raises SourceError where AWS cannot be asked at all.
+    """
+    refused: list[str] = []
+    try:
+        client = _client(access, FEW_ATTEMPTS)
+
+        def ask(action: str, key: str, **parameters: Any) -> Any:
+            try:
+                return getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())(**parameters)[key]
+            except ClientError as error:
+                if cause_of(error) is not S3Cause.DENIED:
+                    raise
+                refused.append(f"organizations:{action}")
+                return None
+
+        organization = ask("DescribeOrganization", "Organization")
+        roots = ask("ListRoots", "Roots")
+        accounts = ask("ListAccounts", "Accounts", MaxResults=1)
+        if roots:
+            ask("ListAccountsForParent", "Accounts", ParentId=roots[0]["Id"], MaxResults=1)
+            ask("ListOrganizationalUnitsForParent", "OrganizationalUnits", ParentId=roots[0]["Id"], MaxResults=1)
+        if tags and accounts:
+            ask("ListTagsForResource", "Tags", ResourceId=accounts[0]["Id"])
+    except S3_FAILURES as error:
+        raise _told(S3Errors.of(access, "", "", _WORDS), error) from None
+    return str(organization["Id"]) if organization else "", refused
+
+
+def _client(access: AwsAccess, attempts: int) -> Any:
+    session, region = session_of(access)
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts})
+    return session.client("organizations", region_name=region, endpoint_url=access.endpoint, config=config)
 
 
 def _accounts(client: Any) -> list[Account]:
