@@ -121,6 +121,21 @@ def mirror(
 
 
 @app.command()
+def accounts(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option("--name", help="Only this organisation.")] = None,
+    config: Config = None,
+) -> None:
+    """Read account names, units and tags out of AWS Organizations, and bring marts.aws_accounts up to date."""
+    from cost_lakehouse.cli.accounts import read_account_names
+    from cost_lakehouse.cli.alerts import with_alerts
+
+    with told_errors():
+        chosen = _chosen(context, config)
+        raise typer.Exit(with_alerts(chosen, "accounts", lambda: read_account_names(chosen, name)))
+
+
+@app.command()
 def status(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
     from cost_lakehouse.cli.status import show_status

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "terraform init": "downloads providers; tests/deploy reads the modules and works their policies out",
     "terraform apply": "as above, and needs a cloud",
     "git pull": "brings another version",
+    "uv run cost-lakehouse accounts": "needs an organisation; tests/cli runs it on one that is played",
     "uv run cost-lakehouse alerts test": "needs servers that take messages; tests/alerts runs it",
     "uv run cost-lakehouse policy aws": "needs sources at AWS; tests/cli runs it",
     "uv run cost-lakehouse policy aws --source acme-payer --part reader": "as above",
@@ -180,7 +181,7 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(demo: Told) -> None
             assert any(each.startswith(" ".join(line.split())) for each in printed), line
 
 
-@pytest.mark.parametrize(("name", "at_least"), [("troubleshooting", 15), ("configure-oci", 8)])
+@pytest.mark.parametrize(("name", "at_least"), [("troubleshooting", 15), ("configure-oci", 8), ("account-names", 6)])
 def test_every_message_of_a_troubleshooting_table_is_one_that_the_code_says(name: str, at_least: int) -> None:
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"^\| message \| cause \| fix \|\n((?:\|.*\n)+)", page, re.MULTILINE)
