@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from tests.demo import demo as demo
 from tests.groups import group_of
@@ -28,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = group_of(getattr(item, "fixturenames", ()), item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@event.listens_for(Engine, "connect")
+def nothing_is_forced_to_the_disk(connection: object, _: object) -> None:
+    """No test's catalog outlives a crash of the machine; a commit outlives that of its process, as in production."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous=off")
 
 
 @pytest.fixture(scope="session")
