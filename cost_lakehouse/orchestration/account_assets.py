@@ -16,7 +16,7 @@ from cost_lakehouse.lake.tables import ACCOUNT_NAMES
 from cost_lakehouse.orchestration.dbt_models import dbt_executable, project_folder
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.summary_build import failures_in, scratch_folder
-from cost_lakehouse.orchestration.tags import FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
+from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
 from cost_lakehouse.summaries.account_names import built_from, is_up_to_date, publish_account_names, seed_is_filled
@@ -24,7 +24,6 @@ from cost_lakehouse.summaries.dbt_arguments import account_names_arguments
 from cost_lakehouse.summaries.dbt_target import build_target, variables
 
 ORGANIZATIONS = "organizations"
-ACCOUNTS_JOB = "read_account_names"
 ACCOUNT_NAMES_KEY = dg.AssetKey(ACCOUNT_NAMES.split("."))
 ACCOUNT_NAMES_POOL = "account_names"
 _LISTED = 200

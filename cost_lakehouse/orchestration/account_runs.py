@@ -11,7 +11,6 @@ import dagster as dg
 
 from cost_lakehouse.orchestration.account_assets import (
     ACCOUNT_NAMES_KEY,
-    ACCOUNTS_JOB,
     account_assets,
     account_jobs,
     account_tags,
@@ -19,7 +18,7 @@ from cost_lakehouse.orchestration.account_assets import (
 )
 from cost_lakehouse.orchestration.in_process import _QUIET, _TRIGGER, _why
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.tags import PROCESS_TAG, TRIGGER_TAG
+from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
 
 

@@ -14,6 +14,7 @@ from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Tr
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.orchestration.mirror_assets import MIRROR, MIRROR_JOB, mirror_op
 from cost_lakehouse.orchestration.tags import (
+    ACCOUNTS_JOB,
     LINE_ITEMS,
     LOAD_JOB,
     MONTH_TAG,
@@ -168,6 +169,8 @@ class _RunReader:
         steps = [_STEP_OF[key.path[0]](key.path[-1]) for key in chosen if key.path[0] in _STEP_OF]
         if self._run.job_name == LOAD_JOB and source:
             steps = [line_items_op(source)]
+        elif self._run.job_name == ACCOUNTS_JOB:
+            steps = []  # its mart is none of the summaries: the run is told by its job and organisation
         subjects = [self._subject(step) for step in dict.fromkeys(steps)]
         for subject in subjects or [_Subject(self._run.job_name, source)]:
             yield self._trouble(subject, subject.source, message or "The run failed.", fix, "RunFailure", ())

@@ -22,6 +22,7 @@ LINE_ITEMS = "line_items"
 LOAD_JOB = "load_line_items"
 SUMMARY_JOB = "build_summaries"
 MAINTENANCE_JOB = "maintain_lake"
+ACCOUNTS_JOB = "read_account_names"
 SUMMARIES_POOL = "summaries"
 MAINTENANCE_POOL = "maintenance"
 

@@ -12,13 +12,13 @@ import yaml
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.orchestration.account_assets import (
     ACCOUNT_NAMES_KEY,
-    ACCOUNTS_JOB,
     account_assets,
     account_jobs,
     account_schedules,
     organization_key,
 )
 from cost_lakehouse.orchestration.assemble import build_definitions
+from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB
 from tests.orchestration.conftest import Lakehouse
 
 
