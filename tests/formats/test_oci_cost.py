@@ -235,7 +235,10 @@ def test_a_file_without_rows_touches_no_month(tmp_path: Path) -> None:
             "1.csv.gz is no OCI cost report: its header lacks cost/myCost, cost/currencyCode. "
             "It looks like another kind of file: OCI usage report.",
         ),
-        ("BilledCost,BillingCurrency,BillingPeriodStart,Provider", "looks like another kind of file: FOCUS report"),
+        (
+            "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,ChargePeriodStart,Provider",
+            "looks like another kind of file: FOCUS report",
+        ),
         (
             "bill/PayerAccountId,lineItem/LineItemType,lineItem/UsageStartDate,lineItem/CurrencyCode,lineItem/UnblendedCost",
             "looks like another kind of file: Cost and Usage Report",
