@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +21,23 @@ from cost_lakehouse.settings import load_settings
 from cost_lakehouse.summaries.publish import MARTS
 from tests.builders import settings_for
 from tests.demo import command, oci_of_the_demo
+from tests.focus_builders import as_csv, charge
 from tests.services.production import LakeNames, ProductionStack
 
 ENGINES = ("duckdb", "trino")
 # When it was loaded is the one thing that two loads of the same bill do not share.
 OTHERWISE = {"marts.bill_status": ("loaded_at",)}
+
+
+FOCUS_COSTS = ("1.000000000000000001", "-0.3")
+
+
+def focus_bill(folder: Path, *costs: str) -> None:
+    """One file of a provider that writes FOCUS, in place of what was there; always of the same time."""
+    rows = [charge(cost, "0.25", BillingAccountId="other", ProviderName="Microsoft", BillingCurrency="EUR") for cost in costs]
+    folder.mkdir(exist_ok=True)
+    (folder / "october.csv.gz").write_bytes(as_csv(rows))
+    os.utime(folder / "october.csv.gz", (1_792_000_000, 1_792_000_000))
 
 
 class Pipeline:
@@ -48,26 +61,29 @@ class Pipeline:
 
 @pytest.fixture(scope="module")
 def pipelines(tmp_path_factory: pytest.TempPathFactory, production: ProductionStack) -> Iterator[dict[str, Pipeline]]:
-    """Two payers in two currencies and a tenancy; what comes again has rows changed and gone, and a closed month a refund."""
+    """Two payers, a tenancy and a bill in FOCUS; what comes again has rows changed and gone, and a closed month a refund."""
     places = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
     locations = {name: f"bills/{bill.location}" for name, bill in story.demo_bills().items()}
     names = LakeNames(production.postgres.make_database(), f"s3://{production.s3.make_bucket()}/warehouse", "of_no_trino")
     keys = {name: value for name, value in production.lake_keys(names).items() if name not in ("engine", "trino")}
     oci = {"name": story.OCI_SOURCE, "kind": "oci_cost_reports", "location": f"bills/{story.demo_oci_bill().location}"}
-    settings_for(places["duckdb"], locations, keys | {"first_month": "2026-09"}, [oci])
+    focus = {"name": "other", "kind": "focus", "location": "other"}
+    settings_for(places["duckdb"], locations, keys | {"first_month": "2026-09"}, [oci, focus])
     sources = [{"name": name, "kind": "aws_cur", "location": location} for name, location in locations.items()]
-    production.new_lake(places["trino"], [*sources, oci], "2026-09")
+    production.new_lake(places["trino"], [*sources, oci, focus], "2026-09")
     with pytest.MonkeyPatch.context() as patch:
         made = {}
         for engine, folder in places.items():
             patch.setenv("DAGSTER_HOME", str(folder / ".dagster"))
             pipeline = made[engine] = Pipeline(folder / "lakehouse.yaml")
             story.first_deliveries(folder / "bills")
+            focus_bill(folder / "other", "7", "8")
             pipeline.run()
             story.redelivery(folder / "bills")
             pipeline.run("--no-summarize")
             story.late_rows(folder / "bills")
             story.late_refund(folder / "bills")
+            focus_bill(folder / "other", *FOCUS_COSTS)
             pipeline.run()
         yield made
 
@@ -103,7 +119,8 @@ def test_both_engines_bill_what_the_generator_wrote(pipelines: dict[str, Pipelin
 
     found = {(row["provider"], row["currency_code"]): Decimal(row["billed"]) for row in csv.DictReader(io.StringIO(answer))}
     oci = oci_of_the_demo(tmp_path / "oracle").total()
-    assert found == {("aws", currency): amount for currency, amount in expected.items()} | {("oci", "USD"): oci["USD"]}
+    aws = {("aws", currency): amount for currency, amount in expected.items()}
+    assert found == aws | {("oci", "USD"): oci["USD"], ("azure", "EUR"): Decimal("0.700000000000000001")}
 
 
 @pytest.mark.timeout(900)
