@@ -30,7 +30,7 @@ candidates as (
         periods.seen_at,
         row_number() over (
             partition by days.account_id, days.day
-            order by periods.seen_at desc, periods.organization_id
+            order by periods.seen_at desc, periods.organization_id asc
         ) as preference
     from days
     inner join periods
