@@ -10,14 +10,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.line_item_assets import line_item_assets
-from cost_lakehouse.orchestration.partitions import billing_months
-from cost_lakehouse.orchestration.tags import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, line_items_key
+from cost_lakehouse.orchestration.tags import RANGE_END_TAG, RANGE_START_TAG
 from tests.focus_builders import FocusPlace, as_csv, as_parquet, charge
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+from tests.orchestration.loading import Loading
 
 
 @pytest.fixture
@@ -33,36 +29,16 @@ def instance(place: FocusPlace) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-class Loading:
-    """The loading half of the code location, driven as the daemon drives it."""
-
-    def __init__(self, place: FocusPlace, instance: dg.DagsterInstance) -> None:
-        months = billing_months(place.settings)
-        assets = line_item_assets(place.settings, months, retry_policy=None)
-        self.sensor = delivery_sensor(place.settings, months)
-        job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
-        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor])
-        self.instance = instance
-
-    def tick(self) -> list[dg.RunRequest]:
-        """One tick of the sensor; its requests."""
-        result = self.sensor(dg.build_sensor_context(instance=self.instance, definitions=self.defs))
-        assert isinstance(result, dg.SensorResult)
-        return list(result.run_requests or [])
-
-    def run(self, requests: Sequence[dg.RunRequest]) -> list[dict[str, object]]:
-        """Run what was asked for; the rows of each month that each run materialized."""
-        return [self._run(each) for each in requests]
-
-    def _run(self, request: dg.RunRequest) -> dict[str, object]:
-        done = self.defs.resolve_job_def(LOAD_JOB).execute_in_process(
-            instance=self.instance,
-            asset_selection=[line_items_key("acme")],
-            tags=dict(request.tags),
-            run_config={**QUIET, **request.run_config},
-        )
-        materialized = [each for each in done.all_events if each.is_step_materialization]
-        return {str(each.partition): each.materialization.metadata["dagster/row_count"].value for each in materialized}
+def rows_of(results: Sequence[dg.ExecuteInProcessResult]) -> list[dict[str, object]]:
+    """The rows of each month that each run materialized."""
+    return [
+        {
+            str(each.partition): each.materialization.metadata["dagster/row_count"].value
+            for each in result.all_events
+            if each.is_step_materialization
+        }
+        for result in results
+    ]
 
 
 def ranges(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
@@ -70,13 +46,13 @@ def ranges(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
 
 
 def test_each_new_month_of_an_export_is_a_run_of_its_own(place: FocusPlace, instance: dg.DagsterInstance) -> None:
-    loading = Loading(place, instance)
+    loading = Loading(place.settings, instance, "acme")
     place.export("E1", [as_parquet([charge("1"), charge("2")])], suffix=".snappy.parquet")
     place.export("E9", [as_parquet([charge("8", day="2026-09-30")])], month="2026-09", suffix=".snappy.parquet")
 
     requests = loading.tick()
     assert ranges(requests) == [("2026-09-01", "2026-09-01"), ("2026-10-01", "2026-10-01")]
-    assert loading.run(requests) == [{"2026-09-01": 1}, {"2026-10-01": 2}]
+    assert rows_of(loading.run(requests)) == [{"2026-09-01": 1}, {"2026-10-01": 2}]
     assert loading.tick() == []
     assert place.costs() == [("acme", "2026-09", Decimal("8")), ("acme", "2026-10", Decimal("3"))]
 
@@ -84,17 +60,17 @@ def test_each_new_month_of_an_export_is_a_run_of_its_own(place: FocusPlace, inst
     place.export("E2", [as_parquet([charge("4")])], suffix=".snappy.parquet", written=later)
     requests = loading.tick()
     assert ranges(requests) == [("2026-10-01", "2026-10-01")]
-    assert loading.run(requests) == [{"2026-10-01": 1}]
+    assert rows_of(loading.run(requests)) == [{"2026-10-01": 1}]
     assert place.costs() == [("acme", "2026-09", Decimal("8")), ("acme", "2026-10", Decimal("4"))]
 
 
 def test_files_of_a_folder_are_loaded_by_one_run_whatever_their_months(place: FocusPlace, instance: dg.DagsterInstance) -> None:
-    loading = Loading(place, instance)
+    loading = Loading(place.settings, instance, "acme")
     place.write("september.csv.gz", as_csv([charge("8", day="2026-09-30")]))
     place.write("october.csv.gz", as_csv([charge("1")]))
 
     requests = loading.tick()
 
     assert len(requests) == 1
-    assert loading.run(requests) == [{"2026-09-01": 1, "2026-10-01": 1}]
+    assert rows_of(loading.run(requests)) == [{"2026-09-01": 1, "2026-10-01": 1}]
     assert loading.tick() == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,15 +11,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.line_item_assets import line_item_assets
-from cost_lakehouse.orchestration.partitions import billing_months
-from cost_lakehouse.orchestration.tags import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, line_items_key
+from cost_lakehouse.orchestration.tags import RANGE_END_TAG, RANGE_START_TAG, line_items_key
 from tests.builders import csv_bytes
 from tests.oci_builders import Mirror, cost_line
+from tests.orchestration.loading import Loading
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 KEY = line_items_key("acme-oci")
 
 
@@ -36,41 +33,6 @@ def instance(mirror: Mirror) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-class Loading:
-    """The loading half of the code location, driven as the daemon drives it."""
-
-    def __init__(self, mirror: Mirror, instance: dg.DagsterInstance) -> None:
-        months = billing_months(mirror.settings)
-        assets = line_item_assets(mirror.settings, months, retry_policy=None)
-        self.sensor = delivery_sensor(mirror.settings, months)
-        job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
-        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor])
-        self.instance = instance
-
-    def tick(self) -> list[dg.RunRequest]:
-        """One tick of the sensor; its requests."""
-        result = self.sensor(dg.build_sensor_context(instance=self.instance, definitions=self.defs))
-        assert isinstance(result, dg.SensorResult)
-        return list(result.run_requests or [])
-
-    def run(self, requests: Sequence[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
-        """Run what was asked for, as the daemon would."""
-        return [self.execute(dict(each.tags), dict(each.run_config)) for each in requests]
-
-    def execute(
-        self, tags: dict[str, str], config: dict[str, object] | None = None, month: str | None = None
-    ) -> dg.ExecuteInProcessResult:
-        """One run of the source's asset."""
-        return self.defs.resolve_job_def(LOAD_JOB).execute_in_process(
-            instance=self.instance,
-            asset_selection=[KEY],
-            tags=tags,
-            partition_key=month,
-            run_config={**QUIET, **(config or {})},
-            raise_on_error=False,
-        )
-
-
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
     """The months that a run materialized, with their metadata."""
     return {
@@ -83,7 +45,7 @@ def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, objec
 def test_new_reports_are_asked_for_once_and_materialize_the_months_of_their_rows(
     mirror: Mirror, instance: dg.DagsterInstance
 ) -> None:
-    loading = Loading(mirror, instance)
+    loading = Loading(mirror.settings, instance, "acme-oci")
     mirror.write("0001-00001.csv.gz", [cost_line(cost="1.5", start="2026-09-30T23:00Z"), cost_line(cost="2")])
 
     (request,) = loading.tick()
@@ -105,7 +67,7 @@ def test_new_reports_are_asked_for_once_and_materialize_the_months_of_their_rows
 
 
 def test_a_run_that_was_started_for_one_month_loads_whatever_is_new(mirror: Mirror, instance: dg.DagsterInstance) -> None:
-    loading = Loading(mirror, instance)
+    loading = Loading(mirror.settings, instance, "acme-oci")
     mirror.write("0001-00001.csv.gz", [cost_line(start="2026-08-31T23:00Z")])
 
     assert set(materialized(loading.execute({}, month="2026-10-01"))) == {"2026-08-01"}
@@ -117,7 +79,7 @@ def test_a_run_that_was_started_for_one_month_loads_whatever_is_new(mirror: Mirr
 
 
 def test_a_bad_report_fails_its_run_and_the_next_tick_asks_for_the_others(mirror: Mirror, instance: dg.DagsterInstance) -> None:
-    loading = Loading(mirror, instance)
+    loading = Loading(mirror.settings, instance, "acme-oci")
     mirror.write("0001-00001.csv.gz", [cost_line(cost="1")])
     mirror.write("0002-00001.csv.gz", [cost_line(cost="x")])
 
@@ -132,7 +94,7 @@ def test_a_bad_report_fails_its_run_and_the_next_tick_asks_for_the_others(mirror
 
 
 def test_a_torn_report_is_tried_again_by_itself(mirror: Mirror, instance: dg.DagsterInstance) -> None:
-    loading = Loading(mirror, instance)
+    loading = Loading(mirror.settings, instance, "acme-oci")
     whole = gzip.compress(csv_bytes([cost_line(cost="1")]))
     mirror.write("0001-00001.csv.gz", whole[:-9])
     mirror.write("0002-00001.csv.gz", [cost_line(cost="2")])
@@ -156,7 +118,7 @@ def test_a_torn_report_is_tried_again_by_itself(mirror: Mirror, instance: dg.Dag
 
 
 def test_every_kind_of_report_has_a_run_of_its_own(mirror: Mirror, instance: dg.DagsterInstance) -> None:
-    loading = Loading(mirror, instance)
+    loading = Loading(mirror.settings, instance, "acme-oci")
     mirror.write("0001-00001.csv.gz", [cost_line()])
     mirror.write("0001-00001.csv.gz", [cost_line()], report="FOCUS Reports/2026/10/06")  # no FOCUS report
 

@@ -1,0 +1,51 @@
+"""The loading half of the code location for tests: ticks of the sensor, and the runs that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
+from cost_lakehouse.orchestration.line_item_assets import line_item_assets
+from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.tags import LOAD_JOB, line_items_key
+from cost_lakehouse.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Loading:
+    """The loading half of the code location, driven as the daemon drives it."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, source: str) -> None:
+        months = billing_months(settings)
+        assets = line_item_assets(settings, months, retry_policy=None)
+        self.key = line_items_key(source)
+        self.sensor = delivery_sensor(settings, months)
+        job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
+        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor])
+        self.instance = instance
+
+    def tick(self) -> list[dg.RunRequest]:
+        """One tick of the sensor; its requests."""
+        result = self.sensor(dg.build_sensor_context(instance=self.instance, definitions=self.defs))
+        assert isinstance(result, dg.SensorResult)
+        return list(result.run_requests or [])
+
+    def run(self, requests: Sequence[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
+        """Run what was asked for, as the daemon would."""
+        return [self.execute(dict(each.tags), dict(each.run_config)) for each in requests]
+
+    def execute(
+        self, tags: dict[str, str], config: dict[str, object] | None = None, month: str | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """One run of the source's asset."""
+        return self.defs.resolve_job_def(LOAD_JOB).execute_in_process(
+            instance=self.instance,
+            asset_selection=[self.key],
+            tags=tags,
+            partition_key=month,
+            run_config={**QUIET, **(config or {})},
+            raise_on_error=False,
+        )
