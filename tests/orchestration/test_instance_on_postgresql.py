@@ -20,7 +20,7 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.orchestration import instance as instance_module
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
 from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs, process_label
-from cost_lakehouse.orchestration.signs_of_life import SignOfLife, lives
+from cost_lakehouse.orchestration.signs_of_life import SignOfLife, SignsOfLife, lives
 from cost_lakehouse.orchestration.tags import PROCESS_TAG
 from cost_lakehouse.settings import Settings, load_settings
 from tests.services.postgres import PostgresServer
@@ -283,5 +283,7 @@ def test_a_sign_of_life_comes_back_after_the_database_cut_it_off(
     assert not lives(address, label)
 
 
-def test_where_no_storage_of_ours_is_opened_no_sign_is_given() -> None:
+def test_where_no_storage_of_ours_is_opened_no_sign_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another test may have opened one in this process, which then says so for as long as it lives.
+    monkeypatch.setattr(instance_module, "_SIGNS", SignsOfLife())
     assert not process_label().endswith("signs")
