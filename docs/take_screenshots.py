@@ -68,7 +68,7 @@ class Picture:
 
 
 PICTURES = (
-    Picture("asset-graph", "/asset-groups", "daily_costs", 1900, 1180, 1560),
+    Picture("asset-graph", "/asset-groups", "daily_costs", 1900, 1420, 1600),
     Picture("runs", "/runs", "load_line_items", 1500, 900),
     Picture("line-items", "/assets/line_items/acme-payer?view=partitions&partition=2026-09-01", "receipt_digest", 1400, 1500),
     Picture(
