@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule
 
 from cost_lakehouse.account_names import KINDS, AccountChange, read_accounts
-from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError
+from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import ACCOUNT_NAMES
+from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.dbt_models import dbt_executable, project_folder
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.summary_build import failures_in, scratch_folder
@@ -170,11 +170,8 @@ def account_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     for organization in settings.organizations:
         if organization.schedule is None or organization.paused:
             continue
-        if not is_valid_cron_schedule(organization.schedule):
-            raise ConfigurationError(
-                f"The schedule of organisation {organization.name!r} is no cron text: {organization.schedule!r}.",
-                "Write five fields, such as `15 5 * * *` for every day at 05:15 UTC, or `off`.",
-            )
+        whose = f"The schedule of organisation {organization.name!r}"
+        ensure_cron(organization.schedule, whose, "`15 5 * * *` for every day at 05:15 UTC, or `off`")
         made.append(_schedule(organization, organization.schedule))
     return made
 

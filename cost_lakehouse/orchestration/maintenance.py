@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule
 from pydantic import Field
 
-from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.maintenance.report import Files, Report, TableReport
+from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.tags import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
@@ -70,11 +70,7 @@ def maintenance_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     cron = settings.lake.maintenance.schedule
     if cron is None:
         return []
-    if not is_valid_cron_schedule(cron):
-        raise ConfigurationError(
-            f"lake.maintenance.schedule is no cron text: {cron!r}.",
-            "Write five fields, such as `30 3 * * *` for every night at 03:30 UTC, or `off`.",
-        )
+    ensure_cron(cron, "lake.maintenance.schedule", "`30 3 * * *` for every night at 03:30 UTC, or `off`")
     return [
         dg.ScheduleDefinition(
             name="maintenance",

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule
 
-from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.mirror.report import MirrorReport
 from cost_lakehouse.mirror.run import run_mirror
+from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
 from cost_lakehouse.progress import Progress
@@ -168,11 +168,7 @@ def mirror_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     for mirror in settings.mirrors:
         if mirror.schedule is None or mirror.paused:
             continue
-        if not is_valid_cron_schedule(mirror.schedule):
-            raise ConfigurationError(
-                f"The schedule of mirror {mirror.name!r} is no cron text: {mirror.schedule!r}.",
-                "Write five fields, such as `0 */6 * * *` for every sixth hour, or `off`.",
-            )
+        ensure_cron(mirror.schedule, f"The schedule of mirror {mirror.name!r}", "`0 */6 * * *` for every sixth hour, or `off`")
         made.append(_schedule(mirror, mirror.schedule))
     return made
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule
 
-from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.delivery_sensor import TICK_SECONDS
 from cost_lakehouse.orchestration.new_deliveries import SourceLooks, sweep
 from cost_lakehouse.orchestration.tags import LOAD_JOB
@@ -25,11 +25,7 @@ def download_schedule(
     Raises ConfigurationError where that is no cron text.
     """
     cron = settings.download_schedule
-    if not is_valid_cron_schedule(cron):
-        raise ConfigurationError(
-            f"The environment variable DOWNLOAD_SCHEDULE is no cron text: {cron!r}.",
-            "Write five fields, such as `0 */2 * * *` for every second hour.",
-        )
+    ensure_cron(cron, "The environment variable DOWNLOAD_SCHEDULE", "`0 */2 * * *` for every second hour")
 
     looks = SourceLooks()
 
