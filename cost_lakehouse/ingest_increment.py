@@ -104,12 +104,10 @@ def load_increment(
 
 def _to_load(increment: Increment, held: Increments) -> Increment:
     """What of an increment the lake does not hold as it is: of a month that is delivered whole, all or nothing."""
-    month = increment.billing_period
-    new = tuple(each for each in increment.objects if held.etags.get(each.key) != each.etag)
-    if month is None:
-        return replace(increment, objects=new)
-    keys = {each.key for each in increment.objects}
-    is_held = not new and not any(month in each.rows for key, each in held.objects.items() if key not in keys)
+    if increment.billing_period is None:
+        etags = held.etags
+        return replace(increment, objects=tuple(each for each in increment.objects if etags.get(each.key) != each.etag))
+    is_held = held.holds_whole(increment.billing_period, {each.key: each.etag for each in increment.objects})
     return replace(increment, objects=()) if is_held else increment
 
 

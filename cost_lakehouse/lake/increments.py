@@ -49,6 +49,13 @@ class Increments:
         """The loads that came to their commit."""
         return {each.load_id for each in self.committed}
 
+    def holds_whole(self, month: date, etags: Mapping[str, str]) -> bool:
+        """Whether a month's rows are those of exactly these objects (key -> etag), each as it is; an empty one has none."""
+        return all(key in etags for key, each in self.objects.items() if month in each.rows) and all(
+            (held := self.objects.get(key)) is not None and held.etag == etag and (month in held.rows or not held.rows)
+            for key, etag in etags.items()
+        )
+
     def of_month(self, month: date) -> list[Receipt]:
         """What was committed to one month, oldest first."""
         return [each for each in self.committed if each.billing_period == month]

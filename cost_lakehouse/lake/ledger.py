@@ -63,7 +63,6 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
     tables = BILLS if raw_table in BILLS else (raw_table,)
     if not any(payers.values()):
         return {}
-    present = {table: stored_loads(lake, table_name=table) for table in tables}
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
             "select coalesce(raw_table, 'raw.aws_cur') as raw_table, billing_period, source, delivery_id, payer_account_id, "
@@ -72,17 +71,22 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
             "group by all",
             [source, list(tables), sorted(payers)],
         ).fetchall()
+    same = [row for row in rows if row[4] in payers[row[1]]]
+    # Mostly nobody else has the payer: then no table is looked at.
+    slices: dict[str, set[Slice]] = {}
+    for table, month, name, *_ in same:
+        slices.setdefault(table, set()).add(Slice(name, month))
+    present = {table: stored_loads(lake, sorted(found), table) for table, found in slices.items()}
     counts: dict[tuple[date, str, str], int] = {}
-    for table, month, name, delivery_id, payer, count in rows:
+    for table, month, name, delivery_id, payer, count in same:
         load = present[table].get(Slice(name, month))
-        is_held = load is not None and (table in INCREMENT_TABLES or load.delivery_id == delivery_id)
-        if is_held and payer in payers[month]:
+        if load is not None and (table in INCREMENT_TABLES or load.delivery_id == delivery_id):
             counts[month, name, payer] = counts.get((month, name, payer), 0) + count
-    found: dict[date, dict[str, set[str]]] = {}
+    held: dict[date, dict[str, set[str]]] = {}
     for (month, name, payer), count in counts.items():
         if count > 0:
-            found.setdefault(month, {}).setdefault(name, set()).add(payer)
-    return found
+            held.setdefault(month, {}).setdefault(name, set()).add(payer)
+    return held
 
 
 def record_accepted(

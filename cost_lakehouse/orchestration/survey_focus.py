@@ -31,10 +31,8 @@ def _of_month(finding: Finding, known: Increments, first_month: date) -> Judged:
         return Judged(finding, Standing.WAITING, finding.reason)
     if month < first_month:
         return Judged(finding, Standing.EARLY, f"lake.first_month is {month_text(first_month)}; an earlier one loads this too")
-    held = {key: each.etag for key, each in known.objects.items() if month in each.rows or not each.rows}
     there = {each.key: each.etag for each in delivery.objects}
-    same = all(held.get(key) == etag for key, etag in there.items())
-    if same and not any(month in known.objects[key].rows for key in held.keys() - there.keys()):
+    if known.holds_whole(month, there):
         return Judged(finding, Standing.CURRENT, finding.reason)
     loads = known.of_month(month)
     if loads and delivery.delivered_at < loads[-1].delivered_at:
