@@ -18,6 +18,8 @@ from tests.services.production import ProductionStack
 from tests.services.s3 import S3Server
 from tests.services.trino import TrinoServer
 
+LONGEST_ID = 40
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """pytest-xdist's marker is known where it is not installed too."""
@@ -30,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = group_of(getattr(item, "fixturenames", ()), item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes and long texts are named by their argument and position, so that a test's name holds nothing that may change."""
+    if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > LONGEST_ID or not val.isprintable())):
+        return argname
+    return None
 
 
 @event.listens_for(Engine, "connect")

@@ -52,7 +52,7 @@ def row(**changes: str) -> dict[str, str]:
 
 
 def test_every_column_of_oracle_s_header_has_its_own_column(tmp_path: Path) -> None:
-    loaded = load(tmp_path, OCI_COST, gzip.compress(f"{HEADER}\n{FULL}\n".encode()))
+    loaded = load(tmp_path, OCI_COST, gzip.compress(f"{HEADER}\n{FULL}\n".encode(), mtime=0))
     assert loaded.row(*OCI_COST.schema.names) == (
         "acme-oci", date(2023, 11, 1), "D1", "1.csv.gz", 1,
         "V2.x==", TENANT, datetime(2023, 11, 13, 10), datetime(2023, 11, 13, 11),
@@ -248,14 +248,19 @@ def test_a_file_without_rows_touches_no_month(tmp_path: Path) -> None:
 )
 def test_a_file_of_another_kind_fails_with_what_it_lacks_and_looks_like(header: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(DeliveryFailed) as failed:
-        load(tmp_path, OCI_COST, gzip.compress(f"{header}\n".encode()))
+        load(tmp_path, OCI_COST, gzip.compress(f"{header}\n".encode(), mtime=0))
     assert says in str(failed.value)
     assert failed.value.key == "1.csv.gz"
 
 
 @pytest.mark.parametrize(
     "damaged",
-    [packed([row()] * 500)[:-9], b"", gzip.compress(f"{HEADER}\n{FULL}\n1,2\n".encode()), gzip.compress(b"\xff\n1\n")],
+    [
+        packed([row()] * 500)[:-9],
+        b"",
+        gzip.compress(f"{HEADER}\n{FULL}\n1,2\n".encode(), mtime=0),
+        gzip.compress(b"\xff\n1\n", mtime=0),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_named(damaged: bytes, tmp_path: Path) -> None:
     with pytest.raises(DeliveryFailed) as failed:

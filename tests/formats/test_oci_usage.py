@@ -40,7 +40,7 @@ def row(consumed: str, billed: str = "1") -> dict[str, str]:
 
 
 def test_every_column_of_oracle_s_header_has_its_own_column(tmp_path: Path) -> None:
-    loaded = load(tmp_path, OCI_USAGE, gzip.compress(f"{HEADER}\n{FULL}\n".encode()))
+    loaded = load(tmp_path, OCI_USAGE, gzip.compress(f"{HEADER}\n{FULL}\n".encode(), mtime=0))
     assert loaded.row(*OCI_USAGE.schema.names) == (
         *("acme-oci", OCTOBER, "D1", "1.csv.gz", 1, "r1", TENANT),
         *(datetime(2026, 10, 31, 23), datetime(2026, 11, 1), "BLOCK_STORAGE", "PIC_BLOCK_STORAGE_STANDARD"),
@@ -88,4 +88,4 @@ def test_months_are_told_by_the_rows(tmp_path: Path) -> None:
 def test_a_cost_report_is_no_usage_report(tmp_path: Path) -> None:
     header = "lineItem/tenantId,lineItem/intervalUsageStart,usage/billedQuantity,cost/myCost,cost/currencyCode"
     with pytest.raises(DeliveryFailed, match=r"lacks usage/consumedQuantity\. It looks like another kind of file: OCI cost"):
-        load(tmp_path, OCI_USAGE, gzip.compress(f"{header}\n".encode()))
+        load(tmp_path, OCI_USAGE, gzip.compress(f"{header}\n".encode(), mtime=0))

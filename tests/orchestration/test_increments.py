@@ -95,7 +95,7 @@ def test_a_bad_report_fails_its_run_and_the_next_tick_asks_for_the_others(mirror
 
 def test_a_torn_report_is_tried_again_by_itself(mirror: Mirror, instance: dg.DagsterInstance) -> None:
     loading = Loading(mirror.settings, instance, "acme-oci")
-    whole = gzip.compress(csv_bytes([cost_line(cost="1")]))
+    whole = gzip.compress(csv_bytes([cost_line(cost="1")]), mtime=0)
     mirror.write("0001-00001.csv.gz", whole[:-9])
     mirror.write("0002-00001.csv.gz", [cost_line(cost="2")])
     (failed,) = loading.run(loading.tick())

@@ -60,7 +60,7 @@ def _plugin_archive(*names: str) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         for name in names:
-            archive.writestr(f"trino-iceberg-{files.VERSION}/{name}", "")
+            archive.writestr(zipfile.ZipInfo(f"trino-iceberg-{files.VERSION}/{name}"), "")
     return written.getvalue()
 
 
