@@ -218,13 +218,11 @@ def _look_at(settings: Settings, source: SourceSettings) -> Finding:
 
 
 def _dbt(settings: Settings) -> Finding:
-    from cost_lakehouse.orchestration.dbt_models import dbt_executable, parse_if_stale, project_folder
+    from cost_lakehouse.summaries.dbt_project import parse_if_stale
 
-    if shutil.which(dbt_executable()) is None:
-        raise ConfigurationError("The dbt command is not there.", "Install the project with its dependencies (`uv sync`).")
-    folder = project_folder()
-    parse_if_stale(settings)
-    return Finding("dbt", "ok", f"{folder} can be parsed")
+    project = parse_if_stale(settings)
+    own = f", with your models in {project.models_folder}" if project.models_folder is not None else ""
+    return Finding("dbt", "ok", f"{project.folder} can be parsed{own}")
 
 
 def _alerts(settings: Settings) -> Finding:

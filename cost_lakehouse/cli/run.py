@@ -57,7 +57,7 @@ def run_once(
         say(nothing_new(judged))
     for line in left_out(judged):
         say(line)
-    if not due and not (summarize and stale_slices(lake)):
+    if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
         return EXIT_FAILED if failed else 0
     with LoadBar() as bar:
         loads, summary = execute(settings, lake, due, summarize, force, bar)
@@ -110,9 +110,19 @@ def execute(
     return loads, summary
 
 
+def own_marts(settings: Settings) -> list[str]:
+    """The tables to publish where the user has models of their own: a new one is a reason to build."""
+    if settings.models is None:
+        return []
+    from cost_lakehouse.summaries.dbt_project import parse_if_stale
+    from cost_lakehouse.summaries.marts import published_marts
+
+    return [mart.table for mart in published_marts(parse_if_stale(settings).document)]
+
+
 def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bool, bar: LoadBar) -> SummaryOutcome | None:
     """One build of every stale slice, wherever it comes from; forced loads are built again though their id is the same."""
-    slices = {each.slice for each in stale_slices(lake)}
+    slices = {each.slice for each in stale_slices(lake, marts=own_marts(lake.settings))}
     if force:
         slices |= {
             Slice(each.judged.source, date.fromisoformat(f"{month}-01"))

@@ -8,7 +8,10 @@ import duckdb
 from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
+from cost_lakehouse.lake.data_files import slice_of
+from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import raw_tables
 
 
@@ -23,24 +26,36 @@ def connect(lake: Lake, names: Sequence[str] | None = None) -> duckdb.DuckDBPyCo
     return connection
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, lake: Lake, names: Sequence[str] | None = None) -> None:
-    """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only) in the connection's database."""
+def create_views(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    names: Sequence[str] | None = None,
+    slices: Sequence[Slice] | None = None,
+) -> None:
+    """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only) in the connection's database.
+
+    Of line items, ``slices`` alone are shown where they are given; ledgers are always shown whole.
+    """
     lake.warehouse.let_duckdb_read(connection)
     chosen = lake.table_names() if names is None else list(names)
     for namespace in NAMESPACES:
         connection.execute(f"create schema if not exists {namespace}")
     for name in chosen:
         namespace, table_name = name.split(".")
-        connection.execute(f'create or replace view {namespace}."{table_name}" as {select_statement(lake.table(name))}')
+        shown = select_statement(lake.table(name), slices if name in FORMATS else None)
+        connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
 
 
-def select_statement(table: Table) -> str:
-    """The SELECT that shows a table's current snapshot, with the table's columns in order.
+def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str:
+    """The SELECT that shows a table's current snapshot, with the table's columns in order; of ``slices`` alone if given.
 
     Raises LakeError where another engine deleted rows without rewriting their files: DuckDB would show them still.
     """
     columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
     tasks = list(table.scan().plan_files())
+    if slices is not None:
+        chosen = set(slices)
+        tasks = [task for task in tasks if slice_of(task.file) in chosen]
     if any(task.delete_files for task in tasks):
         raise LakeError(
             f"{'.'.join(table.name())} holds rows that another engine deleted without rewriting their files.",

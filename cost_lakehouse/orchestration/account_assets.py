@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +12,16 @@ from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import ACCOUNT_NAMES
 from cost_lakehouse.orchestration.cron import ensure_cron
-from cost_lakehouse.orchestration.dbt_models import dbt_executable, project_folder
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.summary_build import failures_in, scratch_folder
+from cost_lakehouse.orchestration.summary_build import scratch_folder
 from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
 from cost_lakehouse.summaries.account_names import built_from, is_up_to_date, publish_account_names, seed_is_filled
 from cost_lakehouse.summaries.dbt_arguments import account_names_arguments
-from cost_lakehouse.summaries.dbt_target import build_target, variables
+from cost_lakehouse.summaries.dbt_project import parse_if_stale, project_folder
+from cost_lakehouse.summaries.dbt_run import run_dbt
+from cost_lakehouse.summaries.dbt_target import build_target
 
 ORGANIZATIONS = "organizations"
 ACCOUNT_NAMES_KEY = dg.AssetKey(ACCOUNT_NAMES.split("."))
@@ -119,18 +119,15 @@ def build_account_names(lake: Lake, folder: Path) -> tuple[int | None, bool]:
     What they are made from is compared first: where it is as it was, dbt is not run, and nobody counts (None). Raises LakeError
     where a model or test fails; the names that were published stay then.
     """
-    project = project_folder()
-    digest = built_from(lake, project)
+    digest = built_from(lake, project_folder())
     if is_up_to_date(lake, digest):
         return None, False
-    with build_target(lake, project, folder) as target, variables(target.environment) as environment:
-        command = [dbt_executable(), "--quiet", *account_names_arguments(), "--project-dir", str(project)]
-        command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs"), *target.arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            failed = failures_in(folder / "target" / "run_results.json") or [(done.stdout + done.stderr).strip()]
+    project = parse_if_stale(lake.settings)
+    with build_target(lake, project.folder, folder) as target:
+        failures = run_dbt(lake, project, target, account_names_arguments()).failures
+        if failures:
             raise LakeError(
-                f"The account names were not published: {'; '.join(failed)}",
+                f"The account names were not published: {'; '.join(failures)}",
                 "Correct the seed dbt_project/seeds/aws_account_names.csv, if it is the one that is named. Names that were "
                 "published before stay.",
             )

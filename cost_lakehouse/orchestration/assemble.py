@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 
@@ -11,7 +10,6 @@ import dagster as dg
 from cost_lakehouse.orchestration.account_assets import account_assets, account_jobs, account_schedules
 from cost_lakehouse.orchestration.alert_sensor import alert_sensor
 from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
-from cost_lakehouse.orchestration.dbt_models import dbt_resource, parse_if_stale
 from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
 from cost_lakehouse.orchestration.increment_assets import ProgressFactory
 from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, line_item_assets
@@ -23,6 +21,8 @@ from cost_lakehouse.orchestration.summary_assets import summary_assets
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor
 from cost_lakehouse.orchestration.tags import LOAD_JOB, SUMMARY_JOB
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.dbt_project import parse_if_stale
+from cost_lakehouse.summaries.marts import published_marts
 
 
 def build_definitions(
@@ -42,22 +42,26 @@ def build_definitions(
     warnings.filterwarnings("ignore", f"Asset job {LOAD_JOB} materializes assets with varying BackfillPolicies")
     months = billing_months(settings)
     project = parse_if_stale(settings)
-    manifest = json.loads(project.manifest_path.read_text(encoding="utf-8"))
+    marts = [mart.table for mart in published_marts(project.document)]
     line_items = line_item_assets(settings, months, load_retries, progress)
     mirrors = mirror_assets(settings)
-    summaries = summary_assets(settings, months, project, manifest)
+    summaries = summary_assets(settings, months, project)
     accounts = account_assets(settings)
     return dg.Definitions(
         assets=[*mirrors, *line_items, summaries, *accounts],
         jobs=[*jobs(line_items, summaries), *mirror_jobs(mirrors), *account_jobs(accounts), maintenance_job(settings)],
-        sensors=[delivery_sensor(settings, months), summary_sensor(settings), daily_cost_sensor(), alert_sensor(settings)],
+        sensors=[
+            delivery_sensor(settings, months),
+            summary_sensor(settings, marts),
+            daily_cost_sensor(),
+            alert_sensor(settings),
+        ],
         schedules=[
             download_schedule(settings, months),
             *maintenance_schedules(settings),
             *mirror_schedules(settings),
             *account_schedules(settings),
         ],
-        resources={"dbt": dbt_resource(project)},
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,
     )

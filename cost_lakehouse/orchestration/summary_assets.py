@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject
 from dagster_dbt.asset_utils import build_dbt_specs
 from pydantic import Field
 
@@ -21,11 +20,20 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.dbt_models import LakehouseTranslator
 from cost_lakehouse.orchestration.decisions import month_text, months_between, partition_key
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.summary_build import Build, Builder, by_source, merged_checks, scratch_folder
+from cost_lakehouse.orchestration.summary_build import (
+    DBT_UNIQUE_ID,
+    Build,
+    Builder,
+    by_source,
+    merged_checks,
+    scratch_folder,
+)
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
+from cost_lakehouse.summaries.dbt_project import ParsedProject
+from cost_lakehouse.summaries.marts import published_marts
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
@@ -48,22 +56,22 @@ def chosen_slices(
     return sorted(each for each in candidates if each.billing_period in months and (not only or str(each) in only))
 
 
-def summary_assets(
-    settings: Settings, months: dg.MonthlyPartitionsDefinition, project: DbtProject, manifest: Mapping[str, Any]
-) -> dg.AssetsDefinition:
+def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, project: ParsedProject) -> dg.AssetsDefinition:
     """All dbt models as one step: they share a place that is empty at first, so they are built together or not at all."""
     translator = LakehouseTranslator(settings, months)
     specs, check_specs = build_dbt_specs(
         translator=translator,
-        manifest=manifest,
+        manifest=project.document,
         select="fqn:*",
         exclude=ACCOUNT_NAMES_TAG,  # of no month: an asset of their own
         selector="",
         io_manager_key=None,
-        project=project,
+        project=None,
     )
+    checks = {str(spec.metadata[DBT_UNIQUE_ID]): spec for spec in check_specs}
     keys = {spec.key.path[-1]: spec.key for spec in specs}
-    marts = {name: key for name, key in keys.items() if key.path[0] == "marts"}
+    published_tables = published_marts(project.document)
+    marts = {mart.model: keys[mart.model] for mart in published_tables}
 
     @dg.multi_asset(
         name="summaries",
@@ -75,13 +83,13 @@ def summary_assets(
         # Whatever is selected, all is built; but only so may a check that dbt skipped be missing from a run.
         can_subset=True,
     )
-    def summaries(context: dg.AssetExecutionContext, config: SummaryConfig, dbt: DbtCliResource) -> Iterator[Event]:
+    def summaries(context: dg.AssetExecutionContext, config: SummaryConfig) -> Iterator[Event]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         lake = Lake(settings)
         proven = proven_receipts(lake)
-        waiting = stale_slices(lake, proven)
+        waiting = stale_slices(lake, proven, [mart.table for mart in published_tables])
         stale = [each.slice for each in waiting]
         versions = {slice_: receipt.delivery_id for slice_, receipt in proven.items()}
         versions |= {each.slice: each.delivery_id for each in waiting}
@@ -93,7 +101,7 @@ def summary_assets(
         failures: dict[str, list[str]] = {}
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder(settings, context.instance, context.run.run_id))
-            builds = _builds(context, Builder(dbt, manifest, translator, lake, stack), chosen, folder)
+            builds = _builds(context, Builder(project, checks, lake, stack), chosen, folder)
             yield from merged_checks([check for each in builds for check in each.checks])
             yield from summary_checks(builds)
             for each in builds:
@@ -104,7 +112,7 @@ def summary_assets(
                 for slice_ in sorted({*each.slices} - {*ready}):
                     context.log.warning(f"{slice_} was loaded again during the build; it is built again by the next one.")
                 try:
-                    published = publish(lake, each.built, ready)
+                    published = publish(lake, each.built, ready, published_tables)
                 except CostLakehouseError as error:
                     failures[", ".join(by_source(each.slices))] = [str(error)]
                     continue

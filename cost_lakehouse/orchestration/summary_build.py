@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
-from cost_lakehouse.summaries.dbt_target import build_target, variables
+from cost_lakehouse.summaries.dbt_project import ParsedProject
+from cost_lakehouse.summaries.dbt_run import NodeResult, run_dbt
+from cost_lakehouse.summaries.dbt_target import build_target
 
-_FAILED = {"error", "fail", "runtime error"}
+DBT_UNIQUE_ID = "dagster_dbt/unique_id"
+"""The metadata in which dagster-dbt's check specs name their test."""
 
 
 @dataclass
@@ -56,11 +56,10 @@ def scratch_folder(settings: Settings, instance: dg.DagsterInstance, run_id: str
 
 @dataclass(frozen=True)
 class Builder:
-    """How dbt is run: the command, how its models and tests are named in Dagster, and how long builds are kept (``kept``)."""
+    """How dbt is run: the project, the checks that its tests are in Dagster (by unique id), and how long builds are kept."""
 
-    dbt: DbtCliResource
-    manifest: Mapping[str, Any]
-    translator: DagsterDbtTranslator
+    project: ParsedProject
+    checks: Mapping[str, dg.AssetCheckSpec]
     lake: Lake
     kept: ExitStack
 
@@ -70,37 +69,32 @@ class Builder:
         dbt is not told which assets were selected: models share a place that is empty at first, so some of them cannot be
         built without the others. Raises LakeError where there is no such place to be had.
         """
-        target = self.kept.enter_context(build_target(self.lake, Path(self.dbt.project_dir), folder))
-        result = Build(tuple(sorted(slices)), target.built)
-        voiding = [each.name for each in self.lake.settings.sources if each.voids_corrected]
-        with variables(target.environment):
-            invocation = self.dbt.cli(
-                [*build_arguments(result.slices, voiding_sources=voiding), *target.arguments],
-                manifest=self.manifest,
-                dagster_dbt_translator=self.translator,
-                target_path=folder / "target",
-                raise_on_error=False,
-            )
-            result.checks = [each for each in invocation.stream() if isinstance(each, dg.AssetCheckEvaluation)]
-            if not invocation.is_successful():
-                error = invocation.get_error()
-                unread = [str(error or "dbt ended without a reason")]
-                result.failures = failures_in(folder / "target" / "run_results.json") or unread
-        return result
+        target = self.kept.enter_context(build_target(self.lake, self.project.folder, folder))
+        chosen = tuple(sorted(slices))
+        voiding = [source.name for source in self.lake.settings.sources if source.voids_corrected]
+        run = run_dbt(self.lake, self.project, target, build_arguments(chosen, voiding_sources=voiding), chosen)
+        checks = [
+            check_evaluation(self.checks[result.unique_id], result)
+            for result in run.results
+            if result.unique_id in self.checks and result.status != "skipped"
+        ]
+        return Build(chosen, target.built, run.failures, checks)
 
 
-def failures_in(run_results: Path) -> list[str]:
-    """The failed models and tests of a build, one line each; empty where dbt did not get as far as running any."""
-    if not run_results.exists():
-        return []
-    results = json.loads(run_results.read_text(encoding="utf-8"))["results"]
-    lines = []
-    for each in results:
-        if each["status"] in _FAILED:
-            name = each["unique_id"].split(".")[2]
-            message = " ".join((each.get("message") or "no message").split())
-            lines.append(f"{name}: {message}")
-    return lines
+def check_evaluation(spec: dg.AssetCheckSpec, result: NodeResult) -> dg.AssetCheckEvaluation:
+    """What a dbt test said, as the check that it is in Dagster: a test of severity `warn` warns."""
+    facts: dict[str, str | int] = {"status": result.status, "seconds": round(result.seconds)}
+    if result.failures is not None:
+        facts["failed_rows"] = result.failures
+    if result.status != "pass":
+        facts["message"] = result.message
+    return dg.AssetCheckEvaluation(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=result.status == "pass",
+        severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+        metadata=facts,
+    )
 
 
 def by_source(slices: Sequence[Slice]) -> dict[str, list[Slice]]:

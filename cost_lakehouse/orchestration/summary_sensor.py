@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -43,8 +44,11 @@ def waited_long(cursor: str | None, now: datetime) -> tuple[bool, str]:
     return now - since >= LONGEST_WAIT, json.dumps({"waiting_since": since.isoformat()})
 
 
-def summary_sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor ``summaries_due``. Its cursor says since when stale summaries wait for loads to end."""
+def summary_sensor(settings: Settings, marts: Sequence[str] = ()) -> dg.SensorDefinition:
+    """The sensor ``summaries_due``; ``marts`` are the tables to publish.
+
+    Its cursor says since when stale summaries wait for loads to end.
+    """
 
     @dg.sensor(
         name="summaries_due",
@@ -56,7 +60,7 @@ def summary_sensor(settings: Settings) -> dg.SensorDefinition:
     def summaries_due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         try:
-            stale = stale_slices(Lake(settings))
+            stale = stale_slices(Lake(settings), marts=marts)
         except LakeError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
         if not stale:

@@ -118,6 +118,8 @@ class Settings(Strict):
     mirrors: tuple[MirrorSettings, ...] = ()
     organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
+    # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
+    models: str | None = None
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -267,5 +269,5 @@ def load_settings(given: Path | None = None) -> Settings:
         raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(each) for each in error.errors())) from None
     except TypeError:
         raise ConfigurationError(
-            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts."
+            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts, models."
         ) from None

@@ -15,14 +15,19 @@ from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_secret
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema
 
 SCRATCH_VARIABLE = "COST_LAKEHOUSE_SCRATCH"
-_PARSED_SCHEMA = "build"  # parsing needs some name; every build gets another one
+PARSED_SCHEMA = "build"
+"""The schema of models in a manifest on Trino: parsing needs some name, and every build gets another one."""
+
+# dbt names the database after the file, and a manifest holds that name: it is the same wherever the file lies.
+_SCRATCH_FILE = "scratch.duckdb"
 
 
 @dataclass(frozen=True)
 class DbtTarget:
-    """One place to build in: its tables, the arguments that lead dbt there, and the environment that dbt reads."""
+    """One place to build in: its tables, its schema where it is one, the arguments and the environment for dbt."""
 
     built: BuiltSummaries
+    schema: str | None
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -34,31 +39,36 @@ def build_target(lake: Lake, project: Path, folder: Path) -> Iterator[DbtTarget]
     ``folder`` is the build's own. Raises LakeError or ConfigurationError where the engine cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if lake.settings.lake.engine == "duckdb":
-        scratch = DuckdbScratch(folder / "scratch.duckdb")
-        yield DbtTarget(scratch, *duckdb_way(lake.settings, project, scratch.file))
+    settings = lake.settings
+    if settings.lake.engine == "duckdb":
+        yield _duckdb_target(settings, project, folder)
         return
     with build_schema(lake) as schema:
-        yield DbtTarget(TrinoBuild(lake, schema), *_trino_way(lake.settings, folder, schema, trino_secret(lake.settings)))
+        yield _trino_target(settings, TrinoBuild(lake, schema), folder, schema, trino_secret(settings))
 
 
-def parse_way(settings: Settings, project: Path, folder: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Arguments and environment for parsing alone: no engine is asked, and no secret used. Raises ConfigurationError."""
+def parse_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
+    """What parsing alone needs: no engine is asked, and no secret used. Raises ConfigurationError."""
     if settings.lake.engine == "duckdb":
-        return duckdb_way(settings, project, folder / "parse.duckdb")
-    return _trino_way(settings, folder, _PARSED_SCHEMA, "unused")
+        return _duckdb_target(settings, project, folder)
+    return _trino_target(settings, DuckdbScratch(folder / _SCRATCH_FILE), folder, PARSED_SCHEMA, "unused")
 
 
-def duckdb_way(settings: Settings, project: Path, scratch: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Arguments and environment for building in that scratch database."""
-    environment = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch)}
-    return ("--profiles-dir", str(project), "--target", "duckdb"), environment
+def _duckdb_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
+    scratch = DuckdbScratch(folder / _SCRATCH_FILE)
+    environment = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch.file)}
+    return DbtTarget(scratch, None, _arguments(project, "duckdb", folder), environment)
 
 
-def _trino_way(settings: Settings, folder: Path, schema: str, secret: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+def _trino_target(settings: Settings, built: BuiltSummaries, folder: Path, schema: str, secret: str) -> DbtTarget:
     write_trino_profile(settings, folder, schema)
     environment = {CONFIG_VARIABLE: str(settings.file), **trino_environment(settings, secret)}
-    return ("--profiles-dir", str(folder), "--target", "trino"), environment
+    return DbtTarget(built, schema, _arguments(folder, "trino", folder), environment)
+
+
+def _arguments(profiles: Path, target: str, folder: Path) -> tuple[str, ...]:
+    written = str(folder / "target")
+    return ("--profiles-dir", str(profiles), "--target", target, "--target-path", written, "--log-path", written)
 
 
 @contextmanager

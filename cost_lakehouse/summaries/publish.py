@@ -21,18 +21,8 @@ from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.built import BuiltSummaries
-
-# In the order of their commits: `bill_status` is the mark that a slice is published, so it comes last.
-MARTS: Mapping[str, str] = {
-    "marts.aws_daily_summary": "unblended_cost",
-    "marts.oci_daily_summary": "cost",
-    "marts.focus_daily_summary": "billed_cost",
-    "marts.commitment_costs": "paid",
-    "marts.bill_findings": "amount",
-    "marts.daily_costs": "billed_cost",
-    "marts.bill_status": "billed_cost",
-}
-"""Every published mart -> the column that its totals add up."""
+from cost_lakehouse.summaries.marts import Mart
+from cost_lakehouse.summaries.stale import BILL_STATUS
 
 UNFINISHED = ".publishing/unfinished.json"
 """Where in the warehouse a publication that is under way says which slices it writes."""
@@ -56,8 +46,8 @@ class PublishedSlice:
     new: dict[str, Decimal]
 
 
-def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice]) -> list[PublishedSlice]:
-    """Make a build's rows of ``slices`` the marts' rows of them; other slices stay untouched.
+def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: Sequence[Mart]) -> list[PublishedSlice]:
+    """Make a build's rows of ``slices`` the rows of them in ``marts``, in that order; other slices stay untouched.
 
     Call it only after every test of the build passed. A slice without rows is emptied. Publishing again is harmless.
     Raises LakeError where the build cannot be read or lacks a slice: nothing is published then.
@@ -67,19 +57,23 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice]) -> list[
         return []
     with built.connect() as scratch, lake.lock("publish", "Publishing summaries", _LOCK_WAIT_SECONDS):
         _check_built(scratch, built.label, chosen)
-        before = _old_totals(lake, chosen)
-        with _unfinished(lake, chosen):
-            return [each for table in MARTS for each in _publish_mart(lake, scratch, table, chosen, before)]
+        for mart in marts:
+            _check_columns(scratch, mart)
+        before = _old_totals(lake, chosen, marts)
+        with _unfinished(lake, chosen, marts):
+            return [published for mart in marts for published in _publish_mart(lake, scratch, mart, chosen, before)]
 
 
 def _publish_mart(
     lake: Lake,
     scratch: duckdb.DuckDBPyConnection,
-    table: str,
+    mart: Mart,
     slices: Sequence[Slice],
     before: Mapping[tuple[str, Slice], dict[str, Decimal]],
 ) -> list[PublishedSlice]:
-    schema = scratch.execute(f"select * from {table} limit 0").to_arrow_table().schema
+    table = mart.table
+    relation = built_relation(scratch, mart)
+    schema = scratch.execute(f"select * from {relation} limit 0").to_arrow_table().schema
     _fit_table(lake, table, schema)
     files: list[str] = []
     written: dict[Slice, int] = {}
@@ -89,7 +83,7 @@ def _publish_mart(
         with lake.warehouse.writing(folder, load_id) as local:
             writer = SliceWriter(local, load_id, [])
             reader = scratch.execute(
-                f"select * from {table} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
+                f"select * from {relation} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
             ).to_arrow_reader(_ROWS_PER_BATCH)
             written[slice_] = 0
             for batch in reader:
@@ -98,8 +92,8 @@ def _publish_mart(
             writer.close()
             files += lake.warehouse.keep(writer.files, folder)
     replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
-    new = _totals(scratch, table, slices)
-    known = {slice_ for name, slice_ in before if name == "marts.bill_status"}
+    new = _totals(scratch, relation, mart.total, slices)
+    known = {slice_ for name, slice_ in before if name == BILL_STATUS}
     return [
         PublishedSlice(
             table,
@@ -111,6 +105,30 @@ def _publish_mart(
         )
         for each in slices
     ]
+
+
+def built_relation(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> str:
+    """Where a build keeps the mart: in the schema that its model names, or among the marts where an engine has one schema."""
+    (named,) = scratch.execute(
+        "select count(*) from information_schema.tables where table_schema || '.' || table_name = ?",
+        [mart.relation.replace('"', "")],
+    ).fetchall()[0]
+    return mart.relation if named else mart.table
+
+
+def _check_columns(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> None:
+    """A mart is published slice by slice, and its total by currency. Raises LakeError where it lacks a column for that."""
+    try:
+        columns = set(scratch.execute(f"select * from {built_relation(scratch, mart)} limit 0").to_arrow_table().column_names)
+    except duckdb.CatalogException as error:
+        raise LakeError(f"The build has no table of model {mart.model}.", "Build the summaries again.") from error
+    wanted = {"source", "billing_period"} | ({"currency_code", mart.total} if mart.total is not None else set())
+    missing = sorted(wanted - columns)
+    if missing:
+        raise LakeError(
+            f"The model {mart.model} cannot be published: it lacks {', '.join(missing)}.",
+            "Select source and billing_period, and where it names a total, that column and currency_code.",
+        )
 
 
 def _fit_table(lake: Lake, name: str, schema: pa.Schema) -> None:
@@ -133,22 +151,26 @@ def _check_built(scratch: duckdb.DuckDBPyConnection, label: str, slices: Sequenc
         raise LakeError(f"{label} was not built for {', '.join(missing)}.", "Build the summaries of these slices again.")
 
 
-def _old_totals(lake: Lake, slices: Sequence[Slice]) -> dict[tuple[str, Slice], dict[str, Decimal]]:
-    existing = [table for table in MARTS if lake.table_or_none(table) is not None]
+def _old_totals(lake: Lake, slices: Sequence[Slice], marts: Sequence[Mart]) -> dict[tuple[str, Slice], dict[str, Decimal]]:
+    existing = [mart for mart in marts if lake.table_or_none(mart.table) is not None]
     found: dict[tuple[str, Slice], dict[str, Decimal]] = {}
-    with connect(lake, existing) as connection:
-        for table in existing:
-            for slice_, totals in _totals(connection, table, slices).items():
-                found[table, slice_] = totals
+    with connect(lake, [mart.table for mart in existing]) as connection:
+        for mart in existing:
+            for slice_, totals in _totals(connection, mart.table, mart.total, slices).items():
+                found[mart.table, slice_] = totals
     return found
 
 
-def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[Slice]) -> dict[Slice, dict[str, Decimal]]:
-    """Each slice that has rows -> currency -> the sum of the mart's cost column."""
-    wanted = " or ".join(f"({each.condition})" for each in slices)
+def _totals(
+    connection: duckdb.DuckDBPyConnection, relation: str, column: str | None, slices: Sequence[Slice]
+) -> dict[Slice, dict[str, Decimal]]:
+    """Each slice that has rows -> currency -> the sum of the mart's cost column; nothing of a mart that names none."""
+    if column is None:
+        return {}
+    wanted = " or ".join(f"({slice_.condition})" for slice_ in slices)
     rows = connection.execute(
-        f"select source, billing_period, coalesce(currency_code, ''), sum({MARTS[table]}) "
-        f"from {table} where {wanted} group by 1, 2, 3"
+        f"select source, billing_period, coalesce(currency_code, ''), sum({column}) "
+        f"from {relation} where {wanted} group by 1, 2, 3"
     ).fetchall()
     found: dict[Slice, dict[str, Decimal]] = {}
     for source, billing_period, currency, total in rows:
@@ -157,13 +179,13 @@ def _totals(connection: duckdb.DuckDBPyConnection, table: str, slices: Sequence[
 
 
 @contextmanager
-def _unfinished(lake: Lake, slices: Sequence[Slice]) -> Iterator[None]:
+def _unfinished(lake: Lake, slices: Sequence[Slice], marts: Sequence[Mart]) -> Iterator[None]:
     """Remember what is being written, so that the files of a publication that was killed are removed by the next one."""
     mark = f"{lake.warehouse.location}/{UNFINISHED}"
     left = _read_mark(lake.warehouse.file_io, mark)
-    for table in MARTS if left else ():
-        for each in left:
-            remove_unneeded_files(lake, table, each)
+    for mart in marts if left else ():
+        for slice_ in left:
+            remove_unneeded_files(lake, mart.table, slice_)
     with lake.warehouse.file_io.new_output(mark).create(overwrite=True) as stream:
         stream.write(json.dumps([[each.source, each.billing_period.isoformat()] for each in slices]).encode())
     yield

@@ -60,9 +60,12 @@ def unmoved(before: Mapping[Slice, Receipt], now: Mapping[Slice, Receipt], slice
     return [each for each in slices if each in before and each in now and before[each].load_id == now[each].load_id]
 
 
-def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None) -> list[StaleSlice]:
-    """Every slice to summarise, sorted. Reads the ledger and ``marts.bill_status``, no line items."""
-    published = _published(lake)
+def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, marts: Sequence[str] = ()) -> list[StaleSlice]:
+    """Every slice to summarise, sorted. Reads the ledger and ``marts.bill_status``, no line items.
+
+    Where one of ``marts`` (tables to publish) is not there yet, a model is new: every slice is to be summarised.
+    """
+    published = _published(lake) if all(lake.table_or_none(mart) is not None for mart in marts) else {}
     stale = []
     for slice_, receipt in (proven_receipts(lake) if proven is None else proven).items():
         delivery_id, loaded_at = published.get(slice_, (None, None))

@@ -18,10 +18,10 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.trino_client import execute, rows
 from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
-from cost_lakehouse.summaries.publish import MARTS, publish
+from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema, drop_dead_builds
 from tests.builders import Row, Workshop, line
-from tests.dbt.building import PROJECT, Ran, build
+from tests.dbt.building import MARTS, PROJECT, Ran, build, marts_of
 from tests.focus_builders import AWS_1_2, as_csv, charge
 from tests.oci_builders import Mirror, cost_line, load_reports
 from tests.services.production import ProductionStack
@@ -187,7 +187,7 @@ def test_a_table_is_the_same_on_both_engines(engines: Engines, table: str) -> No
 
 def test_what_was_built_is_published_and_trino_reads_it(engines: Engines) -> None:
     settings = engines.trino.settings
-    published = publish(engines.trino.lake, engines.ran.built, SLICES)
+    published = publish(engines.trino.lake, engines.ran.built, SLICES, marts_of(engines.trino.lake))
     for table in ("marts.aws_daily_summary", "marts.oci_daily_summary", "marts.focus_daily_summary"):
         count = sum(each.rows for each in published if each.table == table)
         assert rows(settings, f"select count(*) from {table}") == [(count,)]
@@ -228,7 +228,7 @@ def test_a_schema_that_cannot_be_read_is_told(production_lake: Path) -> None:
     built = TrinoBuild(lake, "build_20260101t000000_00000000")
     assert not built.is_there()
     with pytest.raises(LakeError, match="holds no marts: the build did not end"):
-        publish(lake, built, [Slice("acme", Workshop(production_lake.parent).settings.lake.first_month)])
+        publish(lake, built, [Slice("acme", Workshop(production_lake.parent).settings.lake.first_month)], marts_of(lake))
 
 
 def schemas(lake: Lake) -> list[str]:

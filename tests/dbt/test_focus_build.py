@@ -21,7 +21,7 @@ from cost_lakehouse.sample_bills.money import EXACT
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices
-from tests.dbt.building import PROJECT, Ran, ask, build
+from tests.dbt.building import PROJECT, Ran, ask, build, marts_of
 from tests.focus_builders import AWS_1_0, AWS_1_2, FocusPlace, Row, as_csv, as_parquet, charge
 from tests.oci_builders import cost_line, load_reports
 
@@ -329,7 +329,9 @@ def test_the_comparisons_name_every_metric_and_the_receipts(ran: Ran) -> None:
 def test_published_marts_are_current_until_a_cost_report_takes_over_from_focus(lakehouse: Lakehouse, ran: Ran) -> None:
     lake, oracle = lakehouse.place.lake, Slice("oracle", SEPTEMBER)
     assert [each.slice for each in stale_slices(lake)] == SLICES
-    published = {(each.table, each.source, each.billing_period): each.new for each in publish(lake, ran.built, SLICES)}
+    published = {
+        (each.table, each.source, each.billing_period): each.new for each in publish(lake, ran.built, SLICES, marts_of(lake))
+    }
     for table in ("marts.focus_daily_summary", "marts.daily_costs", "marts.bill_status"):
         assert published[table, "any", OCTOBER] == {"": 7, "EUR": 4, "USD": USD_OF_OCTOBER}
     assert stale_slices(lake) == []

@@ -23,7 +23,7 @@ from cost_lakehouse.sample_bills.money import EXACT
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import stale_slices
-from tests.dbt.building import Ran, ask, build
+from tests.dbt.building import Ran, ask, build, marts_of
 from tests.oci_builders import Mirror
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -209,7 +209,7 @@ def test_the_comparisons_name_every_metric_and_the_receipts(added: Ran, replaced
 def test_published_marts_are_current_until_the_next_load(lakehouse: Lakehouse, added: Ran) -> None:
     lake = lakehouse.mirror.lake
     assert [each.slice for each in stale_slices(lake)] == SLICES
-    published = {(each.table, each.billing_period): each.new for each in publish(lake, added.built, SLICES)}
+    published = {(each.table, each.billing_period): each.new for each in publish(lake, added.built, SLICES, marts_of(lake))}
     for table in ("marts.oci_daily_summary", "marts.daily_costs", "marts.bill_status"):
         assert published[table, OCTOBER] == lakehouse.expected.total(OCTOBER)
     assert stale_slices(lake) == []

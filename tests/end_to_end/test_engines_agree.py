@@ -18,8 +18,8 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.sample_bills import Expected
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.summaries.publish import MARTS
 from tests.builders import settings_for
+from tests.dbt.building import MARTS
 from tests.demo import command, oci_of_the_demo
 from tests.focus_builders import as_csv, charge
 from tests.services.production import LakeNames, ProductionStack

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +26,7 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.trino_client import StatementRefused, rows, running
 from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_output, trino_secret, write_trino_profile
-from tests.dbt.building import PROJECT, run_dbt
+from tests.dbt.building import PROJECT
 from tests.services.certificates import make_tls
 from tests.services.or_skip import or_skip
 from tests.services.ports import free_ports
@@ -184,7 +187,11 @@ def test_dbt_checks_the_certificate(secured: Secured, tmp_path: Path) -> None:
 def debug(folder: Path, given: Settings, secret: str) -> str:
     """What ``dbt debug`` says of the connection."""
     arguments = ["debug", "--connection", "--profiles-dir", str(folder / "profile"), "--target", "trino"]
-    done = run_dbt(arguments, PROJECT, folder / "target", trino_environment(given, secret))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COST_LAKEHOUSE_")}
+    environment |= {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "target")}
+    command = [str(Path(sys.executable).with_name("dbt")), *arguments, "--project-dir", str(PROJECT)]
+    environment |= trino_environment(given, secret)
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 

@@ -18,11 +18,12 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration import summary_assets as subject
 from cost_lakehouse.orchestration.assemble import build_definitions
 from cost_lakehouse.orchestration.summary_assets import chosen_slices
-from cost_lakehouse.orchestration.summary_build import Build, Builder, failures_in, merged_checks, scratch_folder
+from cost_lakehouse.orchestration.summary_build import Build, Builder, check_evaluation, merged_checks, scratch_folder
 from cost_lakehouse.orchestration.summary_checks import equals_raw, nothing_left_out
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor, waited_long
 from cost_lakehouse.orchestration.tags import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, STALE_TAG, SUMMARY_JOB
 from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
+from cost_lakehouse.summaries.dbt_run import DbtRun, NodeResult
 from cost_lakehouse.summaries.publish import PublishedSlice
 from cost_lakehouse.summaries.stale import StaleSlice
 from tests.orchestration.conftest import OCTOBER, SEPTEMBER, Lakehouse
@@ -49,7 +50,7 @@ class Played:
         )
         return Build(tuple(slices), DuckdbScratch(folder / "none.duckdb"), [f"{each} is wrong" for each in failing], [check])
 
-    def publish(self, lake: Any, built: BuiltSummaries, slices: Sequence[Slice]) -> list[PublishedSlice]:
+    def publish(self, lake: Any, built: BuiltSummaries, slices: Sequence[Slice], _: Any) -> list[PublishedSlice]:
         self.published += [str(each) for each in slices]
         return [
             PublishedSlice(table, each.source, each.billing_period, 7, {"USD": Decimal(1)}, {"USD": Decimal("2.50")})
@@ -70,7 +71,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     monkeypatch.setattr(subject, "publish", made.publish)
     monkeypatch.setattr(subject, "stale_slices", lambda *_: made.stale)
     monkeypatch.setattr(subject, "unmoved", lambda before, now, slices: list(slices))
-    monkeypatch.setattr("cost_lakehouse.orchestration.summary_sensor.stale_slices", lambda _: made.stale)
+    monkeypatch.setattr("cost_lakehouse.orchestration.summary_sensor.stale_slices", lambda *_, **__: made.stale)
     return made
 
 
@@ -219,21 +220,27 @@ def _loading() -> None:
     pass
 
 
-def test_what_failed_is_read_from_dbts_results(tmp_path: Path) -> None:
-    results = [
-        {"unique_id": "model.cost_lakehouse.int_aws__slices", "status": "success", "message": "OK"},
-        {
-            "unique_id": "test.cost_lakehouse.totals_agree.1a2b",
-            "status": "fail",
-            "message": "Got 2 results,\n configured to fail if != 0",
-        },
-        {"unique_id": "test.cost_lakehouse.look_here.3c4d", "status": "warn", "message": "Got 1 result"},
-        {"unique_id": "model.cost_lakehouse.daily_costs", "status": "skipped", "message": None},
-    ]
-    file = tmp_path / "run_results.json"
-    file.write_text(json.dumps({"results": results}), encoding="utf-8")
-    assert failures_in(file) == ["totals_agree: Got 2 results, configured to fail if != 0"]
-    assert failures_in(tmp_path / "nothing.json") == []
+def test_what_failed_is_read_from_dbts_results() -> None:
+    results = (
+        NodeResult("model.cost_lakehouse.int_aws__slices", "success", "OK", None, 0.1),
+        NodeResult("test.cost_lakehouse.totals_agree.1a2b", "fail", "Got 2 results, configured to fail if != 0", 2, 0.1),
+        NodeResult("test.cost_lakehouse.look_here.3c4d", "warn", "Got 1 result", 1, 0.1),
+        NodeResult("model.cost_lakehouse.daily_costs", "skipped", "no message", None, 0.0),
+    )
+    assert DbtRun(results, ok=False).failures == ["totals_agree: Got 2 results, configured to fail if != 0"]
+    assert DbtRun((), ok=False, problem="no such schema").failures == ["no such schema"]
+    assert DbtRun(results[:1], ok=True).failures == []
+
+
+def test_a_dbt_test_is_a_check_with_the_rows_that_it_found() -> None:
+    spec = dg.AssetCheckSpec("totals_agree", asset=MART)
+    failed = check_evaluation(spec, NodeResult("test.x.totals_agree.1", "fail", "Got 2 results", 2, 0.6))
+    assert (failed.passed, failed.severity, failed.metadata["failed_rows"].value) == (False, dg.AssetCheckSeverity.ERROR, 2)
+    warned = check_evaluation(spec, NodeResult("test.x.totals_agree.1", "warn", "Got 1 result", 1, 0.6))
+    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert warned.metadata["message"].value == "Got 1 result"
+    passed = check_evaluation(spec, NodeResult("test.x.totals_agree.1", "pass", "no message", 0, 0.6))
+    assert (passed.passed, "message" in passed.metadata) == (True, False)
 
 
 def test_a_check_that_several_builds_ran_passes_only_if_all_passed() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,47 +12,53 @@ import pytest
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.settings import CONFIG_VARIABLE
 from cost_lakehouse.summaries.built import DuckdbScratch
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
+from cost_lakehouse.summaries.dbt_project import parse_if_stale
+from cost_lakehouse.summaries.dbt_run import DbtRun, run_dbt
+from cost_lakehouse.summaries.dbt_target import build_target
 from cost_lakehouse.summaries.publish import PublishedSlice, publish
 from cost_lakehouse.summaries.stale import stale_slices
-
-PROJECT = Path(__file__).parents[2] / "dbt_project"
+from tests.dbt.building import marts_of
 
 
 @dataclass
 class DbtRunner:
-    """Runs dbt on the project. One scratch path a run of the tests, so that dbt parses the project once."""
+    """Runs dbt on the project, always in the same scratch database, which is new each time."""
 
-    scratch: Path
-    target: Path
+    folder: Path
 
-    def run(self, config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run dbt against the lake of that configuration, in a scratch database that is new."""
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch.duckdb"
+
+    def run(self, lake: Lake, arguments: Sequence[str], slices: Sequence[Slice] | None = None) -> DbtRun:
+        """Run dbt against that lake."""
         self.scratch.unlink(missing_ok=True)
-        command = [str(Path(sys.executable).with_name("dbt")), *arguments, "--project-dir", str(PROJECT)]
-        command += ["--profiles-dir", str(PROJECT), "--target-path", str(self.target), "--log-path", str(self.target)]
-        environment = {**os.environ, CONFIG_VARIABLE: str(config), "COST_LAKEHOUSE_SCRATCH": str(self.scratch)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        project = parse_if_stale(lake.settings)
+        with build_target(lake, project.folder, self.folder) as target:
+            return run_dbt(lake, project, target, arguments, slices)
 
     def build(self, lake: Lake, slices: Sequence[Slice]) -> None:
         """Build and test exactly those slices; the test fails where dbt does."""
-        done = self.run(lake.settings.file, *build_arguments(slices))
-        assert done.returncode == 0, done.stdout
+        done = self.run(lake, build_arguments(slices), slices)
+        assert done.ok, done.failures
+
+    def publish(self, lake: Lake, slices: Sequence[Slice], scratch: Path | None = None) -> list[PublishedSlice]:
+        """Publish what was built, or what another scratch database holds."""
+        return publish(lake, DuckdbScratch(scratch or self.scratch), slices, marts_of(lake))
 
     def summarize(self, lake: Lake) -> list[PublishedSlice]:
         """Build what is stale and publish it."""
-        slices = [each.slice for each in stale_slices(lake)]
+        slices = [stale.slice for stale in stale_slices(lake)]
         self.build(lake, slices)
-        return publish(lake, DuckdbScratch(self.scratch), slices)
+        return self.publish(lake, slices)
 
 
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> DbtRunner:
     """The one dbt of the run."""
-    folder = tmp_path_factory.mktemp("dbt")
-    return DbtRunner(folder / "scratch.duckdb", folder / "target")
+    return DbtRunner(tmp_path_factory.mktemp("dbt"))
 
 
 def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:

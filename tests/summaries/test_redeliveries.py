@@ -13,8 +13,6 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.summaries.built import DuckdbScratch
-from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.builders import Workshop, csv_bytes, line
 from tests.summaries.conftest import DbtRunner, rows
@@ -145,7 +143,7 @@ def test_a_scratch_database_that_was_built_for_other_slices_is_not_published(tmp
     workshop.load()
     dbt.build(workshop.lake, [])
     with pytest.raises(LakeError, match="was not built for acme 2026-10"):
-        publish(workshop.lake, DuckdbScratch(dbt.scratch), [Slice("acme", OCTOBER)])
+        dbt.publish(workshop.lake, [Slice("acme", OCTOBER)])
     with pytest.raises(LakeError, match="There is no scratch database"):
-        publish(workshop.lake, DuckdbScratch(tmp_path / "missing.duckdb"), [Slice("acme", OCTOBER)])
+        dbt.publish(workshop.lake, [Slice("acme", OCTOBER)], tmp_path / "missing.duckdb")
     assert workshop.lake.table_or_none("marts.bill_status") is None

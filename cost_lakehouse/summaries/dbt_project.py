@@ -1,0 +1,185 @@
+"""The dbt project: where it lies, which packages of the user's belong to it, and its manifest, parsed once for each state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from filelock import FileLock
+
+from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.settings import Settings
+from cost_lakehouse.summaries.dbt_target import PARSED_SCHEMA, parse_target, variables
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
+PACKAGES_VARIABLE = "COST_LAKEHOUSE_DBT_PACKAGES"
+"""Where dbt finds installed packages: ``dbt_project.yml`` reads it."""
+
+# What decides the manifest.
+_PARSED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
+_NOT_PARSED = {"target", "logs", "dbt_packages"}
+_DISTRIBUTIONS = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-trino")
+_MANIFESTS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class ParsedProject:
+    """A dbt project with the manifest of its present state.
+
+    ``cache`` holds the manifest twice: as the artifact that every tool of the field reads, and as dbt itself keeps it.
+    """
+
+    folder: Path
+    models_folder: Path | None
+    cache: Path
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """``manifest.json``."""
+        content: Mapping[str, Any] = json.loads((self.cache / "manifest.json").read_text(encoding="utf-8"))
+        return content
+
+    def manifest(self, schema: str | None = None) -> Manifest:
+        """A new manifest object for one invocation, which changes it; its models live in ``schema`` where one is given."""
+        from dbt.contracts.graph.manifest import Manifest
+        from dbt.parser.manifest import extended_mashumuro_decoder
+
+        packed = (self.cache / "manifest.msgpack").read_bytes()
+        manifest: Manifest = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+        if schema is not None:
+            for node in manifest.nodes.values():
+                if node.schema == PARSED_SCHEMA:
+                    node.schema = schema
+                    if node.relation_name:
+                        node.relation_name = node.relation_name.replace(f'"{PARSED_SCHEMA}"', f'"{schema}"', 1)
+        return manifest
+
+    @contextmanager
+    def packages(self) -> Iterator[Path]:
+        """A folder in which dbt finds the user's package as an installed one."""
+        with tempfile.TemporaryDirectory(prefix="cost-lakehouse-packages-") as folder:
+            if self.models_folder is not None:
+                (Path(folder) / self.models_folder.name).symlink_to(self.models_folder, target_is_directory=True)
+            yield Path(folder)
+
+
+def project_folder() -> Path:
+    """The dbt project: ``COST_LAKEHOUSE_DBT_DIR``, by default ``dbt_project/`` beside the package.
+
+    Raises ConfigurationError where it is not there.
+    """
+    given = os.environ.get(PROJECT_VARIABLE)
+    folder = Path(given).expanduser().resolve() if given else Path(__file__).parents[2] / "dbt_project"
+    if not (folder / "dbt_project.yml").is_file():
+        raise ConfigurationError(
+            f"There is no dbt project in {folder}.", f"Name the folder of the project with {PROJECT_VARIABLE}."
+        )
+    return folder
+
+
+def models_folder(settings: Settings) -> Path | None:
+    """The dbt package with the user's own models, where ``models`` of lakehouse.yaml names one.
+
+    Raises ConfigurationError where it is no dbt package, or has the name of the project itself.
+    """
+    if settings.models is None:
+        return None
+    folder = settings.path(settings.models)
+    file = folder / "dbt_project.yml"
+    if not file.is_file():
+        raise ConfigurationError(
+            f"`models: {settings.models}` names {folder}, where no dbt_project.yml is.",
+            "Make it a dbt package: a folder with dbt_project.yml and models/, as docs/write-a-model.md shows.",
+        )
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}", "Correct the file.") from error
+    name = content.get("name") if isinstance(content, dict) else None
+    if not isinstance(name, str) or name == "cost_lakehouse":
+        raise ConfigurationError(f"{file} needs a `name:` of its own.", "Write one, such as `name: my_models`.")
+    return folder
+
+
+def parse_if_stale(settings: Settings) -> ParsedProject:
+    """The project with the manifest of its present files; parses only a state that was never parsed before.
+
+    A manifest belongs to an engine (types and materialisations differ) and to the user's package, and is shared by everything
+    on this machine that uses this project: Dagster's processes, the command and tests. No engine is asked for parsing.
+    Raises ConfigurationError where dbt cannot parse the project.
+    """
+    folder, own = project_folder(), models_folder(settings)
+    caches = folder / "target" / "manifests"
+    caches.mkdir(parents=True, exist_ok=True)
+    engine = settings.lake.engine
+    database = settings.lake.trino.catalog if settings.lake.trino is not None else ""
+    project = ParsedProject(folder, own, caches / f"{engine}-{_digest([engine, database], folder, own)[:16]}")
+    if not (project.cache / "manifest.json").exists():
+        with FileLock(caches / ".lock"):  # several processes of `dagster dev` come here at once
+            if not (project.cache / "manifest.json").exists():
+                _parse(project, settings)
+                _remove_oldest(caches)
+    return project
+
+
+def _parse(project: ParsedProject, settings: Settings) -> None:
+    """Parse the project in this process; what dbt writes goes aside and is moved to the cache at once."""
+    from dbt.cli.main import dbtRunner
+
+    with tempfile.TemporaryDirectory(prefix="parse-", dir=project.cache.parent) as place, project.packages() as packages:
+        aside = Path(place)
+        target = parse_target(settings, project.folder, aside)
+        arguments = ["parse", "--project-dir", str(project.folder), *target.arguments]
+        arguments += ["--no-partial-parse", *QUIET]
+        with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
+            result = dbtRunner().invoke(arguments)
+        if not result.success:
+            where = f"{project.folder}" + (f" with the models of {project.models_folder}" if project.models_folder else "")
+            raise ConfigurationError(
+                f"dbt cannot parse the project in {where}: {result.exception}", "Correct the model or macro it names."
+            )
+        made = aside / "cache"
+        made.mkdir()
+        (aside / "target" / "partial_parse.msgpack").replace(made / "manifest.msgpack")
+        (aside / "target" / "manifest.json").replace(made / "manifest.json")
+        shutil.rmtree(project.cache, ignore_errors=True)
+        made.replace(project.cache)
+
+
+QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-version-check", "--no-send-anonymous-usage-stats")
+"""dbt says nothing: its results are read, and told in the words of whoever asked."""
+
+
+def _remove_oldest(caches: Path) -> None:
+    kept = sorted((path for path in caches.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in kept[_MANIFESTS_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _digest(words: Sequence[str], *folders: Path | None) -> str:
+    """A digest of every file that dbt parses, path and content, of dbt itself, and of the words."""
+    digest = hashlib.sha256()
+    for word in (*words, *(f"{name} {metadata.version(name)}" for name in _DISTRIBUTIONS)):
+        digest.update(f"{word}\0".encode())
+    for folder in folders:
+        for path in sorted(folder.rglob("*")) if folder is not None else ():
+            inside = path.relative_to(folder) if folder is not None else path
+            if inside.parts[0] in _NOT_PARSED or path.suffix not in _PARSED_SUFFIXES or not path.is_file():
+                continue
+            digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        digest.update(f"{folder is not None}\0".encode())
+    return digest.hexdigest()

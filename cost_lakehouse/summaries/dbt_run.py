@@ -1,0 +1,94 @@
+"""Runs dbt in this process on a manifest that is parsed already, and says how each node ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries import dbt_plugin
+from cost_lakehouse.summaries.dbt_project import PACKAGES_VARIABLE, QUIET, ParsedProject
+from cost_lakehouse.summaries.dbt_target import DbtTarget, variables
+
+FAILED = frozenset({"error", "fail", "runtime error"})
+
+# dbt keeps its flags, its adapter and its log in global variables: one invocation a process at a time.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one model, seed or test ended. ``failures`` is a test's number of rows that it found."""
+
+    unique_id: str
+    status: str
+    message: str
+    failures: int | None
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The name that people gave it."""
+        return self.unique_id.split(".")[2]
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a data test."""
+        return self.unique_id.startswith("test.")
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """One invocation. ``problem`` is why dbt ended without results of nodes; empty where it came that far."""
+
+    results: tuple[NodeResult, ...]
+    ok: bool
+    problem: str = ""
+
+    @property
+    def failures(self) -> list[str]:
+        """The failed models and tests, one line each, or why there is no result at all; empty where all went well."""
+        if self.ok:
+            return []
+        lines = [f"{result.name}: {result.message}" for result in self.results if result.status in FAILED]
+        return lines or [self.problem or "dbt ended without a reason"]
+
+
+def run_dbt(
+    lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str], slices: Sequence[Slice] | None = None
+) -> DbtRun:
+    """Run dbt with ``arguments`` in the target. Failures are told, not raised.
+
+    On DuckDB the raw tables hold the rows of ``slices`` alone; None shows all. What interrupts a process (Ctrl-C) is raised.
+    """
+    from dbt.cli.main import dbtRunner
+
+    with _ONE_AT_A_TIME, dbt_plugin.showing(lake, slices), project.packages() as packages:
+        whole = [*arguments, "--project-dir", str(project.folder), *target.arguments, "--no-write-json", *QUIET]
+        with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
+            try:
+                result = dbtRunner(manifest=project.manifest(target.schema)).invoke(whole)
+            finally:
+                _release_duckdb()
+    if result.exception is not None and not isinstance(result.exception, Exception):
+        raise result.exception
+    results = getattr(result.result, "results", None) or ()
+    problem = " ".join(str(result.exception).split()) if result.exception is not None else ""
+    return DbtRun(tuple(map(_node_result, results)), result.success, problem)
+
+
+def _node_result(result: Any) -> NodeResult:
+    message = " ".join((result.message or "no message").split())
+    return NodeResult(result.node.unique_id, str(result.status), message, result.failures, result.execution_time)
+
+
+def _release_duckdb() -> None:
+    """Close the database that dbt-duckdb keeps open until the process ends: what was built is read next."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:  # no public way to ask
+        DuckDBConnectionManager.env().close()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
