@@ -192,8 +192,11 @@ def seen_text(judged: Sequence[Judged]) -> str:
         by_source[each.source].append(each)
     lines = []
     for source, found in by_source.items():
+        # A refusal is told by its run, its check and its alert; a tick that repeats it every few minutes would fill the log.
         parts = [
-            f"{each.subject or 'nothing'} {each.standing}" + (f" ({each.reason})" if each.reason else "") for each in found
+            f"{one.subject or 'nothing'} {one.standing}"
+            + (f" ({one.reason})" if one.reason and one.standing is not Standing.REFUSED else "")
+            for one in found
         ]
         lines.append(f"{source}: {'; '.join(parts)}")
     return "\n".join(lines)

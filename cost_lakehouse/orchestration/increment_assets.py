@@ -8,9 +8,10 @@ from datetime import date
 from decimal import Decimal
 
 import dagster as dg
+from pydantic import Field
 
 from cost_lakehouse.audit.receipts import Receipt
-from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
 from cost_lakehouse.formats.table_format import FOCUS, FORMATS, OCI_COST, OCI_USAGE
 from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.ingest_increment import IncrementResult, load_increment
@@ -19,23 +20,25 @@ from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.decisions import Judged, Standing, months_between, partition_key
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.load_failures import NothingDelivered, load_failure
+from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.orchestration.load_metadata import (
     cost_metadata,
     files_table,
     proof_metadata,
     receipt_metadata,
-    services_chart,
     services_table,
 )
 from cost_lakehouse.orchestration.survey import holdings, survey
-from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, TABLE_NAME, line_items_key, line_items_op
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Increment
 from cost_lakehouse.sources.discovery import open_store
 
-CHECK = "delivered_equals_stored"
+ON_MATERIALIZE = (
+    "*Materialize* loads what is new. Where the lake holds it already, nothing is changed and an `unchanged` materialization "
+    "says why; `force: true` in the launchpad loads it again."
+)
 DATA_VERSION_TAG = "dagster/data_version"
 STARTS = 3
 _PROVIDERS = {"oci_cost_reports": "oci", "focus": "focus"}
@@ -59,9 +62,13 @@ ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
 class IncrementConfig(dg.Config):
     """How one load is run."""
 
-    force: bool = False  # load every file again that is there
-    table: str = ""  # only the reports of this raw table, such as raw.oci_cost; empty: all of them
-    refused: bool = True  # try files again that were refused before
+    force: bool = Field(
+        default=False, description="Load every file again that is there, also those that the lake holds already."
+    )
+    table: str = Field(
+        default="", description="Only the reports of this raw table, such as raw.oci_cost; empty: those of all tables."
+    )
+    refused: bool = Field(default=True, description="Try files again that were refused before.")
 
 
 def increment_asset(
@@ -78,12 +85,12 @@ def increment_asset(
         key,
         partitions_def=months,
         deps=[upstream] if upstream else [],
-        group_name=LINE_ITEMS,
+        group_name=f"{LINE_ITEMS}_{_PROVIDERS[source.kind]}",
         kinds={_PROVIDERS[source.kind], "iceberg"},
         owners=["team:finops"],
-        description=_DESCRIPTIONS[source.kind].format(place=source.place, source=source.name),
+        description=f"{_DESCRIPTIONS[source.kind].format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
         tags={"source": source.name, "kind": source.kind},
-        metadata={"table": tables_of(source)[0], "location": source.place},
+        metadata={TABLE_NAME: tables_of(source)[0], "location": source.place},
     )
 
     @dg.multi_asset(
@@ -100,7 +107,10 @@ def increment_asset(
                 CHECK,
                 asset=key,
                 blocking=True,
-                description="Every amount of the files is in the lake, exactly: delivered = stored + rounding.",
+                description=(
+                    "Every amount of the files is in the lake, exactly: delivered = stored + rounding. Fails where files are "
+                    "refused, and names file, record, column and value; the months stay as they were."
+                ),
             )
         ],
     )
@@ -119,6 +129,8 @@ def increment_asset(
                 context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
                 failures.append(error)
         if failures:
+            # Last, so that no other report's passed check is what the Checks tab shows.
+            yield from (refused_check(key, error, _subject(window)) for error in failures if isinstance(error, DeliveryRefused))
             raise load_failure(failures[0], source.name, _subject(window)) from failures[0]
         if not touched:
             context.log.info("No file is new; the lake holds everything that is there.")
@@ -214,7 +226,6 @@ def _materialization(
         metadata["corrections"] = dg.MetadataValue.text(receipt.corrections)
     if services and _is_money(increment):
         metadata["top_services"] = services_table(services)
-        metadata["top_services_chart"] = services_chart(services)
     return dg.AssetMaterialization(
         asset_key=key,
         partition=partition_key(receipt.billing_period),
@@ -245,7 +256,12 @@ def _unchanged(settings: Settings, source: SourceSettings, key: dg.AssetKey, win
         yield dg.AssetMaterialization(
             asset_key=key,
             partition=partition_key(month),
-            metadata={"unchanged": True, "outcome": Outcome.UNCHANGED.value, "delivery_id": receipt.delivery_id},
+            metadata={
+                "unchanged": True,
+                "outcome": Outcome.UNCHANGED.value,
+                "reason": "The lake holds every file that is there. To load them all the same, use `force: true`.",
+                "delivery_id": receipt.delivery_id,
+            },
             tags={DATA_VERSION_TAG: receipt.delivery_id},
         )
     yield dg.AssetCheckEvaluation(asset_key=key, check_name=CHECK, passed=True, metadata={"unchanged": True})

@@ -67,7 +67,7 @@ run_monitoring:
 # How long a run's process on another machine must have been silent before the run counts as dead: long enough for it to
 # renew its sign of life several times after the database was restarted.
 SILENCE_SECONDS = 90
-SILENT_TAG = "cost_lakehouse/silent_since"
+SILENT_TAG = ".dagster/cost_lakehouse.silent_since"
 _SIGNS = SignsOfLife()
 
 

@@ -7,27 +7,27 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 import dagster as dg
+from pydantic import Field
 
-from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged
+from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
 from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.athena_loads import AthenaLoads
 from cost_lakehouse.orchestration.decisions import month_text
-from cost_lakehouse.orchestration.increment_assets import CHECK, ProgressFactory, increment_asset
+from cost_lakehouse.orchestration.increment_assets import ON_MATERIALIZE, ProgressFactory, increment_asset
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.load_failures import NothingDelivered, load_failure
+from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.orchestration.load_metadata import (
     cost_metadata,
     files_table,
     proof_metadata,
     receipt_metadata,
-    services_chart,
     services_table,
 )
 from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
-from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, line_items_key, line_items_op
+from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, TABLE_NAME, line_items_key, line_items_op
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.athena_store import AthenaStore
 from cost_lakehouse.sources.delivery import Delivery, FindingState
@@ -35,6 +35,7 @@ from cost_lakehouse.sources.discovery import discover, open_store
 
 RAW_TABLES = {"aws_cur": "raw.aws_cur", "aws_data_export": "raw.aws_cur", "aws_athena": "raw.aws_cur"}
 PROVIDERS = {"aws_cur": "aws", "aws_data_export": "aws", "aws_athena": "aws"}
+LoadEvent = dg.MaterializeResult[None] | dg.AssetCheckEvaluation
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -43,7 +44,12 @@ LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONE
 class LoadConfig(dg.Config):
     """How one load is run."""
 
-    force: bool = False  # load again even where the lake holds exactly this delivery
+    force: bool = Field(
+        default=False,
+        description=(
+            "Load again, also where the lake holds exactly this delivery. A newer delivery is never replaced by an older one."
+        ),
+    )
 
 
 class LogProgress:
@@ -105,16 +111,16 @@ def line_item_asset(
     @dg.asset(
         key=key,
         partitions_def=months,
-        group_name=LINE_ITEMS,
+        group_name=f"{LINE_ITEMS}_{PROVIDERS[source.kind]}",
         kinds={PROVIDERS[source.kind], "iceberg"},
         owners=["team:finops"],
         description=(
             f"Every line of the bill that arrives at `{source.place}`, at full fidelity: the rows of "
             f"`{RAW_TABLES[source.kind]}` with source `{source.name}`. One partition is one billing month, "
-            "replaced whole by each delivery."
+            f"replaced whole by each delivery. {ON_MATERIALIZE}"
         ),
         tags={"source": source.name, "kind": source.kind},
-        metadata={"table": RAW_TABLES[source.kind], "location": source.place},
+        metadata={TABLE_NAME: RAW_TABLES[source.kind], "location": source.place},
         op_tags={"source": source.name},
         pool=line_items_op(source.name),
         retry_policy=retry_policy,
@@ -123,11 +129,14 @@ def line_item_asset(
                 CHECK,
                 asset=key,
                 blocking=True,
-                description="Every amount of the delivery is in the lake, exactly: delivered = stored + rounding.",
+                description=(
+                    "Every amount of the delivery is in the lake, exactly: delivered = stored + rounding. Fails where a "
+                    "delivery is refused, and names file, record, column and value; the month stays as it was."
+                ),
             )
         ],
     )
-    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[dg.MaterializeResult[None]]:
+    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[LoadEvent]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
         month = date.fromisoformat(context.partition_key)
         loads = AthenaLoads(context.log.info, progress(context))
@@ -135,6 +144,8 @@ def line_item_asset(
             delivery, result = _load(settings, source, month, config.force, loads)
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
+            if isinstance(error, DeliveryRefused):
+                yield refused_check(key, error, month_text(month))
             raise load_failure(error, source.name, month_text(month)) from error
         yield _materialization(settings, source, delivery, result, loads.metadata)
 
@@ -197,7 +208,6 @@ def _materialization(
         metadata["files"] = files_table(delivery.objects)
     if result.top_services:
         metadata["top_services"] = services_table(result.top_services)
-        metadata["top_services_chart"] = services_chart(result.top_services)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(receipt.delivery_id),

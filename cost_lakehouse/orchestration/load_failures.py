@@ -5,6 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryRefused
+from cost_lakehouse.orchestration.load_metadata import metadata_table
+
+CHECK = "delivered_equals_stored"
+"""The check of every asset of line items."""
 
 
 class NothingDelivered(CostLakehouseError):
@@ -21,11 +25,33 @@ def load_failure(error: CostLakehouseError, source: str, month: str) -> dg.Failu
         "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
         "error_kind": dg.MetadataValue.text(type(error).__name__),
     }
-    if isinstance(error, DeliveryRefused) and error.rejected:
-        lines = ["| file | record | column | value | reason |", "|---|---:|---|---|---|"]
-        lines += [
-            f"| {each.file} | {each.record} | {each.column} | `{each.value}` | {each.reason} |" for each in error.rejected
-        ]
-        metadata["rejected_values"] = dg.MetadataValue.md("\n".join(lines))
-        metadata["rejected"] = dg.MetadataValue.int(error.rejected_count)
+    if isinstance(error, DeliveryRefused):
+        metadata |= rejected_metadata(error)
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=not lasting)
+
+
+def refused_check(key: dg.AssetKey, error: DeliveryRefused, month: str) -> dg.AssetCheckEvaluation:
+    """A refusal as the failed check of its asset: why, and each rejected value with its place."""
+    metadata: dict[str, dg.MetadataValue] = {
+        "problem": dg.MetadataValue.text(error.problem),
+        "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
+        **rejected_metadata(error),
+    }
+    told = f"The delivery of {month} was refused; what was loaded before stays."
+    return dg.AssetCheckEvaluation(
+        asset_key=key, check_name=CHECK, passed=False, metadata=metadata, description=told, blocking=True
+    )
+
+
+def rejected_metadata(error: DeliveryRefused) -> dict[str, dg.MetadataValue]:
+    """The rejected values, a row each, and how many there are; empty where a delivery was refused for something else."""
+    if not error.rejected:
+        return {}
+    rows: list[dict[str, str | int]] = [
+        {"file": value.file, "record": value.record, "column": value.column, "value": value.value, "reason": value.reason}
+        for value in error.rejected
+    ]
+    return {
+        "rejected": dg.MetadataValue.int(error.rejected_count),
+        "rejected_values": metadata_table({"file": str, "record": int, "column": str, "value": str, "reason": str}, rows),
+    }

@@ -1,11 +1,9 @@
-"""What a load shows in Dagster: numbers that plot over the months, tables of files and services, a small chart."""
+"""What a load shows in Dagster: numbers that plot over the months, tables of files and services."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from html import escape
 
 import dagster as dg
 
@@ -18,7 +16,15 @@ from cost_lakehouse.sources.delivery import StoredObject
 
 FILES_SHOWN = 25
 SERVICES_SHOWN = 10
-_BAR_HEIGHT, _BAR_GAP, _NAME_WIDTH, _BAR_WIDTH, _AMOUNT_WIDTH = 16, 6, 200, 260, 130
+_COLUMN_TYPES: Mapping[type, str] = {str: "string", int: "int"}
+# Why a load left everything as it was.
+_REASONS = {
+    Outcome.UNCHANGED: (
+        "The lake holds exactly this delivery, so nothing was loaded. "
+        "To load it all the same, materialize with `force: true` in the launchpad."
+    ),
+    Outcome.OLDER: "The lake holds a newer delivery of this month, which stays.",
+}
 
 
 def plain(amount: Decimal) -> str:
@@ -51,6 +57,7 @@ def receipt_metadata(settings: Settings, receipt: Receipt, outcome: Outcome, sec
         "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{receipt.raw_table.replace('.', '/')}"),
         "outcome": dg.MetadataValue.text(outcome.value),
         "unchanged": dg.MetadataValue.bool(outcome is not Outcome.LOADED),
+        **({"reason": dg.MetadataValue.text(_REASONS[outcome])} if outcome in _REASONS else {}),
         "bytes": dg.MetadataValue.int(receipt.bytes),
         "seconds": dg.MetadataValue.float(round(seconds, 3)),
         "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
@@ -74,51 +81,32 @@ def proof_metadata(proven: Mapping[str, CurrencyTotal]) -> tuple[dict[str, dg.Me
     return metadata, all(total.delivered == total.stored + total.rounding for total in proven.values())
 
 
-def files_table(objects: Sequence[StoredObject]) -> dg.MarkdownMetadataValue:
-    """A delivery's files as a Markdown table, the first ones where there are many."""
-    lines = ["| file | bytes | last modified |", "|---|---:|---|"]
-    for each in objects[:FILES_SHOWN]:
-        lines.append(f"| {_cell(each.name)} | {each.size} | {each.last_modified:%Y-%m-%d %H:%M} UTC |")
-    left = len(objects) - FILES_SHOWN
-    if left > 0:
-        lines.append(f"| … and {left} more | | |")
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def services_table(services: Sequence[tuple[str, str, Decimal]]) -> dg.MarkdownMetadataValue:
-    """The most expensive services as a Markdown table of (service, cost, currency)."""
-    lines = ["| service | cost | currency |", "|---|---:|---|"]
-    lines += [
-        f"| {_cell(name or '(none)')} | {plain(cost)} | {currency} |" for name, currency, cost in services[:SERVICES_SHOWN]
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def services_chart(services: Sequence[tuple[str, str, Decimal]]) -> dg.MarkdownMetadataValue:
-    """The most expensive services as bars: a picture inside the Markdown, so that it needs no server and no file."""
-    picture = base64.b64encode(bar_chart(services[:SERVICES_SHOWN]).encode()).decode()
-    return dg.MetadataValue.md(f"![cost by service](data:image/svg+xml;base64,{picture})")
-
-
-def bar_chart(services: Sequence[tuple[str, str, Decimal]]) -> str:
-    """An SVG with one horizontal bar a service; credits (below zero) are drawn by their size in another colour."""
-    largest = max((abs(cost) for _, _, cost in services), default=Decimal(0)) or Decimal(1)
-    step = _BAR_HEIGHT + _BAR_GAP
-    width, height = _NAME_WIDTH + _BAR_WIDTH + _AMOUNT_WIDTH, step * max(len(services), 1)
-    shapes = []
-    for row, (name, currency, cost) in enumerate(services):
-        top, length = row * step, int(abs(cost) / largest * _BAR_WIDTH)
-        middle = top + _BAR_HEIGHT - 4
-        colour = "#4f7fd9" if cost >= 0 else "#d98c4f"
-        shapes.append(f'<text x="{_NAME_WIDTH - 8}" y="{middle}" text-anchor="end">{escape(name[:28] or "(none)")}</text>')
-        shapes.append(f'<rect x="{_NAME_WIDTH}" y="{top}" width="{max(length, 1)}" height="{_BAR_HEIGHT}" fill="{colour}"/>')
-        shapes.append(f'<text x="{_NAME_WIDTH + max(length, 1) + 6}" y="{middle}">{cost:.2f} {escape(currency)}</text>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'font-family="sans-serif" font-size="12" fill="#777777">{"".join(shapes)}</svg>'
+def metadata_table(columns: Mapping[str, type], rows: Sequence[Mapping[str, str | int]]) -> dg.TableMetadataValue:
+    """Rows as a table of the UI; ``columns`` says their order and type (str or int). Amounts are text: they stay exact."""
+    return dg.MetadataValue.table(
+        [dg.TableRecord({name: row[name] for name in columns}) for row in rows],
+        dg.TableSchema([dg.TableColumn(name, _COLUMN_TYPES[kind]) for name, kind in columns.items()]),
     )
 
 
-def _cell(text: str) -> str:
-    """A text that cannot break its table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+def files_table(objects: Sequence[StoredObject]) -> dg.TableMetadataValue:
+    """A delivery's files, the first ones where there are many."""
+    rows: list[dict[str, str | int]] = [
+        {"file": stored.name, "bytes": stored.size, "last modified": f"{stored.last_modified:%Y-%m-%d %H:%M} UTC"}
+        for stored in objects[:FILES_SHOWN]
+    ]
+    left = objects[FILES_SHOWN:]
+    if left:
+        rows.append({"file": f"… and {len(left)} more", "bytes": sum(stored.size for stored in left), "last modified": ""})
+    return metadata_table({"file": str, "bytes": int, "last modified": str}, rows)
+
+
+def services_table(services: Sequence[tuple[str, str, Decimal]]) -> dg.TableMetadataValue:
+    """The most expensive services, of (service, currency, cost)."""
+    return metadata_table(
+        {"service": str, "cost": str, "currency": str},
+        [
+            {"service": name or "(none)", "cost": plain(cost), "currency": currency}
+            for name, currency, cost in services[:SERVICES_SHOWN]
+        ],
+    )

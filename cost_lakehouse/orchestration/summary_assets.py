@@ -2,13 +2,10 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster_dbt.asset_utils import build_dbt_specs
@@ -18,8 +15,9 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.dbt_models import LakehouseTranslator
-from cost_lakehouse.orchestration.decisions import month_text, months_between, partition_key
+from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.mart_metadata import Models, built_months, unchanged_months
 from cost_lakehouse.orchestration.summary_build import (
     DBT_UNIQUE_ID,
     Build,
@@ -29,23 +27,32 @@ from cost_lakehouse.orchestration.summary_build import (
     scratch_folder,
 )
 from cost_lakehouse.orchestration.summary_checks import summary_check_specs, summary_checks
-from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL
+from cost_lakehouse.orchestration.tags import PROCESS_TAG, SUMMARIES_POOL, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
 from cost_lakehouse.summaries.dbt_project import ParsedProject
+from cost_lakehouse.summaries.mart_months import mart_months
 from cost_lakehouse.summaries.marts import published_marts
-from cost_lakehouse.summaries.publish import PublishedSlice, publish
+from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
-DATA_VERSION_TAG = "dagster/data_version"
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 class SummaryConfig(dg.Config):
     """What one build is to rebuild beyond what is stale."""
 
-    force: bool = False  # rebuild every slice of the chosen months, stale or not
-    slices: list[str] = Field(default_factory=list)  # only these, each as `source 2026-01`; empty: all of the chosen months
+    force: bool = Field(
+        default=False,
+        description=(
+            "Build every (source, month) of the chosen months again, also where its summaries are up to date with its "
+            "line items. Without it, only what is stale is built."
+        ),
+    )
+    slices: list[str] = Field(
+        default_factory=list,
+        description="Build only these, each written as `acme-payer 2026-01`; empty: every source of the chosen months.",
+    )
 
 
 def chosen_slices(
@@ -71,7 +78,7 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
     checks = {str(spec.metadata[DBT_UNIQUE_ID]): spec for spec in check_specs}
     keys = {spec.key.path[-1]: spec.key for spec in specs}
     published_tables = published_marts(project.document)
-    marts = {mart.model: keys[mart.model] for mart in published_tables}
+    models = Models(keys, {mart.model: mart.table for mart in published_tables})
 
     @dg.multi_asset(
         name="summaries",
@@ -94,6 +101,12 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
         versions = {slice_: receipt.delivery_id for slice_, receipt in proven.items()}
         versions |= {each.slice: each.delivery_id for each in waiting}
         chosen = chosen_slices(stale, list(versions), window, config.force, config.slices)
+        rebuilt = {slice_.billing_period for slice_ in chosen}
+        if not chosen or (TRIGGER_TAG not in context.run.tags and not config.slices):
+            # Whoever asks for months by hand is told of each of them; a sensor's range spans months that it does not mean.
+            idle = [month for month in window if month not in rebuilt]
+            held = mart_months(lake, published_tables, idle)
+            yield from unchanged_months(models, list(context.selected_asset_keys), idle, versions, held)
         if not chosen:
             context.log.info("Every summary of these months is up to date with its line items; nothing to build.")
             return
@@ -117,7 +130,8 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
                     failures[", ".join(by_source(each.slices))] = [str(error)]
                     continue
                 context.log.info(f"Published {', '.join(str(slice_) for slice_ in ready)}")
-                yield from materializations(keys, marts, ready, published, versions)
+                held = mart_months(lake, published_tables, {slice_.billing_period for slice_ in ready})
+                yield from built_months(models, ready, published, versions, held)
         if failures:
             raise _failure(failures)
 
@@ -132,50 +146,6 @@ def _builds(context: dg.AssetExecutionContext, builder: Builder, chosen: Sequenc
         return [together]
     context.log.warning(f"The build failed ({'; '.join(together.failures)}); building each source alone.")
     return [builder.build(slices, folder / source) for source, slices in sources.items()]
-
-
-def materializations(
-    keys: Mapping[str, dg.AssetKey],
-    marts: Mapping[str, dg.AssetKey],
-    slices: Sequence[Slice],
-    published: Sequence[PublishedSlice],
-    versions: Mapping[Slice, str],
-) -> Iterator[dg.AssetMaterialization]:
-    """A materialization of every model for exactly the months that were rebuilt, marts with what changed in them."""
-    for month in sorted({each.billing_period for each in slices}):
-        of_month = [each for each in slices if each.billing_period == month]
-        ids = {each.source: versions.get(each, "") for each in of_month}
-        version = sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest()[:16]
-        for name, key in keys.items():
-            mine = [each for each in published if each.table.split(".")[-1] == name and each.billing_period == month]
-            metadata: dict[str, Any] = {"slices": ", ".join(str(each) for each in of_month), "delivery_ids": ids}
-            if name in marts:
-                metadata |= mart_metadata(mine)
-            yield dg.AssetMaterialization(
-                asset_key=key, partition=partition_key(month), metadata=metadata, tags={DATA_VERSION_TAG: version}
-            )
-
-
-def mart_metadata(published: Sequence[PublishedSlice]) -> dict[str, Any]:
-    """What one month of a mart shows: its rows, and each source's total before and after."""
-    changes = [
-        {
-            "source": each.source,
-            "month": month_text(each.billing_period),
-            "currency": currency,
-            "old": None if each.old is None else format(each.old.get(currency, 0), "f"),
-            "new": format(each.new.get(currency, 0), "f"),
-        }
-        for each in published
-        for currency in sorted({*each.new, *(each.old or {})})
-    ]
-    table = ["| source | month | currency | old total | new total |", "|---|---|---|---:|---:|"]
-    table += [f"| {c['source']} | {c['month']} | {c['currency']} | {c['old'] or '(none)'} | {c['new']} |" for c in changes]
-    return {
-        "dagster/row_count": sum(each.rows for each in published),
-        "changes": dg.MetadataValue.json(changes),
-        "totals": dg.MetadataValue.md("\n".join(table)),
-    }
 
 
 def _failure(failures: Mapping[str, Sequence[str]]) -> dg.Failure:

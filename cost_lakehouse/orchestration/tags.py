@@ -6,19 +6,22 @@ from datetime import datetime
 
 import dagster as dg
 
+# What people look for in the list of runs.
 SOURCE_TAG = "cost_lakehouse/source"
 MONTH_TAG = "cost_lakehouse/month"
 REPORT_TAG = "cost_lakehouse/report"  # of a source of increments: the kind of report
-DELIVERY_TAG = "cost_lakehouse/delivery"  # decisions.delivery_key: source, month, delivery id, fingerprint
-STALE_TAG = "cost_lakehouse/stale"  # decisions.stale_digest
-ATTEMPT_TAG = "cost_lakehouse/attempt"
-TRIGGER_TAG = "cost_lakehouse/trigger"  # sensor, schedule, command
-FAILURE_TAG = "cost_lakehouse/failure"  # the kind of error that ended a load
-PROCESS_TAG = "cost_lakehouse/process"
+# What only the machinery reads: of tags that begin with `.dagster/`, Dagster's UI shows none.
+DELIVERY_TAG = ".dagster/cost_lakehouse.delivery"  # decisions.delivery_key: source, month, delivery id, fingerprint
+STALE_TAG = ".dagster/cost_lakehouse.stale"  # decisions.stale_digest
+ATTEMPT_TAG = ".dagster/cost_lakehouse.attempt"
+TRIGGER_TAG = ".dagster/cost_lakehouse.trigger"  # sensor, schedule, command; absent where a run was started by hand
+FAILURE_TAG = ".dagster/cost_lakehouse.failure"  # the kind of error that ended a load
+PROCESS_TAG = ".dagster/cost_lakehouse.process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
 LINE_ITEMS = "line_items"
+TABLE_NAME = "dagster/table_name"  # metadata: the table that an asset is stored in, as people query it
 LOAD_JOB = "load_line_items"
 SUMMARY_JOB = "build_summaries"
 MAINTENANCE_JOB = "maintain_lake"

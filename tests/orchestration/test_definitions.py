@@ -10,6 +10,8 @@ from cost_lakehouse.orchestration.assemble import build_definitions
 from cost_lakehouse.settings import load_settings
 from tests.orchestration.conftest import Lakehouse
 
+GROUPS_OF_MODELS = {f"{layer}_{provider}" for layer in ("staging", "intermediate") for provider in ("aws", "oci", "focus")}
+
 
 @pytest.fixture
 def definitions(lakehouse: Lakehouse) -> dg.Definitions:
@@ -33,9 +35,23 @@ def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(definition
         node = graph.get(key)
         assert node.description, key
         assert node.owners == ["team:finops"], key
-        assert node.group_name in {"line_items", "staging", "intermediate", "marts"}, key
+        assert node.group_name in {"line_items_aws", "marts", *GROUPS_OF_MODELS}, key
         assert node.kinds & {"iceberg", "dbt"}, key
         assert node.partitions_def == graph.get(dg.AssetKey(["line_items", "acme"])).partitions_def, key
+
+
+def test_a_storage_name_is_the_table_that_people_query(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    names = {key.to_user_string(): graph.get(key).metadata.get("dagster/table_name") for key in graph.get_all_asset_keys()}
+    assert names["line_items/acme"] == "raw.aws_cur"
+    assert names["marts/daily_costs"] == "marts.daily_costs"
+    assert names["staging/stg_aws__line_items"] is None  # gone when its build ends
+
+
+def test_every_check_says_what_it_proves(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    without = [key for key in graph.asset_check_keys if not graph.get_check_spec(key).description]
+    assert without == []
 
 
 def test_the_summaries_read_the_line_items_of_every_source(definitions: dg.Definitions) -> None:

@@ -74,6 +74,7 @@ def test_a_run_that_was_started_for_one_month_loads_whatever_is_new(mirror: Mirr
     again = loading.execute({}, month="2026-08-01")
     assert again.success
     assert materialized(again)["2026-08-01"]["unchanged"] is True
+    assert "holds every file" in str(materialized(again)["2026-08-01"]["reason"])
     nothing = loading.execute({}, month="2026-10-01")
     assert not nothing.success
 
@@ -85,6 +86,13 @@ def test_a_bad_report_fails_its_run_and_the_next_tick_asks_for_the_others(mirror
 
     (failed,) = loading.run(loading.tick())
     assert not failed.success
+    *_, check = failed.get_asset_check_evaluations()
+    rejected = check.metadata["rejected_values"]
+    assert not check.passed
+    assert isinstance(rejected, dg.TableMetadataValue)
+    assert [(record.data["file"], record.data["value"]) for record in rejected.records] == [
+        ("reports/cost-csv/0002-00001.csv.gz", "x")
+    ]
     (good,) = loading.run(loading.tick())
 
     assert good.success
