@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 OTHER = "other"  # every raw table's map of columns that nobody knows
+FINDINGS = "findings"  # every bill's map of what is odd about a row as it was delivered: what, and an example or place
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.aws_header import aws_place
-from cost_lakehouse.formats.header import OTHER, Place, Target, assign
+from cost_lakehouse.formats.header import FINDINGS, OTHER, Place, Target, assign
 from cost_lakehouse.formats.named_header import named_place
 from cost_lakehouse.formats.raw_schema import MONEY_SCALE, ORIGIN_FIELDS, SLICE_FIELDS, TEXT_MAP, Column, read_columns
 
@@ -113,7 +113,7 @@ AWS_CUR = TableFormat(
     table="raw.aws_cur",
     title="Cost and Usage Report",
     known=_AWS_COLUMNS,
-    maps=("product", "resource_tags", "cost_category", "discount", OTHER),
+    maps=("product", "resource_tags", "cost_category", "discount", OTHER, FINDINGS),
     place=aws_place(_AWS_COLUMNS),
     required=(
         ("bill_payer_account_id",),
@@ -133,7 +133,7 @@ OCI_COST = TableFormat(
     table="raw.oci_cost",
     title="OCI cost report",
     known=_OCI_COST_COLUMNS,
-    maps=("tags", OTHER),
+    maps=("tags", OTHER, FINDINGS),
     place=named_place(_OCI_COST_COLUMNS, _OCI_TAGS),
     required=(("line_item_tenant_id",), ("line_item_interval_usage_start",), ("cost_my_cost",), ("cost_currency_code",)),
     cost="cost_my_cost",
@@ -148,7 +148,7 @@ OCI_USAGE = TableFormat(
     table="raw.oci_usage",
     title="OCI usage report",
     known=_OCI_USAGE_COLUMNS,
-    maps=("tags", OTHER),
+    maps=("tags", OTHER, FINDINGS),
     place=named_place(_OCI_USAGE_COLUMNS, _OCI_TAGS),
     required=(("line_item_tenant_id",), ("line_item_interval_usage_start",), ("usage_consumed_quantity",)),
     cost="usage_billed_quantity",
@@ -164,7 +164,7 @@ FOCUS = TableFormat(
     table="raw.focus",
     title="FOCUS report",
     known=_FOCUS_COLUMNS,
-    maps=("x_columns", OTHER),
+    maps=("x_columns", OTHER, FINDINGS),
     place=named_place(_FOCUS_COLUMNS, [("x_", "x_columns", True), ("oci_", "x_columns", True)]),
     required=(
         ("billed_cost",),

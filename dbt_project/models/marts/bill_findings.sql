@@ -74,6 +74,25 @@ focus_anomalies as (
     where {{ slice_filter() }}
 ),
 
+delivery_findings as (
+    select
+        source,
+        billing_period,
+        delivery_id,
+        'anomaly' as kind,
+        reason,
+        detail,
+        line_item_type,
+        invoice_id,
+        currency_code,
+        line_item_count,
+        amount,
+        example_file_name,
+        example_row_number
+    from {{ ref('int_deliveries__findings') }}
+    where {{ slice_filter() }}
+),
+
 findings as (
     select * from exclusions
     union all
@@ -82,6 +101,8 @@ findings as (
     select * from oci_anomalies
     union all
     select * from focus_anomalies
+    union all
+    select * from delivery_findings
 )
 
 select

@@ -85,7 +85,10 @@ renamed as (
 
         ---------- labels
         resource_tags,
-        cost_category as cost_categories
+        cost_category as cost_categories,
+
+        ---------- what the loader found odd about the row
+        findings
     from raw_lines
 )
 

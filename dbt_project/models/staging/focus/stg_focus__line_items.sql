@@ -50,7 +50,10 @@ renamed as (
         contracted_cost,
 
         ---------- labels
-        tags
+        tags,
+
+        ---------- what the loader found odd about the row
+        findings
     from raw_lines
 )
 

@@ -40,7 +40,10 @@ renamed as (
         cost_my_cost_overage as cost_overage,
 
         ---------- labels
-        tags
+        tags,
+
+        ---------- what the loader found odd about the row
+        findings
     from raw_lines
 )
 
