@@ -148,10 +148,11 @@ def _parse(project: ParsedProject, settings: Settings) -> None:
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             result = dbtRunner().invoke(arguments)
         if not result.success:
-            where = f"{project.folder}" + (f" with the models of {project.models_folder}" if project.models_folder else "")
-            raise ConfigurationError(
-                f"dbt cannot parse the project in {where}: {result.exception}", "Correct the model or macro it names."
-            )
+            said, where = str(result.exception), str(project.folder)
+            if project.models_folder is not None:
+                where += f" with the models of {project.models_folder}"
+                said = said.replace(str(packages / project.models_folder.name), str(project.models_folder))
+            raise ConfigurationError(f"dbt cannot parse the project in {where}: {said}", "Correct the model or macro it names.")
         made = aside / "cache"
         made.mkdir()
         (aside / "target" / "partial_parse.msgpack").replace(made / "manifest.msgpack")
