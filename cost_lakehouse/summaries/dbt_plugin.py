@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -12,11 +10,8 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import create_views, raw_table_names
-from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, load_settings
-
-# dbt-duckdb makes plugins itself, in a thread of its own: what a build of ours has in hand waits here for it.
-_shown: list[tuple[Lake, Sequence[Slice] | None]] = []
+from cost_lakehouse.summaries.raw_views import shown
 
 
 class Plugin(BasePlugin):
@@ -27,18 +22,8 @@ class Plugin(BasePlugin):
 
         Raises ConfigurationError or LakeError where there is no lake to read.
         """
-        lake, slices = _shown[-1] if _shown else (Lake(load_settings(config_file())), None)
+        lake, slices = shown() or (Lake(load_settings(config_file())), None)
         create_views(conn, lake, raw_table_names(), slices)
-
-
-@contextmanager
-def showing(lake: Lake, slices: Sequence[Slice] | None) -> Iterator[None]:
-    """What dbt in this process sees: this lake, and of its bills these slices alone (None: all)."""
-    _shown.append((lake, slices))
-    try:
-        yield
-    finally:
-        _shown.pop()
 
 
 def config_file() -> Path | None:

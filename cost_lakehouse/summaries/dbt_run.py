@@ -9,9 +9,9 @@ from typing import Any
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.summaries import dbt_plugin
 from cost_lakehouse.summaries.dbt_project import PACKAGES_VARIABLE, QUIET, ParsedProject
 from cost_lakehouse.summaries.dbt_target import DbtTarget, variables
+from cost_lakehouse.summaries.raw_views import showing
 
 FAILED = frozenset({"error", "fail", "runtime error"})
 
@@ -66,7 +66,7 @@ def run_dbt(
     """
     from dbt.cli.main import dbtRunner
 
-    with _ONE_AT_A_TIME, dbt_plugin.showing(lake, slices), project.packages() as packages:
+    with _ONE_AT_A_TIME, showing(lake, slices), project.packages() as packages:
         whole = [*arguments, "--project-dir", str(project.folder), *target.arguments, "--no-write-json", *QUIET]
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             try:

@@ -74,7 +74,7 @@ def _arguments(profiles: Path, target: str, folder: Path) -> tuple[str, ...]:
 
 @contextmanager
 def variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """These environment variables set in this process for as long as the context lasts: dagster-dbt hands its own on."""
+    """These environment variables for dbt in this process, as long as the context lasts; its own macros do not warn."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
