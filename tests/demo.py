@@ -49,7 +49,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     with pytest.MonkeyPatch.context() as patch:
         for name in OWN_VARIABLES:
             patch.setenv(name, "")
-        yield Told(folder, command("demo", "--dir", str(folder)))
+        yield Told(folder, command("demo", "--dir", str(folder), "--today", story.DEFAULT_TODAY.isoformat()))
 
 
 def oci_of_the_demo(root: Path) -> OciExpected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -65,13 +66,19 @@ def common(context: typer.Context, config: Config = None) -> None:
 def demo(
     context: typer.Context,
     folder: Annotated[Path, typer.Option("--dir", help="Where the demo lives; made anew each time.")] = Path("demo"),
+    today: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The day on which the story is told, of the two months before.", show_default="now"
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
     from cost_lakehouse.cli.demo import run_demo
 
     with told_errors():
-        raise typer.Exit(run_demo(folder))
+        raise typer.Exit(run_demo(folder, today and today.date()))
 
 
 @app.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +43,13 @@ limit 10
 MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time."
 
 
-def run_demo(folder: Path) -> int:
-    """Tell the story in ``folder``; the exit code.
+def run_demo(folder: Path, today: date | None = None) -> int:
+    """Tell the story in ``folder`` as of ``today``, by default of now; the exit code.
 
     Raises ConfigurationError where the folder holds something that is not a demo's.
     """
-    settings = prepare(folder.expanduser().resolve())
+    today = today or story_day(datetime.now(UTC))
+    settings = prepare(folder.expanduser().resolve(), today)
     # The demo lives in its own folder, whatever the caller's environment says.
     for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_DAGSTER_DB"):
         os.environ.pop(name, None)
@@ -66,19 +68,23 @@ def run_demo(folder: Path) -> int:
         with command_instance(settings) as instance:
             runner = InProcess(settings, instance, lambda _context: bar)
             told_right = [
-                _tell(number, step(settings.base / BILLS, story_day()), settings, lake, runner, bar)
+                _tell(number, step(settings.base / BILLS, today), settings, lake, runner, bar)
                 for number, step in enumerate(steps, start=1)
             ]
     _ending(settings, lake)
     return 0 if all(told_right) else EXIT_FAILED
 
 
-def story_day() -> date:
-    """The day the story is told: always the same one, so that its numbers are too, unless the clock has not reached it."""
-    return min(story.DEFAULT_TODAY, datetime.now(UTC).date())
+def story_day(now: datetime) -> date:
+    """The newest day on whose evening everything of its story has been delivered; ``now`` is UTC.
+
+    The last delivery is of 18:36 that day, and Oracle's late rows of a month come on the 2nd of the next.
+    """
+    day = (now - timedelta(hours=19)).date()
+    return day if day.day > 1 else day - timedelta(days=1)
 
 
-def prepare(folder: Path) -> Settings:
+def prepare(folder: Path, today: date) -> Settings:
     """An empty demo folder with its configuration; an earlier demo in it is taken away, anything else is left alone."""
     config = folder / CONFIG
     if folder.exists() and any(folder.iterdir()):
@@ -91,12 +97,14 @@ def prepare(folder: Path) -> Settings:
             else:
                 place.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    months = story.demo_months(story_day())
+    months = story.demo_months(today)
     lines = [MARK, "lake:", f"  first_month: {min(months):%Y-%m}", "sources:"]
-    for name, bill in story.demo_bills(story_day()).items():
+    for name, bill in story.demo_bills(today).items():
         lines += [f"  - name: {name}", "    kind: aws_cur", f"    location: {BILLS}/{bill.location}"]
-    location = story.demo_oci_bill(story_day()).location
+    location = story.demo_oci_bill(today).location
     lines += [f"  - name: {story.OCI_SOURCE}", "    kind: oci_cost_reports", f"    location: {BILLS}/{location}"]
+    lines += ["alerts:", "  lateness: # the story ends: its sources deliver nothing any more, and nobody waits for them"]
+    lines += ["    sources:", *(f"      {name}: off" for name in (*story.demo_bills(today), story.OCI_SOURCE))]
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return load_settings(config)
 
@@ -161,7 +169,16 @@ def _ending(settings: Settings, lake: Lake) -> None:
         )
     )
     say()
-    say("Look further:")
-    say(f"  cost-lakehouse query --config {settings.file} '{EXAMPLE}'")
-    say(f"  cost-lakehouse status --config {settings.file}")
-    say(f"  COST_LAKEHOUSE_CONFIG={settings.file} uv run dagster dev     # the UI; in the project's folder")
+    say("Look further, in the project's folder; the last line opens the UI at http://localhost:3000:")
+    for line in further(settings.file):
+        say(f"  {line}")
+
+
+def further(config: Path) -> list[str]:
+    """Commands for a shell that look at the demo's lakehouse, and its UI."""
+    file = shlex.quote(str(config))
+    return [
+        f"uv run cost-lakehouse query --config {file} {shlex.quote(EXAMPLE)}",
+        f"uv run cost-lakehouse status --config {file}",
+        f"COST_LAKEHOUSE_CONFIG={file} uv run dagster dev",
+    ]

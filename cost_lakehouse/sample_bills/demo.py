@@ -20,7 +20,7 @@ from cost_lakehouse.sample_bills.oci_writing import OciWritten, write_oci
 from cost_lakehouse.sample_bills.writing import Written, write_delivery
 
 DEFAULT_TODAY = date(2026, 11, 2)
-"""The day the story is told: September is closed and invoiced, October is open."""
+"""A day to tell the story on: September is closed and invoiced, October is open."""
 
 ROWS = 2_000
 OCI_SOURCE = "acme-oci"

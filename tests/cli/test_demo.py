@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import date, datetime
+import shlex
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from cost_lakehouse.alerts.incidents import Trouble
+from cost_lakehouse.alerts.memory import Memory
+from cost_lakehouse.cli.demo import further, story_day
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.orchestration.alert_deliveries import look_at_deliveries
 from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_lines, changes_of, daily_cost_sensor
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.summary_sensor import summary_sensor
@@ -67,7 +72,48 @@ def test_the_demo_tells_five_steps_and_ends_well(demo: Told) -> None:
         "It was refused",
     ):
         assert text in told
-    assert "dagster dev" in told
+    # Its last lines can be typed as they are.
+    last = [line.strip() for line in told.splitlines()][-3:]
+    assert last == further(demo.folder / "lakehouse.yaml")
+    assert [shlex.split(line)[:3] for line in last[:2]] == [["uv", "run", "cost-lakehouse"]] * 2
+    assert shlex.split(last[2]) == [f"COST_LAKEHOUSE_CONFIG={demo.config}", "uv", "run", "dagster", "dev"]
+
+
+def test_a_folder_with_spaces_is_quoted_in_the_last_lines() -> None:
+    query, status, dev = further(Path("/my lake/it's/lakehouse.yaml"))
+    assert shlex.split(query)[3:6] == ["query", "--config", "/my lake/it's/lakehouse.yaml"]
+    assert shlex.split(query)[6] == "select * from marts.daily_costs limit 10"
+    assert shlex.split(status)[-1] == "/my lake/it's/lakehouse.yaml"
+    assert shlex.split(dev)[0] == "COST_LAKEHOUSE_CONFIG=/my lake/it's/lakehouse.yaml"
+
+
+@pytest.mark.parametrize(
+    ("now", "day", "months"),
+    [
+        pytest.param("2026-11-26T19:30", "2026-11-26", ("2026-09", "2026-10"), id="evening"),
+        pytest.param("2026-11-26T18:59", "2026-11-25", ("2026-09", "2026-10"), id="morning"),
+        pytest.param("2026-11-02T18:00", "2026-10-31", ("2026-08", "2026-09"), id="late-rows-not-yet-there"),
+        pytest.param("2026-11-02T19:00", "2026-11-02", ("2026-09", "2026-10"), id="second"),
+        pytest.param("2027-01-15T12:00", "2027-01-14", ("2026-11", "2026-12"), id="new-year"),
+        pytest.param("2028-03-01T23:00", "2028-02-29", ("2027-12", "2028-01"), id="leap-day"),
+    ],
+)
+def test_the_story_is_of_now_and_nothing_of_it_is_still_to_come(now: str, day: str, months: tuple[str, str]) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    today = story_day(moment)
+    assert today == date.fromisoformat(day)
+    assert tuple(f"{month:%Y-%m}" for month in story.demo_months(today)) == months
+    increments = story.demo_oci_bill(today).increments
+    assert max(increment.created_at for increment in increments) <= moment
+    # The story's last delivery is made at 18:36:21 of its day.
+    assert datetime(today.year, today.month, today.day, 18, 36, 21, tzinfo=UTC) <= moment
+
+
+def test_no_source_of_the_demo_is_ever_late(demo: Told) -> None:
+    settings = load_settings(Path(demo.config))
+    later = datetime.now(UTC) + timedelta(days=400)
+    memory = Memory(later, later)
+    assert not [seen for seen in look_at_deliveries(settings, memory, later) if isinstance(seen, Trouble)]
 
 
 def test_the_published_marts_hold_exactly_what_was_delivered_last(
