@@ -111,6 +111,15 @@ def run(
         raise typer.Exit(with_alerts(chosen, "run", lambda: run_once(chosen, source, kind, month, summarize, force)))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def dbt(context: typer.Context, config: Config = None) -> None:
+    """Run any dbt command on your lake, with your own models too: build, test, show, compile … Nothing is published."""
+    from cost_lakehouse.cli.dbt import run_dbt_command
+
+    with told_errors():
+        raise typer.Exit(run_dbt_command(_chosen(context, config), context.args))
+
+
 @app.command()
 def mirror(
     context: typer.Context,

@@ -62,12 +62,13 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
             "Run `cost-lakehouse maintain`: it rewrites these files.",
         )
     paths = [task.file.file_path.removeprefix("file://") for task in tasks]
+    nothing = "select " + ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns) + " where false"
     if not paths:
-        nothing = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns)
-        return f"select {nothing} where false"
+        return nothing
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    # A file written before a column was added lacks it: only then is it worth opening every file's footer.
-    by_name = ", union_by_name = true" if len(table.metadata.schemas) > 1 else ""
+    # A file written before a column was added lacks it, and all that are shown may: only then are footers worth opening.
+    grown = len(table.metadata.schemas) > 1
+    by_name = ", union_by_name = true" if grown else ""
     # Partition values are taken from the paths, so that a filter on them skips files unopened.
     in_paths = all("/source=" in path and "/billing_period=" in path for path in paths)
     partitions = (
@@ -76,7 +77,10 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
         else "hive_partitioning = false"
     )
     shown = ", ".join(f'"{name}"' for name, _ in columns)
-    return f"select {shown} from read_parquet([{listed}], {partitions}{by_name})"
+    files = f"read_parquet([{listed}], {partitions}{by_name})"
+    if grown:
+        files = f"(select * from {files} union all by name {nothing})"
+    return f"select {shown} from {files}"
 
 
 def raw_table_names() -> list[str]:

@@ -80,6 +80,22 @@ def run_dbt(
     return DbtRun(tuple(map(_node_result, results)), result.success, problem)
 
 
+def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> bool:
+    """Run any command of dbt's as a developer does, with dbt's own words on the terminal: whether it went well."""
+    from dbt.cli.main import dbtRunner
+
+    with _ONE_AT_A_TIME, showing(lake, None), project.packages() as packages:
+        whole = [*arguments, "--project-dir", str(project.folder), *target.arguments]
+        with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
+            try:
+                result = dbtRunner(manifest=project.manifest(target.schema)).invoke(whole)
+            finally:
+                _release_duckdb()
+    if result.exception is not None and not isinstance(result.exception, Exception):
+        raise result.exception
+    return result.success
+
+
 def _node_result(result: Any) -> NodeResult:
     message = " ".join((result.message or "no message").split())
     return NodeResult(result.node.unique_id, str(result.status), message, result.failures, result.execution_time)
