@@ -1,4 +1,4 @@
-"""``dbt`` on the configured lake, with the project's models and the user's: builds go to a scratch place, nothing is published."""
+"""``dbt`` on the configured lake, with your own models too: builds go to a scratch place, nothing is published."""
 
 from __future__ import annotations
 
