@@ -34,6 +34,10 @@ class DeliveryFailed(CostLakehouseError):
     key: str | None = None
 
 
+class FileIsEmpty(DeliveryFailed):
+    """A file has no header line, so no row either: harmless where files add to a bill, a fault where a manifest lists them."""
+
+
 class DeliveryChanged(DeliveryFailed):
     """A file or the manifest was replaced while it was read: start over with the new delivery."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of, rejected_values_json
 from cost_lakehouse.errors import CostLakehouseError
-from cost_lakehouse.lake.increments import TAKEN_OUT, HeldObject
+from cost_lakehouse.lake.increments import EMPTY, REPEATED, TAKEN_OUT, HeldObject
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.load_files import LoadedFiles, LoadedSlice
 from cost_lakehouse.sources.delivery import Increment
@@ -16,13 +17,39 @@ from cost_lakehouse.sources.delivery import Increment
 FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows
 
 
-def files_of_month(increment: Increment, records: Mapping[str, int], empty: Collection[str]) -> list[FileRow]:
+@dataclass(frozen=True)
+class WithoutRows:
+    """An object of which no row is loaded: it has none, or ``repeats`` (a key) has them all. ``rows`` are its own."""
+
+    month: date
+    repeats: str = ""
+    rows: int = 0
+
+    def sentence(self, key: str) -> str:
+        """What is to be said of it, for people."""
+        if self.repeats:
+            return f"{key} says again what {self.repeats} says: its {self.rows:,} lines count once."
+        return f"{key} is empty: it is taken as a report without lines."
+
+
+def files_of_month(
+    increment: Increment,
+    month: date,
+    records: Mapping[str, int],
+    without: Mapping[str, WithoutRows],
+    contents: Mapping[str, str],
+) -> list[FileRow]:
     """The objects with ``records`` in a month (key -> rows), and those that are on record there without a row."""
-    return [
-        {"key": each.key, "etag": each.etag, "size": each.size, "rows": records.get(each.key, 0)}
-        for each in increment.objects
-        if records.get(each.key) or each.key in empty
-    ]
+    rows: list[FileRow] = []
+    for found in increment.objects:
+        nothing = without.get(found.key)
+        if records.get(found.key) or (nothing is not None and nothing.month == month):
+            row: FileRow = {"key": found.key, "etag": found.etag, "size": found.size, "rows": records.get(found.key, 0)}
+            row["content"] = contents.get(found.key)
+            if nothing is not None:
+                row |= {"finding": REPEATED if nothing.repeats else EMPTY, "finding_detail": nothing.repeats or None}
+            rows.append(row)
+    return rows
 
 
 def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
@@ -30,13 +57,16 @@ def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
     return [{"key": key, "etag": TAKEN_OUT, "size": each.size, "rows": 0} for key, each in sorted(gone.items())]
 
 
-def months_of_empty_objects(increment: Increment, loaded: LoadedFiles) -> dict[date, list[str]]:
+def objects_without_rows(
+    increment: Increment, loaded: LoadedFiles, repeated: Mapping[str, WithoutRows]
+) -> dict[str, WithoutRows]:
     """Objects without a row are on record too, in the month that they are announced for or were written in."""
-    found: dict[date, list[str]] = {}
-    for each in increment.objects:
-        if not loaded.records.get(each.key):
-            found.setdefault(increment.billing_period or _month_of(each.last_modified), []).append(each.key)
-    return found
+    empty = {
+        found.key: WithoutRows(increment.billing_period or _month_of(found.last_modified))
+        for found in increment.objects
+        if not loaded.records.get(found.key)
+    }
+    return empty | dict(repeated)
 
 
 def accepted_receipt(

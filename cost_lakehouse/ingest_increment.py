@@ -19,9 +19,10 @@ from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
 from cost_lakehouse.increment_records import (
+    WithoutRows,
     accepted_receipt,
     files_of_month,
-    months_of_empty_objects,
+    objects_without_rows,
     refused_receipt,
     taken_out_rows,
 )
@@ -42,8 +43,9 @@ from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.withdrawal import Withdrawal, withdraw
 from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.repeats import Overlap, in_order, overlaps, refuse_partial, same_content
 from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.delivery import Increment
+from cost_lakehouse.sources.delivery import Increment, StoredObject
 from cost_lakehouse.sources.focus import increment_is_unchanged
 from cost_lakehouse.sources.object_store import ObjectStore
 
@@ -63,6 +65,7 @@ class IncrementResult:
     rows: Mapping[date, int] = field(default_factory=dict)
     totals: Mapping[date, Mapping[str, Decimal]] = field(default_factory=dict)  # month -> currency -> cost
     top_services: Mapping[date, Sequence[tuple[str, str, Decimal]]] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()  # a sentence for each object that was taken without its rows
 
 
 def load_increment(
@@ -106,7 +109,12 @@ def _to_load(increment: Increment, held: Increments) -> Increment:
     """What of an increment the lake does not hold as it is: of a month that is delivered whole, all or nothing."""
     if increment.billing_period is None:
         etags = held.etags
-        return replace(increment, objects=tuple(each for each in increment.objects if etags.get(each.key) != each.etag))
+        todo = (
+            each
+            for each in increment.objects
+            if etags.get(each.key) != each.etag or held.objects[each.key].repeats in increment.gone
+        )
+        return replace(increment, objects=tuple(todo))
     is_held = held.holds_whole(increment.billing_period, {each.key: each.etag for each in increment.objects})
     return replace(increment, objects=()) if is_held else increment
 
@@ -142,6 +150,7 @@ class _Load:
             for key, each in held.objects.items()
             if key not in self._replaced and (key in increment.gone or increment.billing_period in each.rows)
         }
+        self._without: Mapping[str, WithoutRows] = {}
         self._taken_out: dict[date, dict[str, HeldObject]] = {}  # month -> what goes from it for others to take its place
 
     def run(self) -> IncrementResult:
@@ -149,7 +158,8 @@ class _Load:
         committed = False
         try:
             with ExitStack() as stack:
-                loaded = self._read(stack)
+                loaded, repeated = self._read_once(stack)
+                self._without = objects_without_rows(self._increment, loaded, repeated)
                 stored = {month: stored_totals(part.files, self._format) for month, part in loaded.slices.items()}
                 self._prove(loaded, stored)
                 self._refuse_other_holders(loaded)
@@ -171,7 +181,44 @@ class _Load:
     def _slice(self, month: date) -> Slice:
         return Slice(self._increment.source, month)
 
-    def _read(self, stack: ExitStack) -> LoadedFiles:
+    def _read_once(self, stack: ExitStack) -> tuple[LoadedFiles, dict[str, WithoutRows]]:
+        """Every object, without those that say again what another one says: these are left out, and read no second time."""
+        loaded = self._read(stack, self._increment.objects)
+        repeated = self._repeated(loaded) if self._increment.billing_period is None else {}
+        if repeated:
+            for part in loaded.slices.values():
+                for path in part.files:
+                    path.unlink()
+            loaded = self._read(stack, [each for each in self._increment.objects if each.key not in repeated])
+        return loaded, repeated
+
+    def _repeated(self, loaded: LoadedFiles) -> dict[str, WithoutRows]:
+        """The objects all of whose lines are in others, new ones or held ones.
+
+        Raises DeliveryRefused where a part of an object's lines is.
+        """
+        leaving = {*self._replaced, *self._gone}
+        order = in_order(self._increment.objects, loaded.records)
+        others = {key: each for key, each in self._held.objects.items() if key not in leaving}
+        copies = same_content(order, loaded.contents, others)
+        slices = [self._slice(month) for month in sorted(loaded.slices)]
+        new = [path for part in loaded.slices.values() for path in part.files]
+        held = [each.file_path for each in data_files(self._lake.table(self._increment.table), slices)]
+        for found in overlaps(self._lake, self._format, [key for key in order if key not in copies], new, held, leaving):
+            if found.lines < loaded.records[found.key]:
+                self._refuse_partial(found, loaded)
+            copies[found.key] = found.other
+        months = {key: min(month for month, part in loaded.slices.items() if part.records[key]) for key in copies}
+        return {key: WithoutRows(months[key], other, loaded.records[key]) for key, other in copies.items()}
+
+    def _refuse_partial(self, found: Overlap, loaded: LoadedFiles) -> None:
+        try:
+            refuse_partial(self._label, found, loaded.records[found.key])
+        except DeliveryRefused as error:
+            self._record_refused(error, {found.key}, loaded)
+            raise
+
+    def _read(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
         """Every object, its rows in new files of the months they belong to."""
 
         def folder_of(month: date) -> Path:
@@ -182,10 +229,11 @@ class _Load:
         wanted = FilesToLoad(
             increment.source,
             increment.delivery_id,
-            increment.objects,
+            tuple(objects),
             self._format,
             increment.file_format,
             increment.billing_period,
+            adds=increment.billing_period is None,
         )
         try:
             return load_files(self._store, wanted, folder_of, self._load_id, self._progress)
@@ -231,7 +279,7 @@ class _Load:
         for key, each in self._replaced.items():
             for month in each.rows:
                 months.setdefault(month, set()).add(key)
-        for month in {*loaded.slices, *months_of_empty_objects(self._increment, loaded)}:
+        for month in {*loaded.slices, *(each.month for each in self._without.values())}:
             gone = {key: each for key, each in self._gone.items() if month in each.rows}
             if gone:
                 self._taken_out[month] = gone
@@ -259,8 +307,7 @@ class _Load:
         locations: Mapping[date, Sequence[str]],
     ) -> IncrementResult:
         table, increment = self._increment.table, self._increment
-        empty = months_of_empty_objects(increment, loaded)
-        months = sorted({*loaded.slices, *withdrawn, *empty})
+        months = sorted({*loaded.slices, *withdrawn, *(each.month for each in self._without.values())})
         dropped = {location for each in withdrawn.values() for location in each.dropped}
         added = [location for of_month in locations.values() for location in of_month]
         added += [location for each in withdrawn.values() for location in each.kept]
@@ -272,7 +319,7 @@ class _Load:
             gone = withdrawn.get(month, Withdrawal())
             totals = control_total_rows(part.totals, stored.get(month, StoredTotals()), self._format.cost)
             totals += withdrawn_total_rows(stored_totals(gone.gone, self._format))
-            files = files_of_month(increment, part.records, empty.get(month, ()))
+            files = files_of_month(increment, month, part.records, self._without, loaded.contents)
             corrections = self._corrections(month, part, locations.get(month, ()), gone)
             taken_out = self._taken_out.get(month, {})
             old = [*(each for each in self._replaced.values() if month in each.rows), *taken_out.values()]
@@ -305,6 +352,7 @@ class _Load:
             {month: part.totals.row_count for month, part in loaded.slices.items()},
             {month: part.totals.by_currency(self._format.cost) for month, part in loaded.slices.items()},
             {month: each.top_services for month, each in stored.items()},
+            tuple(each.sentence(key) for key, each in sorted(self._without.items())),
         )
 
     def _corrections(self, month: date, part: LoadedSlice, new: Sequence[str], gone: Withdrawal) -> str:

@@ -16,8 +16,8 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from cost_lakehouse.audit.control_totals import ControlTotals
-from cost_lakehouse.errors import DeliveryFailed, RejectedValue
-from cost_lakehouse.formats.read_delivery import Piece, csv_pieces, parquet_pieces
+from cost_lakehouse.errors import DeliveryFailed, FileIsEmpty, RejectedValue
+from cost_lakehouse.formats.read_delivery import Content, Piece, csv_pieces, parquet_pieces
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.formats.typed_rows import Origin, TypedPiece
 from cost_lakehouse.lake.month_writers import MonthWriters
@@ -33,7 +33,8 @@ _USUAL_MEMORY = pa.default_memory_pool()
 class FilesToLoad:
     """Which objects of a source to load, and how. ``billing_period`` is None where each row tells its own month.
 
-    An object whose name ends in ``.parquet`` is Parquet whatever the others are.
+    An object whose name ends in ``.parquet`` is Parquet whatever the others are. ``adds`` says that the objects add to a bill
+    one by one: then an empty one has no rows, and what each one holds is digested.
     """
 
     source: str
@@ -42,6 +43,7 @@ class FilesToLoad:
     format: TableFormat
     file_format: FileFormat = FileFormat.CSV
     billing_period: date | None = None
+    adds: bool = False
 
 
 @dataclass
@@ -63,6 +65,7 @@ class LoadedFiles:
 
     slices: dict[date, LoadedSlice] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)  # object key -> all its records, counted before they were read
+    contents: dict[str, str] = field(default_factory=dict)  # object key -> the digest of its content, where it has records
     rejected: list[RejectedValue] = field(default_factory=list)  # the first ones
     rejected_count: int = 0
     rejected_by_object: Counter[str] = field(default_factory=Counter)
@@ -153,11 +156,20 @@ class _Load:
             is_parquet = request.file_format is FileFormat.PARQUET or each.key.lower().endswith(".parquet")
             pieces = parquet_pieces if is_parquet else csv_pieces
             self._result.records[each.key] = 0
+            if request.adds and not each.size:
+                continue
+            content = Content() if request.adds else None
             try:
                 with self._open(each) as stream:
-                    for piece in pieces(stream, origin, request.format):
+                    for piece in pieces(stream, origin, request.format, content):
                         self._result.records[each.key] += piece.records
                         yield piece
+                if content is not None and self._result.records[each.key]:
+                    self._result.contents[each.key] = content.digest
+            except FileIsEmpty as error:
+                if not request.adds:
+                    error.key = each.key
+                    raise
             except DeliveryFailed as error:
                 error.key = each.key
                 raise

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from isal import igzip, isal_zlib
 
-from cost_lakehouse.errors import DeliveryFailed
+from cost_lakehouse.errors import DeliveryFailed, FileIsEmpty
 
 CHUNK_BYTES = 16 * 1024 * 1024
 _QUOTE, _NEWLINE, _RETURN, _COMMA = 0x22, 0x0A, 0x0D, 0x2C
@@ -70,7 +70,8 @@ def unpacked(stream: BinaryIO, file: str) -> Iterator[BinaryIO]:
 def read_chunks(plain: BinaryIO, file: str, chunk_bytes: int = CHUNK_BYTES) -> tuple[str, Iterator[Chunk]]:
     """The header line (unpacked text, without its line end) and the chunks that follow it.
 
-    Raises DeliveryFailed where the file has no header, or quotes do not follow RFC 4180 (then records cannot be told apart).
+    Raises FileIsEmpty where the file has no header, DeliveryFailed where quotes do not follow RFC 4180 (then records cannot be
+    told apart).
     """
     data = _read(plain, chunk_bytes)
     while b"\n" not in data:
@@ -78,9 +79,9 @@ def read_chunks(plain: BinaryIO, file: str, chunk_bytes: int = CHUNK_BYTES) -> t
         if not more:
             break
         data += more
-    if not data:
-        raise DeliveryFailed(f"{file} is empty: it has no header line.", "Wait for the next delivery.")
     data = data.removeprefix(_BOM)
+    if not data.strip():
+        raise FileIsEmpty(f"{file} is empty: it has no header line.", "Wait for the next delivery.")
     end, next_start = _header_end(data, file)
     try:
         header = data[:end].decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,31 +33,57 @@ class Piece:
     typed: Callable[[], TypedPiece]
 
 
-def csv_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iterator[Piece]:
+class Content:
+    """The digest of a file's content while it is read: of a CSV file's text, however it is packed, else of its bytes."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def of(self, stream: BinaryIO) -> BinaryIO:
+        """The stream; what is read from it counts."""
+        return _Digested(stream, self._digest.update)  # type: ignore[return-value]  # as much of a BinaryIO as readers use
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was read so far."""
+        return self._digest.hexdigest()
+
+
+class _Digested:
+    def __init__(self, stream: BinaryIO, update: Callable[[bytes], None]) -> None:
+        self._stream, self._update = stream, update
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._update(data)
+        return data
+
+
+def csv_pieces(stream: BinaryIO, origin: Origin, table: TableFormat, content: Content | None = None) -> Iterator[Piece]:
     """The records of a CSV file, packed or not. Raises DeliveryFailed with file and record where it cannot be read whole."""
     with unpacked(stream, origin.file_name) as plain:
-        line, chunks = read_chunks(plain, origin.file_name)
+        line, chunks = read_chunks(content.of(plain) if content else plain, origin.file_name)
         targets = table.targets_of(csv_names(line), origin.file_name)
         for chunk in chunks:
             yield Piece(origin.file_name, chunk.records, _typed_chunk(chunk, targets, origin, table))
 
 
-def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iterator[Piece]:
+def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat, content: Content | None = None) -> Iterator[Piece]:
     """The records of a Parquet file, which is put aside first (Parquet is read from its end).
 
     Row groups are decoded where their pieces are typed, so by many threads.
     """
     with tempfile.NamedTemporaryFile() as spooled:
-        shutil.copyfileobj(stream, spooled, 1 << 20)
+        shutil.copyfileobj(content.of(stream) if content else stream, spooled, 1 << 20)
         spooled.flush()
         # Reads at a position, so that threads share it; it outlives the file's name, as pieces do.
-        content = pa.OSFile(spooled.name)
+        whole = pa.OSFile(spooled.name)
     with _explained(origin.file_name):
-        with pq.ParquetFile(content) as file:
+        with pq.ParquetFile(whole) as file:
             metadata, schema = file.metadata, file.schema_arrow
         targets = table.targets_of(schema.names, origin.file_name)
         coded = _coded_columns(schema, targets)
-        row_groups = _RowGroups(content, metadata, coded + _coded_maps(metadata, schema, targets))
+        row_groups = _RowGroups(whole, metadata, coded + _coded_maps(metadata, schema, targets))
         first_record = 1
         for groups in _together(metadata):
             records = sum(metadata.row_group(group).num_rows for group in groups)
@@ -64,7 +91,7 @@ def parquet_pieces(stream: BinaryIO, origin: Origin, table: TableFormat) -> Iter
                 yield Piece(origin.file_name, records, _typed_groups(row_groups, groups, first_record, targets, origin, table))
                 first_record += records
                 continue
-            with pq.ParquetFile(content, metadata=metadata, read_dictionary=coded) as file:
+            with pq.ParquetFile(whole, metadata=metadata, read_dictionary=coded) as file:
                 for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, use_threads=False):
                     typed = _typed_batch(batch, first_record, targets, origin, table)
                     yield Piece(origin.file_name, batch.num_rows, typed)

@@ -40,6 +40,7 @@ class TableFormat:
     correction: str | None = None
     null_text: str = ""  # text that stands for a missing value, beside the empty one
     payer_of: tuple[tuple[str, ...], str, str] | None = None
+    reference: tuple[str, str] | None = None  # the columns of a line's tenancy and number, where lines are numbered
     scale: int = MONEY_SCALE
 
     @cached_property
@@ -141,6 +142,7 @@ OCI_COST = TableFormat(
     service="product_service",
     period=("line_item_interval_usage_start",),
     correction="line_item_is_correction",
+    reference=("line_item_tenant_id", "line_item_reference_no"),
 )
 
 _OCI_USAGE_COLUMNS = read_columns("oci_usage_columns.csv")
@@ -155,6 +157,7 @@ OCI_USAGE = TableFormat(
     groups=("line_item_tenant_id", "", "", ""),
     period=("line_item_interval_usage_start",),
     correction="line_item_is_correction",
+    reference=("line_item_tenant_id", "line_item_reference_no"),
     scale=6,  # quantities of bytes and milliseconds need room before the point
 )
 

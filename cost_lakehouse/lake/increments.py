@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.lake.catalog import Lake
@@ -21,11 +22,14 @@ class HeldObject:
     """An object whose rows the lake holds. ``rows`` has the months that it has rows in; its size counts in each of them.
 
     ``etag`` is empty where rows of some months were taken out again: what comes under its key is another object.
+    ``content`` is the digest of what it says, where it is known; ``repeats`` the key of the object that has its rows.
     """
 
     etag: str
     size: int
     rows: Mapping[date, int]
+    content: str = ""
+    repeats: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,20 @@ def current_increments(lake: Lake, all_receipts: Sequence[Receipt], raw_table: s
     }
 
 
-_FileRow = tuple[date, str, str, str, int, int | None]  # month, load id, key, etag, size, rows
+# Findings in ``raw.files``: why an object has no rows in the lake.
+REPEATED, EMPTY = "report repeats another one", "report without lines"
+
+
+class _FileRow(NamedTuple):
+    month: date
+    load_id: str
+    key: str
+    etag: str
+    size: int
+    rows: int | None
+    content: str | None
+    finding: str | None
+    detail: str | None
 
 
 def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence[_FileRow]) -> Increments:
@@ -117,29 +134,45 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
     order = {each.load_id: index for index, each in enumerate(committed)}
     versions: dict[tuple[str, str], list[_FileRow]] = {}
     for row in files:
-        if row[1] in order:
-            versions.setdefault((row[2], row[1]), []).append(row)
+        if row.load_id in order:
+            versions.setdefault((row.key, row.load_id), []).append(row)
     objects: dict[str, HeldObject] = {}
+    since: dict[str, int] = {}  # key -> the place of the load that its rows come from
     versions = dict(sorted(versions.items(), key=lambda each: order[each[0][1]]))
-    for (key, _), rows in versions.items():
-        if rows[0][3] == TAKEN_OUT:
-            _take_out(objects, key, {row[0] for row in rows})
+    for (key, load_id), rows in versions.items():
+        first = rows[0]
+        if first.etag == TAKEN_OUT:
+            _take_out(objects, key, {row.month for row in rows})
         else:
-            objects[key] = HeldObject(rows[0][3], rows[0][4], {row[0]: row[5] or 0 for row in rows if row[5]})
-    held_since = {row[2]: committed[order[row[1]]].loaded_at for rows in versions.values() for row in rows}
+            by_month = {row.month: row.rows for row in rows if row.rows}
+            repeats = (first.detail or "") if first.finding == REPEATED else ""
+            objects[key] = HeldObject(first.etag, first.size, by_month, first.content or "", repeats)
+            since[key] = order[load_id]
+    _forget_repeats(objects, since)
+    held_since = {row.key: committed[order[row.load_id]].loaded_at for rows in versions.values() for row in rows}
     refused_at = {each.load_id: each.loaded_at for each in refused}
     bad = [
-        row for row in files if row[1] in refused_at and (row[2] not in held_since or held_since[row[2]] < refused_at[row[1]])
+        row
+        for row in files
+        if row.load_id in refused_at and (row.key not in held_since or held_since[row.key] < refused_at[row.load_id])
     ]
-    standing = {row[1] for row in bad}
+    standing = {row.load_id for row in bad}
     return Increments(
         tuple(committed),
         tuple(killed),
         tuple(refused),
         objects,
-        frozenset((row[2], row[3]) for row in bad),
+        frozenset((row.key, row.etag) for row in bad),
         tuple(each for each in refused if each.load_id in standing),
     )
+
+
+def _forget_repeats(objects: dict[str, HeldObject], since: Mapping[str, int]) -> None:
+    """An object whose rows another one had is new again once that one was replaced or taken out: nobody may have them now."""
+    for key, found in list(objects.items()):
+        other = objects.get(found.repeats)
+        if found.repeats and (other is None or other.etag == TAKEN_OUT or since[found.repeats] > since[key]):
+            del objects[key]
 
 
 def _take_out(objects: dict[str, HeldObject], key: str, months: set[date]) -> None:
@@ -152,11 +185,12 @@ def _take_out(objects: dict[str, HeldObject], key: str, months: set[date]) -> No
 def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:
     with connect(lake, ["raw.files"]) as connection:
         rows = connection.execute(
-            "select source, raw_table, billing_period, load_id, key, etag, size, rows from raw.files "
+            "select source, raw_table, billing_period, load_id, key, etag, size, rows, content, finding, finding_detail "
+            "from raw.files "
             "where list_contains(?, raw_table) and source = coalesce(?, source)",
             [list(INCREMENT_TABLES), source],
         ).fetchall()
     found: dict[tuple[str, str], list[_FileRow]] = {}
     for name, table, *rest in rows:
-        found.setdefault((name, table), []).append((rest[0], rest[1], rest[2], rest[3], rest[4], rest[5]))
+        found.setdefault((name, table), []).append(_FileRow(*rest))
     return found

@@ -59,6 +59,9 @@ FILES = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("rows", pa.int64()),
         RAW_TABLE,
+        pa.field("content", pa.string()),  # the digest of what the file says, however it is packed; files that add to a bill
+        pa.field("finding", pa.string()),  # why none of its rows is in the lake
+        pa.field("finding_detail", pa.string()),
     ]
 )
 

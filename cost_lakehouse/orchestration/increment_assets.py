@@ -124,6 +124,8 @@ def increment_asset(
             try:
                 for increment, result in _loads(settings, source, table, window, _wanted(config), progress(context)):
                     touched |= {each.billing_period for each in result.receipts}
+                    for finding in result.findings:
+                        context.log.warning(finding)
                     yield from _events(settings, months, key, increment, result)
             except CostLakehouseError as error:
                 context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
@@ -222,6 +224,8 @@ def _materialization(
         "files": files_table(increment.objects),
         **cost_metadata(costs),
     }
+    if result.findings:
+        metadata["findings"] = dg.MetadataValue.md("\n".join(f"* {sentence}" for sentence in result.findings))
     if receipt.corrections:
         metadata["corrections"] = dg.MetadataValue.text(receipt.corrections)
     if services and _is_money(increment):

@@ -54,7 +54,9 @@ def _of_files(source: str, there: FocusFiles, known: Increments) -> list[Judged]
     may_pass = bool(known.refusals) and not known.refusals[-1].rejected
     judged = []
     if gone and (parts.new or parts.refused):
-        objects = tuple(sorted((*parts.new, *parts.refused), key=lambda each: each.key))
+        # Copies of what is gone, whose lines only the gone one has: they come along.
+        copies = [each for each in parts.loaded if known.objects[each.key].repeats in gone]
+        objects = tuple(sorted((*parts.new, *parts.refused, *copies), key=lambda each: each.key))
         found = Finding(source, None, FindingState.AVAILABLE, Increment(source, TABLE, objects, gone=gone))
         if parts.new:
             judged.append(Judged(found, Standing.NEW, there.note))

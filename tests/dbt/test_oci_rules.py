@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
+from tests.builders import csv_bytes
 from tests.dbt.building import PROJECT, ask, build
 from tests.oci_builders import Mirror, cost_line
 
@@ -34,6 +35,8 @@ def test_numbers_worked_out_by_hand(tmp_path: Path) -> None:
     ]
     mirror = Mirror(tmp_path)
     mirror.write("0001.csv.gz", rows)
+    mirror.write("0001.csv", csv_bytes(rows), written=datetime(2026, 10, 7, tzinfo=UTC))
+    mirror.write("0002.csv", b"")
     mirror.load()
     with build(mirror.lake, tmp_path / "build", build_arguments([Slice("acme-oci", OCTOBER)])) as ran:
         assert set(ran.results.values()) <= {"success", "pass", "warn"}, ran.output
@@ -68,6 +71,8 @@ def test_numbers_worked_out_by_hand(tmp_path: Path) -> None:
         ("correction of a row that is not in the bill", None, "Correction", 1, 8),
         ("no currency", None, "Correction", 1, 8),
         ("no currency", None, "Usage", 1, 0),
+        ("report repeats another one", None, None, 0, 0),
+        ("report without lines", None, None, 0, 0),
     ]
     assert status == [
         (None, 8, "corrected"),

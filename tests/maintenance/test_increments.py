@@ -17,7 +17,7 @@ SUM = "select billing_period::varchar, sum(cost_my_cost), count(*)::int from raw
 def test_merged_files_hold_the_same_rows_and_a_file_that_comes_again_replaces_its_own(tmp_path: Path) -> None:
     mirror = Mirror(tmp_path)
     for number in range(5):
-        lines = [cost_line(cost=str(2**number)), cost_line(cost="100", start="2026-09-30T23:00Z")]
+        lines = [cost_line(cost=str(2**number)), cost_line(cost="100", start="2026-09-30T23:00Z", reference=f"V2.{number}")]
         mirror.write(f"{number:04d}-00001.csv.gz", lines)
         mirror.load()
     before = mirror.ask(SUM)
