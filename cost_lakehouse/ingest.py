@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -23,12 +23,13 @@ from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryF
 from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, commit_labels, remove_files_of_other_loads, stored_loads
-from cost_lakehouse.lake.ledger import LEDGERS, holders_of, is_current, receipts, record_accepted, record_refused
+from cost_lakehouse.lake.ledger import LEDGERS, is_current, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.holders import Account, refuse_other_holders
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.discovery import manifest_is_unchanged
@@ -173,18 +174,6 @@ def commit_lock(lake: Lake, what: str) -> Iterator[None]:
         yield
 
 
-def refuse_other_holders(source: str, holders: Mapping[date, Mapping[str, set[str]]]) -> None:
-    """Raise DeliveryRefused where another source holds the same payer's month; ``holders`` is month -> source -> payers."""
-    for month, others in sorted(holders.items()):
-        for other, payers in sorted(others.items()):
-            raise DeliveryRefused(
-                f"{Slice(source, month)}: the bill of payer {', '.join(sorted(payers))} for {month:%Y-%m} is in the lake "
-                f"already, from source {other}; {source} would add it up twice.",
-                f"Keep one of the two sources: set `paused: true` on {source}. Where it is {other} under another name, give it "
-                "its old name back: a slice belongs to its source's name.",
-            )
-
-
 class _Load:
     """One attempt to load one delivery, under the slice's lock."""
 
@@ -209,6 +198,7 @@ class _Load:
         self._load_id = new_load_id()
         self._loaded = LoadedFiles()
         self._rows = LoadedSlice()
+        self._accounts: set[Account] = set()
         self._folder = lake.data_folder(RAW_TABLE, self._slice)
 
     def run(self) -> LoadResult:
@@ -228,7 +218,8 @@ class _Load:
                 self._rows = self._loaded.slices[delivery.billing_period]
                 stored = stored_totals(self._rows.files, AWS_CUR)
                 self._prove(stored)
-                self._refuse_payers_of_other_sources()
+                self._accounts = stored.accounts
+                self._refuse_accounts_of_other_sources()
                 locations = self._lake.warehouse.keep(self._rows.files, self._folder)
             return self._commit(stored, locations)
         except (DeliveryChanged, LakeError, SourceError):
@@ -284,12 +275,11 @@ class _Load:
 
     def _may_commit(self) -> None:
         self._lock.ensure_held()
-        self._refuse_payers_of_other_sources()
+        self._refuse_accounts_of_other_sources()
 
-    def _refuse_payers_of_other_sources(self) -> None:
-        """One payer and month comes from one source only, or its costs would add up twice."""
-        payers = {self._slice.billing_period: self._rows.totals.payers}
-        refuse_other_holders(self._slice.source, holders_of(self._lake, RAW_TABLE, self._slice.source, payers))
+    def _refuse_accounts_of_other_sources(self) -> None:
+        """An account's month comes from one source only, or its costs would add up twice."""
+        refuse_other_holders(self._lake, RAW_TABLE, self._slice.source, {self._slice.billing_period: self._accounts})
 
     def _refused_receipt(self, error: CostLakehouseError) -> Receipt:
         reason = str(error)

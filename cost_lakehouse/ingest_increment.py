@@ -26,7 +26,7 @@ from cost_lakehouse.increment_records import (
     refused_receipt,
     taken_out_rows,
 )
-from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_other_holders, refuse_rejected
+from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
 from cost_lakehouse.lake.increments import (
@@ -36,13 +36,14 @@ from cost_lakehouse.lake.increments import (
     increment_lock,
     last_load_property,
 )
-from cost_lakehouse.lake.ledger import holders_of, receipts, record_increment, take_back
+from cost_lakehouse.lake.ledger import receipts, record_increment, take_back
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.withdrawal import Withdrawal, withdraw
 from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.holders import refuse_other_holders
 from cost_lakehouse.loading.repeats import Overlap, in_order, overlaps, refuse_partial, same_content
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import Increment, StoredObject
@@ -162,7 +163,7 @@ class _Load:
                 self._without = objects_without_rows(self._increment, loaded, repeated)
                 stored = {month: stored_totals(part.files, self._format) for month, part in loaded.slices.items()}
                 self._prove(loaded, stored)
-                self._refuse_other_holders(loaded)
+                self._refuse_other_holders(loaded, stored)
                 aside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-lakehouse-withdrawn-")))
                 withdrawn = self._withdraw(aside, loaded)
                 locations = {
@@ -258,15 +259,16 @@ class _Load:
         if not increment_is_unchanged(self._store, self._increment):
             raise DeliveryChanged(f"{self._label}: it was replaced while it was read.", "Run it again.")
 
-    def _refuse_other_holders(self, loaded: LoadedFiles, made: Sequence[Receipt] = ()) -> None:
-        """One payer (tenancy) and month comes from one source only, or its costs would add up twice.
+    def _refuse_other_holders(
+        self, loaded: LoadedFiles, stored: Mapping[date, StoredTotals], made: Sequence[Receipt] = ()
+    ) -> None:
+        """An account's (tenancy's) month comes from one source only, or its costs would add up twice.
 
         ``made`` are receipts that are on record already, for a commit that is called off here.
         """
-        wanted = {month: part.totals.payers for month, part in loaded.slices.items()}
+        wanted = {month: each.accounts for month, each in stored.items()}
         try:
-            source = self._increment.source
-            refuse_other_holders(source, holders_of(self._lake, self._increment.table, source, wanted))
+            refuse_other_holders(self._lake, self._increment.table, self._increment.source, wanted)
         except DeliveryRefused as error:
             for each in made:
                 take_back(self._lake, each)
@@ -332,7 +334,7 @@ class _Load:
 
         def may_commit() -> None:
             self._lock.ensure_held()
-            self._refuse_other_holders(loaded, made)
+            self._refuse_other_holders(loaded, stored, made)
 
         with commit_lock(self._lake, self._label):
             replace_files(

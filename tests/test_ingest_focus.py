@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import cost_lakehouse.ingest_increment
+import cost_lakehouse.loading.holders
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused, SourceError
 from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.ledger import holders_of
@@ -100,7 +100,7 @@ def test_aws_s_1_0_and_1_2_exports_as_csv_and_parquet_say_the_same(tmp_path: Pat
         place.write(f"october{'.csv.gz' if name.startswith('csv') else '.snappy.parquet'}", written, source=name)
         with pytest.MonkeyPatch.context() as patch:
             # One payer's month from four sources would be refused; here they are compared, and never added up.
-            patch.setattr(cost_lakehouse.ingest_increment, "holders_of", lambda *_: {})
+            patch.setattr(cost_lakehouse.loading.holders, "holders_of", lambda *_: {})
             place.load(name)
 
     shown = (
@@ -307,12 +307,12 @@ def test_a_payer_s_month_that_another_source_commits_at_the_same_moment_is_refus
         looks.append(args)
         if len(looks) == 1:
             with monkeypatch.context() as other:
-                other.setattr(cost_lakehouse.ingest_increment, "holders_of", real)
+                other.setattr(cost_lakehouse.loading.holders, "holders_of", real)
                 place.load()
             return {}
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cost_lakehouse.ingest_increment, "holders_of", not_yet_there)
+    monkeypatch.setattr(cost_lakehouse.loading.holders, "holders_of", not_yet_there)
     with pytest.raises(DeliveryRefused, match="from source acme; acme-too would add it up twice"):
         place.load("acme-too")
 
@@ -326,7 +326,8 @@ def test_a_payer_s_month_that_another_source_commits_at_the_same_moment_is_refus
 def test_a_payer_s_cur_and_its_focus_are_never_added_up(first: str, tmp_path: Path) -> None:
     cur = {"name": "cur", "kind": "aws_cur", "location": "cur/hourly"}
     place = FocusPlace(tmp_path, "focus", others=[cur])
-    write_delivery(tmp_path / "cur", [[line(**{"bill/PayerAccountId": "000000000123"})]], report="hourly")
+    ids = {"bill/PayerAccountId": "000000000123", "lineItem/UsageAccountId": "000000000456"}
+    write_delivery(tmp_path / "cur", [[line(**ids)]], report="hourly")
     place.write("a.csv.gz", as_csv([charge("1")]))
     workshop = Workshop(tmp_path)
     loads: dict[str, Callable[[], object]] = {"cur": lambda: workshop.load("cur"), "focus": lambda: place.load("focus")}

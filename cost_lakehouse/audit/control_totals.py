@@ -63,11 +63,6 @@ class ControlTotals:
         """All rows of all groups."""
         return sum(self.rows.values())
 
-    @property
-    def payers(self) -> set[str]:
-        """The payer accounts whose bill this is."""
-        return {group.payer_account_id for group in self.rows}
-
     def total(self, group: Group, metric: str) -> Total:
         """The total of that group and metric, made on first use."""
         return self.totals.setdefault((group, metric), Total())

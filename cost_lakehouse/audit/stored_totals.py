@@ -23,6 +23,7 @@ class StoredTotals:
     rows: dict[Group, int] = field(default_factory=dict)
     sums: dict[tuple[Group, str], tuple[int, Decimal]] = field(default_factory=dict)
     top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)  # service, currency, headline amount
+    accounts: set[tuple[str, str]] = field(default_factory=set)  # payer and usage account
 
 
 def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
@@ -42,6 +43,7 @@ def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
             for metric, count, total in zip(table.metrics, row[5::2], row[6::2], strict=True):
                 if count:
                     result.sums[(group, metric)] = (count, total)
+        result.accounts = set(connection.execute(table.accounts_query, [paths]).fetchall())
         if table.service is not None:
             result.top_services = connection.execute(
                 f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "

@@ -40,6 +40,7 @@ class TableFormat:
     correction: str | None = None
     null_text: str = ""  # text that stands for a missing value, beside the empty one
     payer_of: tuple[tuple[str, ...], str, str] | None = None
+    account: str = ""  # the column of the account that used what the payer pays; "" where payers have none
     reference: tuple[str, str] | None = None  # the columns of a line's tenancy and number, where lines are numbered
     scale: int = MONEY_SCALE
 
@@ -108,6 +109,13 @@ class TableFormat:
             payer = f"coalesce(case when {is_theirs} then {column} end, {self.groups[0]}, '')"
         return payer, currency, kind, invoice
 
+    @cached_property
+    def accounts_query(self) -> str:
+        """SQL for every payer and usage account in files of the table (a parameter); a line without one is the payer's own."""
+        payer = self.group_sql[0]
+        account = f"coalesce({self.account}, {payer})" if self.account else payer
+        return f"select distinct {payer}, {account} from read_parquet(?, union_by_name = true)"  # noqa: S608 - columns of ours
+
 
 _AWS_COLUMNS = read_columns("aws_cur_columns.csv")
 AWS_CUR = TableFormat(
@@ -126,6 +134,7 @@ AWS_CUR = TableFormat(
     cost="line_item_unblended_cost",
     groups=("bill_payer_account_id", "line_item_currency_code", "line_item_line_item_type", "bill_invoice_id"),
     service="line_item_product_code",
+    account="line_item_usage_account_id",
 )
 
 _OCI_TAGS = [("tags/", "tags", False)]
@@ -184,6 +193,7 @@ FOCUS = TableFormat(
     null_text="NULL",  # FOCUS forbids empty text for a missing value: writers of CSV spell NULL (the FOCUS sample data do)
     # Oracle's billing account is a subscription; its cost reports know the tenancy only, which is FOCUS's sub account.
     payer_of=(_FOCUS_PROVIDERS, "oracle", "sub_account_id"),
+    account="sub_account_id",
 )
 
 FORMATS: Mapping[str, TableFormat] = {each.table: each for each in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}

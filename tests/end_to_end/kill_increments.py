@@ -24,7 +24,8 @@ def deliver(folder: Path, number: int) -> None:
     mirror = Mirror(folder)
     written = BEGIN + timedelta(hours=number)
     mirror.write("0000-00001.csv.gz", [cost_line(cost=str(number))], written=written)
-    rows = [cost_line(cost="1"), cost_line(cost="1", start="2026-09-30T23:00Z")]
+    own = f"V2.{number}"  # a line of that number comes once
+    rows = [cost_line(cost="1", reference=own), cost_line(cost="1", start="2026-09-30T23:00Z", reference=own)]
     mirror.write(f"{number:04d}-00001.csv.gz", rows, written=written)
 
 

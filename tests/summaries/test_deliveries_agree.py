@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-import cost_lakehouse.ingest
+import cost_lakehouse.loading.holders
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.sample_bills import Bill, FileFormat, Report, Versioning, Written, write_bill
@@ -57,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt: DbtRunner) -> Built:
     workshop = Workshop(folder)
     with pytest.MonkeyPatch.context() as patch:
         # One payer's month from four sources would be refused; here they are compared, and never added up.
-        patch.setattr(cost_lakehouse.ingest, "holders_of", lambda *_: {})
+        patch.setattr(cost_lakehouse.loading.holders, "holders_of", lambda *_: {})
         for name in BILLS:
             workshop.load(name, OCTOBER)
     dbt.summarize(workshop.lake)
