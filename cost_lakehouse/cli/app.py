@@ -75,7 +75,7 @@ def demo(
     config: Config = None,
 ) -> None:
     """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
-    from cost_lakehouse.cli.demo import run_demo
+    from cost_lakehouse.cli.commands.demo import run_demo
 
     with told_errors():
         raise typer.Exit(run_demo(folder, today and today.date()))
@@ -86,7 +86,7 @@ def discover(
     context: typer.Context, source: Source = None, month: Month = None, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Show the deliveries that are there, and which are new."""
-    from cost_lakehouse.cli.discover import show_deliveries
+    from cost_lakehouse.cli.commands.discover import show_deliveries
 
     with told_errors():
         raise typer.Exit(show_deliveries(_chosen(context, config), source, month, as_json))
@@ -103,8 +103,8 @@ def run(
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
-    from cost_lakehouse.cli.alerts import with_alerts
-    from cost_lakehouse.cli.run import run_once
+    from cost_lakehouse.cli.commands.alerts import with_alerts
+    from cost_lakehouse.cli.commands.run import run_once
 
     with told_errors():
         chosen = _chosen(context, config)
@@ -128,8 +128,8 @@ def mirror(
     config: Config = None,
 ) -> None:
     """Copy Oracle's reports to where the mirrors keep them: what is new or differs; recorded in Dagster like any run."""
-    from cost_lakehouse.cli.alerts import with_alerts
-    from cost_lakehouse.cli.mirror import mirror_reports
+    from cost_lakehouse.cli.commands.alerts import with_alerts
+    from cost_lakehouse.cli.commands.mirror import mirror_reports
 
     with told_errors():
         chosen = _chosen(context, config)
@@ -143,8 +143,8 @@ def accounts(
     config: Config = None,
 ) -> None:
     """Read account names, units and tags out of AWS Organizations, and bring marts.aws_accounts up to date."""
-    from cost_lakehouse.cli.accounts import read_account_names
-    from cost_lakehouse.cli.alerts import with_alerts
+    from cost_lakehouse.cli.commands.accounts import read_account_names
+    from cost_lakehouse.cli.commands.alerts import with_alerts
 
     with told_errors():
         chosen = _chosen(context, config)
@@ -154,7 +154,7 @@ def accounts(
 @app.command()
 def status(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
-    from cost_lakehouse.cli.status import show_status
+    from cost_lakehouse.cli.commands.status import show_status
 
     with told_errors():
         raise typer.Exit(show_status(_chosen(context, config), as_json))
@@ -170,7 +170,7 @@ def query(
     config: Config = None,
 ) -> None:
     """Ask the lake in SQL; stdout carries the result alone."""
-    from cost_lakehouse.cli.query import run_query
+    from cost_lakehouse.cli.commands.query import run_query
 
     with told_errors():
         raise typer.Exit(run_query(_chosen(context, config), sql, output.value))
@@ -185,8 +185,8 @@ def maintain(
     config: Config = None,
 ) -> None:
     """Expire old snapshots, merge small files and remove what nothing refers to; what proves a bill stays."""
-    from cost_lakehouse.cli.alerts import with_alerts
-    from cost_lakehouse.cli.maintain import maintain_lake
+    from cost_lakehouse.cli.commands.alerts import with_alerts
+    from cost_lakehouse.cli.commands.maintain import maintain_lake
 
     with told_errors():
         chosen = _chosen(context, config)
@@ -196,7 +196,7 @@ def maintain(
 @app.command()
 def doctor(context: typer.Context, config: Config = None) -> None:
     """Check configuration, credentials, buckets and engine; each failure with its cause and fix."""
-    from cost_lakehouse.cli.doctor import examine
+    from cost_lakehouse.cli.doctor.examine import examine
 
     with told_errors():
         raise typer.Exit(examine(_chosen(context, config)))
@@ -208,7 +208,7 @@ def alerts(context: typer.Context, as_json: AsJson = False, config: Config = Non
     context.obj = _chosen(context, config)
     if context.invoked_subcommand is not None:
         return
-    from cost_lakehouse.cli.alerts import show_alerts
+    from cost_lakehouse.cli.commands.alerts import show_alerts
 
     with told_errors():
         raise typer.Exit(show_alerts(context.obj, as_json))
@@ -217,7 +217,7 @@ def alerts(context: typer.Context, as_json: AsJson = False, config: Config = Non
 @alerts_app.command("test")
 def alerts_test(context: typer.Context, config: Config = None) -> None:
     """Send a test message through every channel, and say of each whether it was taken."""
-    from cost_lakehouse.cli.alerts import send_test
+    from cost_lakehouse.cli.commands.alerts import send_test
 
     with told_errors():
         raise typer.Exit(send_test(_chosen(context, config)))
@@ -226,7 +226,7 @@ def alerts_test(context: typer.Context, config: Config = None) -> None:
 @alerts_app.command("close")
 def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
     """End an alert that nothing else will end, such as that of a job which is never run again."""
-    from cost_lakehouse.cli.alerts import close_alert
+    from cost_lakehouse.cli.commands.alerts import close_alert
 
     with told_errors():
         raise typer.Exit(close_alert(_chosen(context, config), incident))
@@ -235,7 +235,7 @@ def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument
 @import_app.command("kubecost")
 def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of Kubecost's or OpenCost's cloud-integration.json as YAML; keys in it are not copied."""
-    from cost_lakehouse.cli.import_sources import import_sources
+    from cost_lakehouse.cli.commands.import_sources import import_sources
 
     with told_errors():
         raise typer.Exit(import_sources("kubecost", file, _chosen(context, config), write))
@@ -244,7 +244,7 @@ def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = Fa
 @import_app.command("koku")
 def import_koku(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of a source payload of Koku as YAML; the reports in its bucket are found."""
-    from cost_lakehouse.cli.import_sources import import_sources
+    from cost_lakehouse.cli.commands.import_sources import import_sources
 
     with told_errors():
         raise typer.Exit(import_sources("koku", file, _chosen(context, config), write))
@@ -253,7 +253,7 @@ def import_koku(context: typer.Context, file: ForeignFile, write: Write = False,
 @policy_app.command("store")
 def policy_store(context: typer.Context, config: Config = None) -> None:
     """Print the policy of the process that writes the configured store, as JSON: its prefix only."""
-    from cost_lakehouse.cli.policy import print_store_policy
+    from cost_lakehouse.cli.commands.policy import print_store_policy
 
     with told_errors():
         raise typer.Exit(print_store_policy(_chosen(context, config)))
@@ -284,7 +284,7 @@ def policy_aws(
     config: Config = None,
 ) -> None:
     """Print, for the configured sources at AWS, who needs which rights, as JSON: reader, trust, caller, bucket."""
-    from cost_lakehouse.cli.policy_aws import Wanted, print_aws_policies
+    from cost_lakehouse.cli.commands.policy_aws import Wanted, print_aws_policies
 
     wanted = Wanted(tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports)
     with told_errors():

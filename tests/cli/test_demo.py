@@ -15,7 +15,7 @@ import pytest
 
 from cost_lakehouse.alerts.incidents import Trouble
 from cost_lakehouse.alerts.memory import Memory
-from cost_lakehouse.cli.demo import further, story_day
+from cost_lakehouse.cli.commands.demo import further, story_day
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.orchestration.alert_deliveries import look_at_deliveries
 from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_lines, changes_of, daily_cost_sensor

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.cli.doctor import checks, examine_one
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.examine import checks, examine_one
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import Settings, SourceSettings
 from tests.cli.test_policy import limited_to
 from tests.services.ports import free_ports

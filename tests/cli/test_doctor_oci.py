@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cost_lakehouse.cli.doctor import checks, examine_one
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.examine import checks, examine_one
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import load_settings
 from tests.services.oci import OciServer
 from tests.services.s3 import S3Server

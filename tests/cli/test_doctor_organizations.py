@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.cli.doctor import checks, examine_one
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.examine import checks, examine_one
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import Settings
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
 from tests.services.ports import free_ports

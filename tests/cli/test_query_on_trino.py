@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.cli.query import reads_only
+from cost_lakehouse.cli.commands.query import reads_only
 from tests.builders import Workshop, line
 from tests.demo import command
 from tests.services.production import ProductionStack

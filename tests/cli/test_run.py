@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cost_lakehouse.cli.run import is_due
+from cost_lakehouse.cli.commands.run import is_due
 from cost_lakehouse.orchestration.decisions import Judged, Standing
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery

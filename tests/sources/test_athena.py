@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 
-from cost_lakehouse.cli.doctor import checks, examine_one
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.examine import checks, examine_one
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
 from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake

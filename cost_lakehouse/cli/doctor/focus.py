@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cost_lakehouse.cli.doctor_aws import try_to_read
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.aws import try_to_read
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import FindingState
 from cost_lakehouse.sources.discovery import discover_focus

@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cost_lakehouse.cli.discover import survey_all
+from cost_lakehouse.cli.commands.discover import survey_all
+from cost_lakehouse.cli.commands.run import Loaded, is_due, tell_loads, tell_summary
+from cost_lakehouse.cli.commands.status import show_status
 from cost_lakehouse.cli.output import EXIT_FAILED, console, say, table, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
-from cost_lakehouse.cli.run import Loaded, is_due, tell_loads, tell_summary
-from cost_lakehouse.cli.status import show_status
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cost_lakehouse.cli.doctor_findings import Finding
+from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
 from cost_lakehouse.sources.aws_organizations import try_rights

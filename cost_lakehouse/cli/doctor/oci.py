@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from cost_lakehouse.cli.doctor_findings import Finding, not_writable
+from cost_lakehouse.cli.doctor.findings import Finding, not_writable
 from cost_lakehouse.errors import MirrorFailed
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.mirror import MirrorSettings

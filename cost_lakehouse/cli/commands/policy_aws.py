@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cost_lakehouse.cli import aws_statements as aws
 from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.commands import aws_statements as aws
+from cost_lakehouse.cli.commands.policy import partition_of
 from cost_lakehouse.cli.output import console
-from cost_lakehouse.cli.policy import partition_of
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.aws_access import AwsAccess

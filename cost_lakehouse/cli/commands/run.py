@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
-from cost_lakehouse.cli.discover import survey_all
+from cost_lakehouse.cli.commands.discover import survey_all
 from cost_lakehouse.cli.output import EXIT_FAILED, cents, console, say, size, table, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.errors import ConfigurationError

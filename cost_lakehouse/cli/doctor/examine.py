@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.doctor_findings import Finding, not_writable
+from cost_lakehouse.cli.doctor.findings import Finding, not_writable
 from cost_lakehouse.cli.output import EXIT_FAILED, console, size
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError, SourceError
@@ -48,8 +48,8 @@ def examine(config: Path | None) -> int:
 
 def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     """Every check with its name, the cheapest first."""
-    from cost_lakehouse.cli.doctor_oci import mirror_checks
-    from cost_lakehouse.cli.doctor_organizations import organization_check
+    from cost_lakehouse.cli.doctor.oci import mirror_checks
+    from cost_lakehouse.cli.doctor.organizations import organization_check
 
     yield "warehouse", lambda: _warehouse(settings)
     yield "catalog", lambda: _catalog(settings)
@@ -172,13 +172,13 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
     try:
         return _look_at(settings, source)
     except SourceError as error:
-        from cost_lakehouse.cli.doctor_aws import explained
+        from cost_lakehouse.cli.doctor.aws import explained
 
         raise explained(source, error) from None
 
 
 def _look_at(settings: Settings, source: SourceSettings) -> Finding:
-    from cost_lakehouse.cli.doctor_aws import try_to_read
+    from cost_lakehouse.cli.doctor.aws import try_to_read
     from cost_lakehouse.sources.delivery import FindingState
     from cost_lakehouse.sources.discovery import discover
 
@@ -186,11 +186,11 @@ def _look_at(settings: Settings, source: SourceSettings) -> Finding:
     if source.paused:
         return Finding(name, "ok", "paused; not looked at")
     if source.kind == "oci_cost_reports":
-        from cost_lakehouse.cli.doctor_oci import oci_source
+        from cost_lakehouse.cli.doctor.oci import oci_source
 
         return oci_source(settings, source)
     if source.kind == "focus":
-        from cost_lakehouse.cli.doctor_focus import focus_source
+        from cost_lakehouse.cli.doctor.focus import focus_source
 
         return focus_source(settings, source)
     found = discover(settings, source)
@@ -227,7 +227,7 @@ def _dbt(settings: Settings) -> Finding:
 
 def _alerts(settings: Settings) -> Finding:
     """How the channels did last; nothing is sent."""
-    from cost_lakehouse.cli.alerts import channel_troubles
+    from cost_lakehouse.cli.commands.alerts import channel_troubles
 
     dead, warned, says = channel_troubles(settings)
     if dead:

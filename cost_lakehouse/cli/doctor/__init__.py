@@ -1,0 +1,1 @@
+"""``cost-lakehouse doctor``: what it checks, by the kind of place."""
