@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.identity_store import IdentityStore
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
 from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
@@ -54,7 +55,7 @@ class Lake:
     def __init__(self, settings: Settings) -> None:
         """Open, and on first use create, catalog and warehouse.
 
-        Raises LakeError where they cannot be used.
+        Raises LakeError where they cannot be used, WrongLake where they do not belong together.
         """
         self.settings = settings
         url = _with_timeouts(settings.catalog_url)
@@ -70,6 +71,8 @@ class Lake:
                 self._locks = PostgresLocks(_server(url))
             with self.lock("catalog", "The lake's catalog", 60):
                 self._catalog = _open_catalog(url, self.warehouse)
+                self.identity = IdentityStore(self._catalog, url, self.warehouse)
+                self.identity.ensure()
                 self._create_tables()
         except (OSError, DBAPIError, Timeout) as error:
             raise LakeError(

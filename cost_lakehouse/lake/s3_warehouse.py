@@ -67,6 +67,17 @@ class S3Warehouse:
         upload_all(self._client, self._store, self._errors, self.bucket, list(zip(files, keys, strict=True)))
         return [f"s3://{self.bucket}/{key}" for key in keys]
 
+    def read(self, name: str) -> bytes | None:
+        """A small file of the warehouse; None where it is not there. Raises LakeError."""
+        try:
+            return self._files.fetch(f"{self.location}/{name}", None, None).content
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes, *, only_new: bool) -> None:
+        """Write a small file whole. Raises LakeError; FileExistsError where only a new one is wanted, and there is one."""
+        self._files.put(f"{self.location}/{name}", content, overwrite=not only_new)
+
     def list(self, folder: str) -> list[FoundFile]:
         """Every file below a folder, sorted by location. Raises LakeError."""
         prefix = f"{self._prefix}{folder.strip('/')}/" if folder.strip("/") else self._prefix

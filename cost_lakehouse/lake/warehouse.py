@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -42,6 +44,17 @@ class Warehouse(Protocol):
         """
         ...
 
+    def read(self, name: str) -> bytes | None:
+        """A small file of the warehouse; None where it is not there. Raises LakeError."""
+        ...
+
+    def write(self, name: str, content: bytes, *, only_new: bool) -> None:
+        """Write a small file whole, in the place of an older one.
+
+        Raises LakeError; FileExistsError where only a new one is wanted, and there is one.
+        """
+        ...
+
     def list(self, folder: str) -> list[FoundFile]:
         """Every file below a folder, sorted by location; none where it does not exist. Raises LakeError."""
         ...
@@ -74,6 +87,30 @@ class FolderWarehouse:
         """They are where they belong."""
         return [f"file://{path}" for path in files]
 
+    def read(self, name: str) -> bytes | None:
+        """A small file of the warehouse; None where it is not there."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes, *, only_new: bool) -> None:
+        """Write a small file aside, and put it into its place."""
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+        try:
+            with aside.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if only_new:
+                _link(aside, target)
+            else:
+                aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+
     def list(self, folder: str) -> list[FoundFile]:
         """Every file below a folder, sorted by location."""
         found = []
@@ -93,3 +130,14 @@ class FolderWarehouse:
 
     def let_duckdb_read(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB reads local files as they are."""
+
+
+def _link(file: Path, target: Path) -> None:
+    """Give a whole file its name, unless that is taken. Raises FileExistsError."""
+    try:
+        os.link(file, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: whoever reads in this moment may see a part
+        with target.open("xb") as copy:
+            copy.write(file.read_bytes())

@@ -7,10 +7,19 @@ from datetime import datetime
 
 from pyiceberg.table import Table
 
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake, table_folder
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.maintenance.facts import SlicePlan, keep_tags, merge_plans, metadata_files, reachable, snapshot_facts
+from cost_lakehouse.maintenance.facts import (
+    SlicePlan,
+    keep_tags,
+    merge_plans,
+    metadata_files,
+    reachable,
+    snapshot_facts,
+    versions_ahead,
+)
 from cost_lakehouse.maintenance.merge import (
     DEAD_MANIFESTS,
     Busy,
@@ -32,6 +41,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     # Listed first: what others commit from here on is referenced by the metadata that is read later.
     found = found_files(lake, name)
     report.before = Files.of(each.size for each in found.values())
+    ensure_newest(lake.table(name), found)
     # Versions of the metadata that fall out of the log during this run are removed by the commits themselves.
     handled = metadata_files(lake.table(name))
     handled |= _expire(lake, name, rules, now, found, report, dry_run)
@@ -43,6 +53,20 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     else:
         report.after = Files.of(each.size for each in found_files(lake, name).values())
     return report
+
+
+def ensure_newest(table: Table, found: Collection[str]) -> None:
+    """Raises LakeError where the table's folder holds later states of it than the catalog's.
+
+    ``found`` are the keys of what lay there before the table was read.
+    """
+    ahead = versions_ahead(table, found)
+    if len(ahead) > 1:
+        raise LakeError(
+            f"The warehouse holds later states of {'.'.join(table.name())} ({len(ahead)} of them, up to {ahead[-1]}) than the "
+            "catalog knows: it was restored from a backup, or another catalog works in this warehouse.",
+            "Nothing of the table was removed. `cost-lakehouse lake adopt` takes the newest state from the warehouse.",
+        )
 
 
 def found_files(lake: Lake, name: str) -> dict[str, FoundFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ KEEP_TAG = "cost-lakehouse-keep-"
 """Tags of this beginning are ours: they tell Trino what not to expire."""
 
 _READERS = 8
+_VERSION = re.compile(r"metadata/(\d+)-[^/]*\.metadata\.json")
 
 
 def snapshot_facts(table: Table) -> list[SnapshotFacts]:
@@ -63,6 +65,21 @@ def metadata_files(table: Table) -> set[str]:
     """The keys of the table's metadata versions: the current one and those of its log."""
     versions = [table.metadata_location, *(each.metadata_file for each in table.metadata.metadata_log)]
     return {file_key(each) for each in versions} | {"metadata/version-hint.text"}
+
+
+def versions_ahead(table: Table, found: Iterable[str]) -> list[int]:
+    """The numbers of metadata versions among the file keys found that are later than the table's own, sorted.
+
+    One can be left by a commit that was killed. Several are those of a lake that went on without this catalog.
+    """
+    current = _version(file_key(table.metadata_location))
+    numbers = {number for key in found if (number := _version(key)) is not None}
+    return sorted(each for each in numbers if current is not None and each > current)
+
+
+def _version(key: str) -> int | None:
+    match = _VERSION.fullmatch(key)
+    return int(match.group(1)) if match else None
 
 
 @dataclass(frozen=True)

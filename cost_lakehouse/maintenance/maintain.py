@@ -24,7 +24,8 @@ def maintain(
     """Expire snapshots, merge small files, remove what nothing refers to; of all tables, or of those named.
 
     A dry run decides the same and changes nothing. ``told`` hears each table's report at once. Raises ConfigurationError
-    where a table is not there, LakeError where another process maintains the lake.
+    where a table is not there, LakeError where another process maintains the lake, WrongLake where the warehouse has become
+    another lake's meanwhile.
     """
     known = lake.table_names()
     unknown = [each for each in tables if each not in known]
@@ -35,6 +36,9 @@ def maintain(
     moment = now or datetime.now(UTC)
     reports = []
     with lake.lock("maintenance", "Lake maintenance"):
+        lake.identity.ensure()
+        if not dry_run:
+            lake.identity.note_maintenance()
         for name in chosen:
             reports.append(_one(lake, name, given, moment, dry_run))
             told(reports[-1])
@@ -43,6 +47,7 @@ def maintain(
 
 def _one(lake: Lake, name: str, rules: Rules, now: datetime, dry_run: bool) -> TableReport:
     try:
+        lake.identity.ensure()  # a process that lives for weeks opened the lake long ago
         if lake.settings.lake.engine == "trino" and not dry_run:
             from cost_lakehouse.maintenance import on_trino  # its client takes a while, which others need not wait for
 

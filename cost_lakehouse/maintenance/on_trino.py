@@ -12,7 +12,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
-from cost_lakehouse.maintenance.embedded import drop_manifests, found_files, note_merged, referenced_files
+from cost_lakehouse.maintenance.embedded import drop_manifests, ensure_newest, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
 from cost_lakehouse.maintenance.merge import Batch, Busy, batches, exclusively
 from cost_lakehouse.maintenance.report import Files, TableReport
@@ -28,7 +28,9 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     Raises LakeError; whatever was done until then is complete in itself.
     """
     report = TableReport(name)
-    report.before = Files.of(each.size for each in found_files(lake, name).values())
+    found = found_files(lake, name)
+    report.before = Files.of(each.size for each in found.values())
+    ensure_newest(lake.table(name), found)
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
     # Not Trino's `optimize_manifests`: a manifest of all slices would be rewritten by every load of one.

@@ -118,7 +118,10 @@ def _catalog(settings: Settings) -> Finding:
     from cost_lakehouse.lake.catalog import Lake
 
     label = settings.catalog_url.render_as_string(hide_password=True)
-    return Finding("catalog", "ok", f"{label}: {len(Lake(settings).table_names())} tables")
+    lake = Lake(settings)
+    record = lake.identity.record()
+    belongs = f", of the same lake as the warehouse ({record.id}, format {record.format_version})" if record else ""
+    return Finding("catalog", "ok", f"{label}: {len(lake.table_names())} tables{belongs}")
 
 
 def _engine(settings: Settings) -> Finding:
