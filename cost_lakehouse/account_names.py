@@ -18,7 +18,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
-from cost_lakehouse.sources.aws_organizations import Account, Organization, read_organization
+from cost_lakehouse.sources.aws.organizations import Account, Organization, read_organization
 
 KINDS = NEW, CHANGED, GONE = "new", "changed", "gone"
 _WAIT_SECONDS = 600.0

@@ -47,7 +47,7 @@ from cost_lakehouse.loading.holders import refuse_other_holders
 from cost_lakehouse.loading.repeats import Overlap, in_order, overlaps, refuse_partial, same_content
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import Increment, StoredObject
-from cost_lakehouse.sources.focus import increment_is_unchanged
+from cost_lakehouse.sources.focus.files import increment_is_unchanged
 from cost_lakehouse.sources.object_store import ObjectStore
 
 _LOCK_WAIT_SECONDS = 600

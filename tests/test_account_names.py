@@ -19,7 +19,7 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.sources.aws_organizations import READS, Account, Organization
+from cost_lakehouse.sources.aws.organizations import READS, Account, Organization
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
 
 PAYER, OTHER_PAYER = "111122223333", "444455556666"

@@ -11,8 +11,8 @@ from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings.alerts import NotificationsSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources.oci_client import notifications_client
-from cost_lakehouse.sources.oci_errors import OciErrors, is_temporary, status_of
+from cost_lakehouse.sources.oci.client import notifications_client
+from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary, status_of
 
 BODY_BYTES_MAX = 64 * 1024
 ATTEMPTS = 3

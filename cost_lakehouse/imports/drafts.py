@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cost_lakehouse.imports.entries import Entry
 from cost_lakehouse.settings.source import SOURCE_NAME_MAX, SourceSettings
 from cost_lakehouse.settings.yaml_file import explain
-from cost_lakehouse.sources.aws_reports import FoundReport
+from cost_lakehouse.sources.aws.reports import FoundReport
 
 # One payer's month comes from one source only. Of several reports of one account, the first of this order is read.
 _ORDER = ("aws_data_export", "aws_cur", "focus")

@@ -13,8 +13,8 @@ from cost_lakehouse.imports.entries import Bucket, Entry
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.source import SourceSettings
 from cost_lakehouse.settings.yaml_file import explain
-from cost_lakehouse.sources.aws_reports import FoundReport, announced_reports
-from cost_lakehouse.sources.aws_reports_listed import listed_reports
+from cost_lakehouse.sources.aws.reports import FoundReport, announced_reports
+from cost_lakehouse.sources.aws.reports_listed import listed_reports
 from cost_lakehouse.sources.s3_store import S3Store, split_location
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.oci_store import ListedObject
+from cost_lakehouse.sources.oci.store import ListedObject
 
 Copied = Callable[[int], None]
 """Hears of so many more bytes that were read."""

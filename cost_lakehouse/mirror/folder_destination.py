@@ -15,7 +15,7 @@ from cost_lakehouse.mirror.folder_memory import FolderMemory, PartialFile
 from cost_lakehouse.mirror.parts import CHUNK, Part, check_md5, for_each, parts_of
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.local_folder import LocalFolder
-from cost_lakehouse.sources.oci_store import ListedObject
+from cost_lakehouse.sources.oci.store import ListedObject
 
 STATE = ".cost-lakehouse-mirror"
 

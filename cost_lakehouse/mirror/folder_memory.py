@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from cost_lakehouse.sources.oci_store import ListedObject
+from cost_lakehouse.sources.oci.store import ListedObject
 
 _COPIES = "copies.jsonl"
 _PARTIAL = "partial"

@@ -24,8 +24,8 @@ from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.mirror import MirrorSettings
 from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.oci_client import DEFAULT_ATTEMPTS
-from cost_lakehouse.sources.oci_store import ListedObject, OciStore
+from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS
+from cost_lakehouse.sources.oci.store import ListedObject, OciStore
 
 FAILURES_IN_A_ROW = 20
 COMPARED_AT_ONCE = 8

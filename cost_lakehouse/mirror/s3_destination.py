@@ -17,7 +17,7 @@ from cost_lakehouse.mirror.s3_parts import PartsUpload, UnfinishedUploads
 from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure
 from cost_lakehouse.settings.mirror import MirrorSettings
 from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.oci_store import ListedObject
+from cost_lakehouse.sources.oci.store import ListedObject
 from cost_lakehouse.sources.s3_client import DEFAULT_ATTEMPTS, make_s3_client
 from cost_lakehouse.sources.s3_errors import S3Errors
 from cost_lakehouse.sources.s3_store import S3Store, split_location

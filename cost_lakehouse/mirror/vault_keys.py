@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings.mirror import MirrorSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources.oci_client import DEFAULT_ATTEMPTS, secrets_client
-from cost_lakehouse.sources.oci_errors import NOT_FOUND, OciErrors, is_failure, status_of
+from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS, secrets_client
+from cost_lakehouse.sources.oci.errors import NOT_FOUND, OciErrors, is_failure, status_of
 
 
 def with_vault_keys(mirror: MirrorSettings, oci: OciSettings, attempts: int = DEFAULT_ATTEMPTS) -> MirrorSettings:

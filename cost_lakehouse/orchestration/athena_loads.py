@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.athena_store import AthenaStore
+from cost_lakehouse.sources.aws.athena.table import AthenaStore
 from cost_lakehouse.sources.object_store import ObjectStore
 
 

@@ -29,7 +29,7 @@ from cost_lakehouse.orchestration.load_metadata import (
 from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, TABLE_NAME, line_items_key, line_items_op
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.athena_store import AthenaStore
+from cost_lakehouse.sources.aws.athena.table import AthenaStore
 from cost_lakehouse.sources.delivery import Delivery, FindingState
 from cost_lakehouse.sources.discovery import discover, open_store
 

@@ -17,10 +17,10 @@ from cost_lakehouse.lake.tables import INCREMENT_TABLES
 from cost_lakehouse.orchestration.decisions import Judged, Standing, month_text
 from cost_lakehouse.orchestration.survey_focus import survey_focus
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources import focus
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
 from cost_lakehouse.sources.discovery import discover, discover_focus, discover_reports
-from cost_lakehouse.sources.oci_reports import sort_objects
+from cost_lakehouse.sources.focus import files as focus
+from cost_lakehouse.sources.oci.reports import sort_objects
 
 
 @dataclass(frozen=True)

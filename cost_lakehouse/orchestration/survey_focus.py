@@ -7,8 +7,8 @@ from datetime import date
 from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.orchestration.decisions import Judged, Standing, month_text
 from cost_lakehouse.sources.delivery import Finding, FindingState, Increment
-from cost_lakehouse.sources.focus import TABLE, FocusFiles
-from cost_lakehouse.sources.oci_reports import sort_objects
+from cost_lakehouse.sources.focus.files import TABLE, FocusFiles
+from cost_lakehouse.sources.oci.reports import sort_objects
 
 
 def survey_focus(source: str, there: FocusFiles, known: Increments, first_month: date) -> list[Judged]:

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources import aws_athena, aws_cur, aws_data_export, focus
-from cost_lakehouse.sources.athena_store import AthenaStore
-from cost_lakehouse.sources.aws_cur_root import find_bucket_root
-from cost_lakehouse.sources.aws_data_export_layout import ExportLocation
-from cost_lakehouse.sources.aws_data_export_root import find_export_root
+from cost_lakehouse.sources.aws import cur as aws_cur
+from cost_lakehouse.sources.aws import data_export as aws_data_export
+from cost_lakehouse.sources.aws.athena import discovery as aws_athena
+from cost_lakehouse.sources.aws.athena.table import AthenaStore
+from cost_lakehouse.sources.aws.cur_root import find_bucket_root
+from cost_lakehouse.sources.aws.data_export_layout import ExportLocation
+from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.delivery import Delivery, Finding, StoredObject
-from cost_lakehouse.sources.focus import FocusFiles
+from cost_lakehouse.sources.focus import files as focus
+from cost_lakehouse.sources.focus.files import FocusFiles
 from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.object_store import ObjectStore
-from cost_lakehouse.sources.oci_reports import list_reports, reports_root
+from cost_lakehouse.sources.oci.reports import list_reports, reports_root
 from cost_lakehouse.sources.s3_store import S3Store, split_location
 
 # Which folder stands for the bucket, where a location is a folder.
@@ -87,7 +90,7 @@ def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]
     if source.athena is not None:
         return AthenaStore.of(settings, source), source.athena.label
     if source.tenancy is not None:
-        from cost_lakehouse.sources.oci_store import OciStore  # Oracle's SDK takes a second, which others do not need
+        from cost_lakehouse.sources.oci.store import OciStore  # Oracle's SDK takes a second, which others do not need
 
         return OciStore.of(source.tenancy, (source.oci or OciSettings()).relative_to(settings.base)), ""
     if source.is_s3:

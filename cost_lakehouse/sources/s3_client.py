@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from moto import mock_aws
 
 from cost_lakehouse.imports.finding import as_it_lies
 from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.aws_reports import FoundReport
+from cost_lakehouse.sources.aws.reports import FoundReport
 
 KEYS = {"access_key": "AKIAOWN", "secret_key": "s3cret", "region": "us-east-1"}
 

@@ -19,7 +19,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Report, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
-from cost_lakehouse.sources.athena_store import AthenaStore
+from cost_lakehouse.sources.aws.athena.table import AthenaStore
 from cost_lakehouse.sources.delivery import Delivery, Finding
 from cost_lakehouse.sources.discovery import discover, open_store
 from tests.services.athena import AthenaServer

@@ -21,7 +21,7 @@ from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
 from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.sample_bills import Fault
-from cost_lakehouse.sources.athena_sql import windows_of
+from cost_lakehouse.sources.aws.athena.sql import windows_of
 from cost_lakehouse.sources.delivery import FindingState
 from tests.services.athena import Query
 from tests.services.s3 import S3Server

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cost_lakehouse.sources.athena_sql import BillTable, windows_of
+from cost_lakehouse.sources.aws.athena.sql import BillTable, windows_of
 from tests.services.trino import TrinoServer
 
 OCTOBER = date(2026, 10, 1)

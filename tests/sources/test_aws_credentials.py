@@ -16,7 +16,7 @@ from cost_lakehouse.ingest import load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.discovery import discover
 from cost_lakehouse.sources.s3_store import S3Store

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from cost_lakehouse.sources.aws_cur_layout import ReportLocation, month_of, period_of, year_of
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.cur_layout import ReportLocation, month_of, period_of, year_of
+from cost_lakehouse.sources.aws.manifest import ManifestError
 
 OCTOBER = date(2026, 10, 1)
 

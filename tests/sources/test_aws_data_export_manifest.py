@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.sources.aws_data_export_manifest import ListedFile, parse_export_manifest
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.data_export_manifest import ListedFile, parse_export_manifest
+from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.delivery import FileFormat
 
 KEY = "exports/costs/data/BILLING_PERIOD=2026-10/costs-00001.snappy.parquet"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.sources.aws_manifest import ManifestError, parse_manifest
+from cost_lakehouse.sources.aws.manifest import ManifestError, parse_manifest
 from cost_lakehouse.sources.delivery import FileFormat
 from tests.sources.places import manifest
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.certificates import make_tls
 from tests.services.forward_proxy import ForwardProxy

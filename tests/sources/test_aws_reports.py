@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws_reports import FoundReport, announced_reports
-from cost_lakehouse.sources.aws_reports_listed import listed_reports
+from cost_lakehouse.sources.aws.reports import FoundReport, announced_reports
+from cost_lakehouse.sources.aws.reports_listed import listed_reports
 from cost_lakehouse.sources.local_folder import LocalFolder
 from tests.services.billing import VARIABLES, BillingServer
 from tests.services.ports import free_ports

@@ -8,7 +8,7 @@ from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.delivery import FileFormat, FindingState, Increment
 from cost_lakehouse.sources.discovery import discover_focus, open_store
-from cost_lakehouse.sources.focus import FocusFiles, increment_is_unchanged
+from cost_lakehouse.sources.focus.files import FocusFiles, increment_is_unchanged
 from tests.sources.exports import Export
 from tests.sources.places import NOVEMBER, OCTOBER, Place, S3Place
 

@@ -12,7 +12,7 @@ import pytest
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.aws_cur_root import find_bucket_root
+from cost_lakehouse.sources.aws.cur_root import find_bucket_root
 from cost_lakehouse.sources.delivery import FindingState, StoredObject
 from cost_lakehouse.sources.discovery import discover
 from cost_lakehouse.sources.local_folder import LocalFolder

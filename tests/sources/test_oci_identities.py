@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources.oci_store import OciStore
+from cost_lakehouse.sources.oci.store import OciStore
 from tests.services.certificates import make_tls
 from tests.services.oci import OciServer
 from tests.services.oci_identity import pem_of

@@ -9,7 +9,7 @@ import pytest
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
 from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources.oci_store import OciStore
+from cost_lakehouse.sources.oci.store import OciStore
 from tests.services.oci import Fault, OciServer, Seen
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

@@ -17,8 +17,8 @@ from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.organizations import OrganizationSettings
-from cost_lakehouse.sources.focus import KIND as FOCUS
-from cost_lakehouse.sources.focus_layout import OCI_FOLDER
+from cost_lakehouse.sources.focus.files import KIND as FOCUS
+from cost_lakehouse.sources.focus.layout import OCI_FOLDER
 from cost_lakehouse.sources.s3_store import split_location
 
 PARTS = {

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, cause_of
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.discovery import open_store
 from cost_lakehouse.sources.s3_client import make_s3_client

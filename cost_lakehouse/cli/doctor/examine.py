@@ -214,7 +214,7 @@ def _look_at(settings: Settings, source: SourceSettings) -> Finding:
     months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
     says = f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC"
     if source.athena is not None:
-        from cost_lakehouse.sources.athena_store import AthenaStore
+        from cost_lakehouse.sources.aws.athena.table import AthenaStore
 
         says = f"{says}; {AthenaStore.of(settings, source).try_results()}"
     return Finding(name, "ok", says)

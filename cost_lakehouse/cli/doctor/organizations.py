@@ -5,7 +5,7 @@ from __future__ import annotations
 from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
-from cost_lakehouse.sources.aws_organizations import try_rights
+from cost_lakehouse.sources.aws.organizations import try_rights
 
 
 def organization_check(settings: Settings, organization: OrganizationSettings) -> Finding:

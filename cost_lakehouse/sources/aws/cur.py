@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.sources.announced import MANIFEST_SUFFIX, Announced, Lookup, MonthLook, files_are_unchanged
-from cost_lakehouse.sources.aws_cur_layout import (
+from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX, Announced, Lookup, MonthLook, files_are_unchanged
+from cost_lakehouse.sources.aws.cur_layout import (
     STATUS_FOLDER,
     ReportLocation,
     last_part,
@@ -21,8 +21,8 @@ from cost_lakehouse.sources.aws_cur_layout import (
     period_of,
     year_of,
 )
-from cost_lakehouse.sources.aws_cur_nearby import NearbyReports
-from cost_lakehouse.sources.aws_manifest import ManifestError, parse_manifest
+from cost_lakehouse.sources.aws.cur_nearby import NearbyReports
+from cost_lakehouse.sources.aws.manifest import ManifestError, parse_manifest
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.aws_manifest import first_of_month
+from cost_lakehouse.sources.aws.manifest import first_of_month
 
 USAGE_START = "line_item_usage_start_date"
 METRICS = ("line_item_unblended_cost", "line_item_blended_cost", "line_item_usage_amount")

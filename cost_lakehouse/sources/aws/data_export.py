@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.sources.announced import Announced, Lookup, MonthLook, files_are_unchanged
-from cost_lakehouse.sources.aws_cur_layout import last_part, parts, period_of
-from cost_lakehouse.sources.aws_data_export_layout import ExportLocation, billing_period_of, is_manifest
-from cost_lakehouse.sources.aws_data_export_manifest import ExportManifest, parse_export_manifest
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.announced import Announced, Lookup, MonthLook, files_are_unchanged
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts, period_of
+from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of, is_manifest
+from cost_lakehouse.sources.aws.data_export_manifest import ExportManifest, parse_export_manifest
+from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 

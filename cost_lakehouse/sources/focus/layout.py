@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cost_lakehouse.sources.aws_cur_layout import last_part, parts
-from cost_lakehouse.sources.aws_data_export_layout import billing_period_of, is_manifest
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts
+from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
 from cost_lakehouse.sources.delivery import StoredObject
 
 OCI_FOLDER = "FOCUS Reports"

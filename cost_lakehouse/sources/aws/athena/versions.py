@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.formats.timestamps import to_timestamp
-from cost_lakehouse.sources.athena_errors import QueryFailed
-from cost_lakehouse.sources.athena_queries import AthenaQueries, Row
-from cost_lakehouse.sources.athena_sql import BillTable
+from cost_lakehouse.sources.aws.athena.errors import QueryFailed
+from cost_lakehouse.sources.aws.athena.queries import AthenaQueries, Row
+from cost_lakehouse.sources.aws.athena.sql import BillTable
 
 STATUS_TABLE = "cost_and_usage_data_status"
 UPDATING = "UPDATING"

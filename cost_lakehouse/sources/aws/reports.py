@@ -12,7 +12,7 @@ from botocore.config import Config
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause
 from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.s3_errors import S3Errors
 
 # Both APIs answer in one region only; of those in China another one.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cost_lakehouse.settings.oci import DEFAULT_PROFILE, OciSettings
-from cost_lakehouse.sources.oci_errors import OciErrors, is_temporary
+from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60

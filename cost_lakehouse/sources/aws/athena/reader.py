@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError
 from cost_lakehouse.errors import DeliveryFailed, SourceError
 from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.settings.athena import AthenaSettings
-from cost_lakehouse.sources.athena_errors import OverTheCap, QueryFailed
-from cost_lakehouse.sources.athena_kept import KeptResults, WindowResult, write_pages
-from cost_lakehouse.sources.athena_queries import AthenaQueries, Executed
-from cost_lakehouse.sources.athena_sql import Window, unload_sql, windows_of
-from cost_lakehouse.sources.athena_versions import TableVersions
+from cost_lakehouse.sources.aws.athena.cache import KeptResults, WindowResult, write_pages
+from cost_lakehouse.sources.aws.athena.errors import OverTheCap, QueryFailed
+from cost_lakehouse.sources.aws.athena.queries import AthenaQueries, Executed
+from cost_lakehouse.sources.aws.athena.sql import Window, unload_sql, windows_of
+from cost_lakehouse.sources.aws.athena.versions import TableVersions
 from cost_lakehouse.sources.s3_client import make_s3_client
 from cost_lakehouse.sources.s3_errors import S3Errors
 from cost_lakehouse.sources.s3_store import S3Store, split_location

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.sources.athena_sql import Window
+from cost_lakehouse.sources.aws.athena.sql import Window
 
 _BATCH_ROWS = 64 * 1024
 _NEXT_TRY = "next-try"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from cost_lakehouse.sources.announced import MANIFEST_SUFFIX
-from cost_lakehouse.sources.aws_cur_layout import last_part, parts
-from cost_lakehouse.sources.aws_data_export_manifest import ListedFile
-from cost_lakehouse.sources.aws_manifest import ManifestError, first_of_month
+from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts
+from cost_lakehouse.sources.aws.data_export_manifest import ListedFile
+from cost_lakehouse.sources.aws.manifest import ManifestError, first_of_month
 
 # AWS writes BILLING_PERIOD=2026-10; exports that were copied by other tools have it in lower case.
 _PERIOD_FOLDER = re.compile(r"billing_period=(\d{4})-(\d{2})", re.IGNORECASE)

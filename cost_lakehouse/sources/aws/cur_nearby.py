@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cost_lakehouse.errors import DeliveryFailed, SourceError
-from cost_lakehouse.sources.aws_cur_layout import ReportLocation, last_part, period_of
+from cost_lakehouse.sources.aws.cur_layout import ReportLocation, last_part, period_of
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 
 LEVELS_UP = 3

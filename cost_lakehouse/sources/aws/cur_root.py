@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryFailed, SourceError
-from cost_lakehouse.sources.aws_cur_layout import last_part, month_of, parts, period_of, year_of
-from cost_lakehouse.sources.aws_manifest import CurManifest, ManifestError, parse_manifest
+from cost_lakehouse.sources.aws.cur_layout import last_part, month_of, parts, period_of, year_of
+from cost_lakehouse.sources.aws.manifest import CurManifest, ManifestError, parse_manifest
 from cost_lakehouse.sources.local_folder import LocalFolder
 
 SEARCH_LEVELS = 3

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cost_lakehouse.sources.announced import MANIFEST_SUFFIX
-from cost_lakehouse.sources.aws_cur_layout import last_part, period_of
-from cost_lakehouse.sources.aws_data_export_layout import billing_period_of, is_manifest
-from cost_lakehouse.sources.aws_reports import FoundReport
+from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX
+from cost_lakehouse.sources.aws.cur_layout import last_part, period_of
+from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
+from cost_lakehouse.sources.aws.reports import FoundReport
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 

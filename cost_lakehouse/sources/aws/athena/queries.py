@@ -17,8 +17,8 @@ from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3_FAILURES, error_code
 from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.settings.athena import AthenaSettings
-from cost_lakehouse.sources.athena_errors import AthenaErrors, OverTheCap
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.athena.errors import AthenaErrors, OverTheCap
+from cost_lakehouse.sources.aws.session import session_of
 
 ATTEMPTS = 8  # of a request: Athena throttles
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 3.0

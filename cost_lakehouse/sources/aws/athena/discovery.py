@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from cost_lakehouse.sources.athena_store import AthenaStore
-from cost_lakehouse.sources.athena_versions import Version
+from cost_lakehouse.sources.aws.athena.table import AthenaStore
+from cost_lakehouse.sources.aws.athena.versions import Version
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
 
 KIND = "aws_athena"

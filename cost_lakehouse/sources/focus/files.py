@@ -13,13 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.announced import files_are_unchanged
-from cost_lakehouse.sources.aws_cur_layout import last_part, parts
-from cost_lakehouse.sources.aws_data_export import discover_export, is_unchanged
-from cost_lakehouse.sources.aws_data_export_layout import ExportLocation, billing_period_of
-from cost_lakehouse.sources.aws_data_export_root import find_export_root
+from cost_lakehouse.sources.aws.announced import files_are_unchanged
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts
+from cost_lakehouse.sources.aws.data_export import discover_export, is_unchanged
+from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of
+from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, StoredObject
-from cost_lakehouse.sources.focus_layout import OCI_FOLDER, is_export, sort_files, trap
+from cost_lakehouse.sources.focus.layout import OCI_FOLDER, is_export, sort_files, trap
 from cost_lakehouse.sources.object_store import ObjectStore
 
 KIND = "focus"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cost_lakehouse.errors import CostLakehouseError, SourceError
-from cost_lakehouse.sources.aws_cur_layout import last_part, parts
-from cost_lakehouse.sources.aws_data_export_layout import billing_period_of, is_manifest
-from cost_lakehouse.sources.aws_data_export_manifest import parse_export_manifest
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts
+from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
+from cost_lakehouse.sources.aws.data_export_manifest import parse_export_manifest
+from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.local_folder import LocalFolder
 
 SEARCH_LEVELS = 3

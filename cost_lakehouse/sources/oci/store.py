@@ -16,8 +16,8 @@ from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
 from cost_lakehouse.settings.oci import OciSettings
 from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.object_store import Listing, read_small
-from cost_lakehouse.sources.oci_client import DEFAULT_ATTEMPTS, MAX_CONNECTIONS, object_storage_client
-from cost_lakehouse.sources.oci_errors import NOT_FOUND, PRECONDITION_FAILED, SERVER_FAULT, OciErrors, is_failure, status_of
+from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS, MAX_CONNECTIONS, object_storage_client
+from cost_lakehouse.sources.oci.errors import NOT_FOUND, PRECONDITION_FAILED, SERVER_FAULT, OciErrors, is_failure, status_of
 from cost_lakehouse.sources.resuming_reader import ResumingReader
 
 READ_BYTES = 1024 * 1024

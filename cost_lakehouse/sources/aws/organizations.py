@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure, cause_of, error_code
 from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws_session import session_of
+from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.s3_errors import S3Errors
 
 PLACE = "AWS Organizations"

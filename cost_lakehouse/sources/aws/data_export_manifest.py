@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.delivery import FileFormat
 
 _LISTS = ("dataFiles", "reportKeys")

@@ -12,13 +12,13 @@ from typing import BinaryIO
 from cost_lakehouse.errors import DeliveryRefused, SourceError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.athena import AthenaSettings
-from cost_lakehouse.sources.athena_errors import OverTheCap
-from cost_lakehouse.sources.athena_kept import KeptResults, WindowResult
-from cost_lakehouse.sources.athena_queries import AthenaQueries, Spent
-from cost_lakehouse.sources.athena_reader import GIGABYTE, Tell, WindowDone, WindowReader
-from cost_lakehouse.sources.athena_sql import SUM_DIGITS, Window
-from cost_lakehouse.sources.athena_versions import TableVersions
-from cost_lakehouse.sources.aws_manifest import first_of_month
+from cost_lakehouse.sources.aws.athena.cache import KeptResults, WindowResult
+from cost_lakehouse.sources.aws.athena.errors import OverTheCap
+from cost_lakehouse.sources.aws.athena.queries import AthenaQueries, Spent
+from cost_lakehouse.sources.aws.athena.reader import GIGABYTE, Tell, WindowDone, WindowReader
+from cost_lakehouse.sources.aws.athena.sql import SUM_DIGITS, Window
+from cost_lakehouse.sources.aws.athena.versions import TableVersions
+from cost_lakehouse.sources.aws.manifest import first_of_month
 from cost_lakehouse.sources.delivery import Delivery, StoredObject
 from cost_lakehouse.sources.object_store import Listing, read_small
 

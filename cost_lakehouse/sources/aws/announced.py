@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
-from cost_lakehouse.sources.aws_manifest import ManifestError
+from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 

@@ -1,0 +1,1 @@
+"""AWS's bills as a table in Athena."""

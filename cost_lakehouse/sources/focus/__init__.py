@@ -1,0 +1,1 @@
+"""Bills in FOCUS, from any provider."""
