@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
 from tests.demo import demo as demo
 from tests.groups import group_of
+from tests.services.host import RemoteHost, ServiceHost
 from tests.services.oci import OciServer
 from tests.services.or_skip import or_skip
 from tests.services.postgres import PostgresServer
@@ -21,17 +23,47 @@ from tests.services.trino import TrinoServer
 LONGEST_ID = 40
 
 
+HOST = pytest.StashKey[ServiceHost | RemoteHost]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """pytest-xdist's marker is known where it is not installed too."""
+    """The run's servers are the controller's; pytest-xdist's marker is known where it is not installed too."""
     config.addinivalue_line("markers", "xdist_group(name): tests that run in one process")
+    worker = getattr(config, "workerinput", None)
+    config.stash[HOST] = ServiceHost() if worker is None else RemoteHost(worker["host"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of pytest-xdist is told where the controller answers."""
+    host = node.config.stash[HOST]
+    node.workerinput["host"] = host.listen()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The run's servers end with it."""
+    config.stash[HOST].stop()
+
+
+def host_of(request: pytest.FixtureRequest) -> ServiceHost | RemoteHost:
+    """Who has the run's servers."""
+    return request.config.stash[HOST]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Every test is in a group, so that several processes share the work without making the same things twice."""
     for item in items:
         group = group_of(getattr(item, "fixturenames", ()), item.nodeid.partition("::")[0])
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Trino takes long to start: it does while other tests run."""
+    if session.config.option.collectonly:
+        return
+    if any("trino_server" in getattr(item, "fixturenames", ()) for item in session.items):
+        session.config.stash[HOST].prepare("trino")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -49,13 +81,9 @@ def nothing_is_forced_to_the_disk(connection: object, _: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
     """One real S3 server for the run."""
-    server = S3Server(tmp_path_factory.mktemp("s3"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+    return S3Server(host_of(request).running("s3")).attached()
 
 
 @pytest.fixture(scope="session")
@@ -89,23 +117,21 @@ def no_own_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
     """One real PostgreSQL for the run; a test takes a database of its own with ``make_database``."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    try:
-        yield or_skip(server.start)
-    finally:
-        server.stop()
+    return or_skip(lambda: PostgresServer(host_of(request).running("postgres")).attached())
 
 
 @pytest.fixture(scope="session")
-def trino_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoServer]:
+def trino_server(request: pytest.FixtureRequest) -> TrinoServer:
     """One real Trino for the run, without a catalog: a test's lake brings its own."""
-    server = TrinoServer(tmp_path_factory.mktemp("trino"))
-    try:
-        yield or_skip(server.start)
-    finally:
-        server.stop()
+    return or_skip(lambda: TrinoServer(host_of(request).running("trino")).attached())
+
+
+@pytest.fixture(scope="session")
+def run_folder(request: pytest.FixtureRequest) -> Path:
+    """A folder that all processes of the run see, for what is made once whoever needs it first."""
+    return host_of(request).folder
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from cost_lakehouse.cli.app import app
@@ -27,7 +29,10 @@ class Told:
     """The demo's folder, and what was printed."""
 
     folder: Path
-    result: Result
+    exit_code: int
+    stdout: str
+    stderr: str
+    problem: str
 
     @property
     def config(self) -> str:
@@ -43,13 +48,25 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """One demo for the run."""
-    folder = tmp_path_factory.mktemp("demo")
+def demo(run_folder: Path) -> Iterator[Told]:
+    """One demo for the run: the first process that needs it tells it, and the others wait."""
+    folder, answer = run_folder / "demo", run_folder / "demo.json"
     with pytest.MonkeyPatch.context() as patch:
         for name in OWN_VARIABLES:
             patch.setenv(name, "")
-        yield Told(folder, command("demo", "--dir", str(folder), "--today", story.DEFAULT_TODAY.isoformat()))
+        with FileLock(run_folder / "demo.lock"):
+            if not answer.exists():
+                result = command("demo", "--dir", str(folder), "--today", story.DEFAULT_TODAY.isoformat())
+                said = {"exit_code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr}
+                answer.write_text(json.dumps(said | {"problem": _problem(result)}), encoding="utf-8")
+        yield Told(folder, **json.loads(answer.read_text(encoding="utf-8")))
+
+
+def _problem(result: Result) -> str:
+    """The traceback of what the command did not expect."""
+    if result.exception is None or isinstance(result.exception, SystemExit):
+        return ""
+    return "".join(traceback.format_exception(result.exception))
 
 
 def oci_of_the_demo(root: Path) -> OciExpected:

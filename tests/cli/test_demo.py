@@ -55,9 +55,8 @@ def totals(
 
 
 def test_the_demo_tells_five_steps_and_ends_well(demo: Told) -> None:
-    assert demo.result.exit_code == 0, demo.result.output
-    assert demo.result.exception is None or isinstance(demo.result.exception, SystemExit)
-    told = demo.result.stdout
+    assert (demo.exit_code, demo.problem) == (0, ""), demo.stdout + demo.stderr
+    told = demo.stdout
     for text in (
         "1. ",
         "2. ",

@@ -174,7 +174,7 @@ def test_json_of_the_docs_is_json(example: Example) -> None:
 
 def test_what_the_readme_shows_of_the_demo_is_what_it_prints(demo: Told) -> None:
     (shown,) = [each for each in blocks("text") if each.page.name == "README.md"]
-    printed = [" ".join(line.split()) for line in (demo.result.stdout + demo.result.stderr).splitlines()]
+    printed = [" ".join(line.split()) for line in (demo.stdout + demo.stderr).splitlines()]
 
     for line in shown.text.splitlines():
         if line != "...":

@@ -118,6 +118,12 @@ class PostgresServer:
                 Event().wait(attempt)
         return self
 
+    def attached(self) -> PostgresServer:
+        """Know the server that another process runs on this folder."""
+        self.password = self._secret_file.read_text(encoding="utf-8")
+        self.port = int((self.folder / "port").read_text(encoding="ascii"))
+        return self
+
     def stop(self) -> None:
         """End the server; its data is complete afterwards."""
         if self._process is not None:

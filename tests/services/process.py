@@ -26,10 +26,14 @@ class ServiceError(RuntimeError):
     """A service cannot be had; the message says why and ends with the last lines of its log."""
 
 
+class LastingThread(threading.Thread):
+    """A thread that starts servers and does not end before they have."""
+
+
 class ServiceProcess:
     """One running server. Its own process group keeps a terminal's Ctrl-C away from it: who started it ends it.
 
-    Where this process is killed, the server ends too (on Linux, if it was started by the main thread).
+    Where this process is killed, the server ends too (on Linux, if it was started by the main or by a lasting thread).
     """
 
     def __init__(
@@ -96,7 +100,8 @@ class ServiceProcess:
 
 def ends_with_its_parent() -> bool:
     """Whether a server that is started now is to end with this process: Linux ends it with the *thread* that started it."""
-    return sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+    thread = threading.current_thread()
+    return sys.platform == "linux" and (thread is threading.main_thread() or isinstance(thread, LastingThread))
 
 
 def _with_its_parent() -> list[str]:

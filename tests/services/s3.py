@@ -90,6 +90,12 @@ class S3Server:
                     raise S3ServerError(str(error)) from None
         return self
 
+    def attached(self) -> S3Server:
+        """Know the server that another process runs on this folder."""
+        self._share_keys(self.folder / "s3.json")
+        self.port = int((self.folder / "port").read_text(encoding="ascii"))
+        return self
+
     def stop(self) -> None:
         """End the process as ``kill -9`` does: what it acknowledged is written, so it gets no time to say goodbye."""
         if self._process is not None:

@@ -181,6 +181,11 @@ class TrinoServer:
                     raise TrinoServerError(str(error)) from None
         return self
 
+    def attached(self) -> TrinoServer:
+        """Know the server that another process runs on this folder."""
+        self.port = int((self.folder / "port").read_text(encoding="ascii"))
+        return self
+
     def stop(self) -> None:
         """End the process. What it wrote is in the warehouse, so it gets no time to say goodbye."""
         self.kill()
