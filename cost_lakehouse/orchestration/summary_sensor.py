@@ -16,7 +16,7 @@ from cost_lakehouse.orchestration.tags import ATTEMPT_TAG, RANGE_END_TAG, RANGE_
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.stale import StaleSlice, stale_slices
 
-INTERVAL_SECONDS = 60
+INTERVAL_SECONDS = 10
 # Loads that go on are waited for, so that one dbt build serves them all; a load that hangs must not hold back the rest.
 LONGEST_WAIT = timedelta(minutes=20)
 
