@@ -15,12 +15,14 @@ import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.compute_log_manager import ComputeLogManager
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.run_logs import logs_in_s3
 from cost_lakehouse.orchestration.signs_of_life import SignsOfLife, lives
 from cost_lakehouse.orchestration.tags import PROCESS_TAG
 from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
@@ -132,7 +134,7 @@ class SharedArtifactStorage(LocalArtifactStorage):
 
 
 class SharedComputeLogs(LocalComputeLogManager):
-    """What runs print, in the shared home."""
+    """What runs print: in S3 where ``COST_LAKEHOUSE_LOGS`` names a place there, else in the shared home."""
 
     @classmethod
     def config_type(cls) -> Any:
@@ -140,9 +142,12 @@ class SharedComputeLogs(LocalComputeLogManager):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> SharedComputeLogs:
-        """The logs' place in the home."""
-        return cls(base_dir=str(home_of_this_configuration() / "storage"), inst_data=inst_data)
+    def from_config_value(  # type: ignore[override]  # or dagster-aws's, in S3
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> ComputeLogManager:
+        """The logs' place. Raises ConfigurationError where the variable holds no place in S3."""
+        home = home_of_this_configuration()
+        return logs_in_s3(home, inst_data) or cls(base_dir=str(home / "storage"), inst_data=inst_data)
 
 
 @contextmanager

@@ -95,6 +95,12 @@ class Given:
         """The value of an attribute of a resource."""
         return evaluate(self.module.resources[kind, name][attribute], self.scope.inside(scope))
 
+    def whole(self, kind: str, name: str) -> dict[str, Any]:
+        """All attributes and blocks of a resource, but its lifecycle."""
+        body = {part: written for part, written in self.module.resources[kind, name].items() if part != "lifecycle"}
+        made: dict[str, Any] = evaluate(body, self.scope)
+        return made
+
     def output(self, name: str) -> Any:
         """The value of an output."""
         return evaluate(self.module.outputs[name]["value"], self.scope)
@@ -112,12 +118,8 @@ class Given:
         """An ``aws_iam_policy_document`` as the JSON that AWS takes."""
         inner = self.scope.inside(scope)
         block = self.module.data["aws_iam_policy_document", name]
-        statements = [evaluate(each, inner) for each in block.get("statement", ())]
-        for each in block.get("dynamic", ()):
-            ((label, dynamic),) = each.items()
-            for value in evaluate(dynamic["for_each"], inner):
-                (content,) = dynamic["content"]
-                statements.append(evaluate(content, inner.inside({label: {"value": value}})))
+        parts = {part: block[part] for part in ("statement", "dynamic") if part in block}
+        statements = evaluate(parts, inner).get("statement", ())
         return {"Version": "2012-10-17", "Statement": [_statement(each) for each in statements]}
 
 
@@ -144,7 +146,13 @@ def evaluate(written: Any, scope: Scope) -> Any:
     if isinstance(written, list):
         return [evaluate(each, scope) for each in written]
     if isinstance(written, dict):
-        return {name: evaluate(value, scope) for name, value in written.items()}
+        values = {name: evaluate(value, scope) for name, value in written.items() if name != "dynamic"}
+        for block in written.get("dynamic", ()):
+            ((label, dynamic),) = block.items()
+            (content,) = dynamic["content"]
+            made = [evaluate(content, scope.inside({label: {"value": one}})) for one in evaluate(dynamic["for_each"], scope)]
+            values[label] = [*values.get(label, ()), *made]
+        return values
     return written
 
 

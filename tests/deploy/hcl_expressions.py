@@ -303,6 +303,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "merge": lambda *maps: {name: value for each in maps for name, value in each.items()},
     "one": _one,
     "regex": _regex,
+    "replace": lambda text, part, by: text.replace(part, by),
     "startswith": lambda text, start: text.startswith(start),
     "templatefile": _template_file,
     "toset": sorted,

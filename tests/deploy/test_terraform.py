@@ -45,6 +45,19 @@ ARGUMENTS = {
         "availability_domain compartment_id shape",
         "create_vnic_details display_name instance_options metadata preserve_boot_volume shape_config source_details",
     ),
+    "oci_bastion_bastion": (
+        "bastion_type compartment_id target_subnet_id",
+        "client_cidr_block_allow_list max_session_ttl_in_seconds name",
+    ),
+    "oci_core_nat_gateway": ("compartment_id vcn_id", "display_name"),
+    "oci_core_route_table": ("compartment_id vcn_id", "display_name route_rules"),
+    "oci_core_security_list": ("compartment_id vcn_id", "display_name dynamic egress_security_rules ingress_security_rules"),
+    "oci_core_service_gateway": ("compartment_id services vcn_id", "display_name"),
+    "oci_core_subnet": (
+        "cidr_block compartment_id vcn_id",
+        "display_name prohibit_public_ip_on_vnic route_table_id security_list_ids",
+    ),
+    "oci_core_vcn": ("compartment_id", "cidr_blocks display_name"),
     "oci_identity_dynamic_group": ("compartment_id description matching_rule name", ""),
     "oci_identity_policy": ("compartment_id description name statements", ""),
     "oci_kms_key": ("compartment_id display_name key_shape management_endpoint", "protection_mode"),
@@ -128,7 +141,7 @@ def test_every_reference_leads_to_something_that_is_declared(module: Module) -> 
                 assert (kind, name) in module.data, reference
             case (kind, name, *_) if kind in ARGUMENTS:
                 assert (kind, name) in module.resources, reference
-            case ("statement", "value"):  # of a dynamic block
+            case ("statement" | "condition" | "ingress_security_rules", "value"):  # of a dynamic block
                 pass
             case (argument,):  # of ignore_changes
                 assert any(argument in body for body in module.resources.values()), reference

@@ -80,6 +80,15 @@ def test_a_bucket_with_a_kms_key_needs_one_right_more() -> None:
     ]
 
 
+def test_reading_and_assuming_can_be_bound_to_addresses_as_the_policy_command_does() -> None:
+    addresses = ["203.0.113.7/32", "2001:db8::/56"]
+    module = given(addresses=addresses)
+    condition = {"IpAddress": {"aws:SourceIp": addresses}}
+    assert [statement["Condition"] for statement in module.policy("read_report")["Statement"]] == [condition, condition]
+    (trust,) = module.policy("trust")["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": ["an-external-id"]}, **condition}
+
+
 @pytest.mark.parametrize("may_delete", [False, True])
 def test_the_mirror_may_be_written_and_deleted_from_only_if_asked(may_delete: bool) -> None:
     written = given(mirror_bucket="acme-oci-mirror", mirror_may_delete=may_delete).policy("write_mirror")["Statement"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -53,6 +54,7 @@ def make_machine(principal: Principal, region: str) -> Machine:
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
     metadata = {
         "instance/region": region,
+        "instance/regionInfo": json.dumps({"regionIdentifier": region, "realmDomainComponent": "oraclecloud.com"}),
         "identity/cert.pem": pem,
         "identity/key.pem": pem_of(key),
         "identity/intermediate.pem": pem,

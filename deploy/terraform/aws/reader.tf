@@ -15,6 +15,16 @@ data "aws_iam_policy_document" "trust" {
       variable = "sts:ExternalId"
       values   = [var.external_id]
     }
+
+    dynamic "condition" {
+      for_each = length(var.addresses) == 0 ? [] : [var.addresses]
+
+      content {
+        test     = "IpAddress"
+        variable = "aws:SourceIp"
+        values   = condition.value
+      }
+    }
   }
 }
 
@@ -30,12 +40,32 @@ data "aws_iam_policy_document" "read_report" {
     sid       = "ListTheReport"
     actions   = ["s3:ListBucket"]
     resources = [local.report_arn]
+
+    dynamic "condition" {
+      for_each = length(var.addresses) == 0 ? [] : [var.addresses]
+
+      content {
+        test     = "IpAddress"
+        variable = "aws:SourceIp"
+        values   = condition.value
+      }
+    }
   }
 
   statement {
     sid       = "ReadTheReport"
     actions   = ["s3:GetObject"]
     resources = ["${local.report_arn}/${var.report_prefix}/${var.report_name}/*"]
+
+    dynamic "condition" {
+      for_each = length(var.addresses) == 0 ? [] : [var.addresses]
+
+      content {
+        test     = "IpAddress"
+        variable = "aws:SourceIp"
+        values   = condition.value
+      }
+    }
   }
 
   dynamic "statement" {

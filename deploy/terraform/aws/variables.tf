@@ -60,6 +60,17 @@ variable "trusted_principals" {
   }
 }
 
+variable "addresses" {
+  description = "Addresses from which the role may be assumed and the report read, such as 203.0.113.7/32 of a proxy; empty: any."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.addresses : can(regex("/", address))])
+    error_message = "Write each address with its length, such as 203.0.113.7/32."
+  }
+}
+
 variable "external_id" {
   description = "What those who assume the role have to say, `external_id` in lakehouse.yaml: any text that others do not guess."
   type        = string

@@ -38,7 +38,7 @@ resource "oci_core_instance" "lakehouse" {
   }
 
   create_vnic_details {
-    subnet_id        = var.instance.subnet_ocid
+    subnet_id        = local.subnet_ocid
     assign_public_ip = false
   }
 
@@ -49,17 +49,24 @@ resource "oci_core_instance" "lakehouse" {
   metadata = {
     ssh_authorized_keys = var.instance.ssh_public_key
     user_data = base64encode(templatefile("${path.module}/first-boot.sh.tftpl", {
-      folder      = "/opt/cost-lakehouse"
-      repository  = var.instance.repository
-      revision    = var.instance.revision
-      tenancy     = var.tenancy_ocid
-      home_region = var.home_region
-      topic       = join("", oci_ons_notification_topic.alerts[*].id)
-      sources     = base64encode(coalesce(var.instance.sources, file("${path.module}/sources.yaml")))
+      name         = var.name
+      folder       = "/opt/cost-lakehouse"
+      repository   = var.instance.repository
+      revision     = var.instance.revision
+      tenancy      = var.tenancy_ocid
+      home_region  = var.home_region
+      topic        = join("", oci_ons_notification_topic.alerts[*].id)
+      sources      = base64encode(coalesce(var.instance.sources, file("${path.module}/sources.yaml")))
+      tell_failure = base64encode(file("${path.module}/tell-failure.py"))
     }))
   }
 
   lifecycle {
+    precondition {
+      condition     = var.instance == null || (var.network != null) != (try(var.instance.subnet_ocid, null) != null)
+      error_message = "Give the instance a subnet of yours (subnet_ocid), or make a network for it; not both."
+    }
+
     # A newer image, or another first boot, must not replace the machine that holds the lake.
     ignore_changes = [availability_domain, metadata, source_details]
   }

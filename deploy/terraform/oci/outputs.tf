@@ -13,6 +13,11 @@ output "secret_ocids" {
   value       = { for name, secret in oci_vault_secret.mirror : name => secret.id }
 }
 
+output "bastion_ocid" {
+  description = "The bastion that leads to the instance; null without one."
+  value       = one(oci_bastion_bastion.lakehouse[*].id)
+}
+
 output "private_ip" {
   description = "The instance's address in its subnet; null without one."
   value       = one(oci_core_instance.lakehouse[*].private_ip)

@@ -82,12 +82,12 @@ variable "alert_emails" {
 }
 
 variable "instance" {
-  description = "An instance that runs the project with Docker Compose, on its schedules; null makes none. Its subnet needs a way out, and none in."
+  description = "An instance that runs the project with Docker Compose, on its schedules; null makes none. A subnet of yours needs a way out, and none in."
   type = object({
-    subnet_ocid    = string
     ssh_public_key = string
     repository     = string           # where Git clones this project from
     revision       = string           # a tag or branch of it
+    subnet_ocid    = optional(string) # a subnet of yours; without it, make a network
     sources        = optional(string) # sources, mirrors and alerts of lakehouse.yaml; sources.yaml here by default
     shape          = optional(string, "VM.Standard.E5.Flex")
     ocpus          = optional(number, 2)
@@ -95,4 +95,25 @@ variable "instance" {
     boot_volume_gb = optional(number, 200)
   })
   default = null
+}
+
+variable "network" {
+  description = "A network for the instance: a VCN with a private subnet, a NAT gateway and a service gateway; null makes none."
+  type = object({
+    cidr = optional(string, "10.20.0.0/24")
+  })
+  default = null
+}
+
+variable "bastion" {
+  description = "A bastion to reach the instance by SSH, for these addresses only; null makes none."
+  type = object({
+    clients = list(string) # such as 203.0.113.7/32
+  })
+  default = null
+
+  validation {
+    condition     = try(length(var.bastion.clients), 1) > 0 && !contains(try(var.bastion.clients, []), "0.0.0.0/0")
+    error_message = "Name the addresses that may use the bastion; not everybody."
+  }
 }
