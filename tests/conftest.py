@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.demo import demo as demo
-from tests.groups import group_of
+from tests.grouping import MARKS, mark_of, place_of
 from tests.services.host import RemoteHost, ServiceHost
 from tests.services.oci import OciServer
 from tests.services.or_skip import or_skip
@@ -27,8 +27,9 @@ HOST = pytest.StashKey[ServiceHost | RemoteHost]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The run's servers are the controller's; pytest-xdist's marker is known where it is not installed too."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that run in one process")
+    """The marks are known; the run's servers are the controller's."""
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
     worker = getattr(config, "workerinput", None)
     config.stash[HOST] = ServiceHost() if worker is None else RemoteHost(worker["host"])
 
@@ -50,12 +51,18 @@ def host_of(request: pytest.FixtureRequest) -> ServiceHost | RemoteHost:
     return request.config.stash[HOST]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test is in a group, so that several processes share the work without making the same things twice."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test has its mark; the longest files come first, and the others in the order of the run (pytest-randomly's)."""
     for item in items:
-        group = group_of(getattr(item, "fixturenames", ()), item.nodeid.partition("::")[0])
-        item.add_marker(pytest.mark.xdist_group(group))
+        parameters = getattr(item, "callspec", None)
+        item.add_marker(
+            mark_of(_file(item), getattr(item, "fixturenames", ()), parameters.params.values() if parameters else ())
+        )
+    items.sort(key=lambda item: place_of(_file(item)))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -15,8 +15,7 @@ COLLECT = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "tests.shifte
 
 def test_another_day_and_other_hashes_give_the_tests_of_this_run_the_same_names(request: pytest.FixtureRequest) -> None:
     """Parameters may hold no time and stand in no set; workers compare the order themselves, at every start."""
-    # pytest-xdist appends a test's group, if it has one.
-    here = {item.nodeid: item.nodeid.rpartition("@")[0] for item in request.session.items}
+    here = [item.nodeid for item in request.session.items]
     other = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
 
     done = subprocess.run(
@@ -25,7 +24,7 @@ def test_another_day_and_other_hashes_give_the_tests_of_this_run_the_same_names(
 
     assert done.returncode == 0, done.stdout + done.stderr
     there = {line for line in done.stdout.splitlines() if "::" in line}
-    assert [name for name, ungrouped in here.items() if not {name, ungrouped} & there] == []
+    assert [name for name in here if name not in there] == []
 
 
 def test_names_are_short_and_printable(request: pytest.FixtureRequest) -> None:
