@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.cli.doctor import checks, examine_one
+from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.identity import FORMAT_VERSION, MARKER, Marker, Place, WrongLake, ensure_same_lake
 from cost_lakehouse.maintenance.maintain import maintain
