@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cost_lakehouse.cli.output import told_errors
 
@@ -36,6 +39,7 @@ Source = Annotated[str | None, typer.Option("--source", help="Only this source."
 Month = Annotated[str | None, typer.Option("--month", help="Only this billing month, as YYYY-MM.")]
 ForeignFile = Annotated[Path, typer.Argument(help="The other tool's JSON; - reads it from stdin.", metavar="FILE")]
 Write = Annotated[bool, typer.Option("--write", help="Add the sources to lakehouse.yaml too; its comments and order stay.")]
+Exact = Annotated[bool, typer.Option("--exact", help="All digits of amounts on a terminal too, not cents.")]
 AsJson = Annotated[bool, typer.Option("--json", help="A JSON array on stdout; amounts are text, so that nothing rounds them.")]
 
 
@@ -56,6 +60,17 @@ class PolicyPart(StrEnum):
     BUCKET = "bucket"
 
 
+class QueryCommand(TyperCommand):
+    """Takes SQL that begins with a comment (``-- daily``) for what it is, and not for an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """A blank before it changes nothing for SQL. No option has a blank in its name."""
+        return super().parse_args(ctx, [f" {each}" if _SQL_COMMENT.match(each) else each for each in args])
+
+
+_SQL_COMMENT = re.compile(r"--(?:[^=]*\s|.*\n)", re.DOTALL)
+
+
 @app.callback()
 def common(context: typer.Context, config: Config = None) -> None:
     """What every command knows."""
@@ -72,13 +87,14 @@ def demo(
             formats=["%Y-%m-%d"], help="The day on which the story is told, of the two months before.", show_default="now"
         ),
     ] = None,
+    exact: Exact = False,
     config: Config = None,
 ) -> None:
     """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
     from cost_lakehouse.cli.commands.demo import run_demo
 
     with told_errors():
-        raise typer.Exit(run_demo(folder, today and today.date()))
+        raise typer.Exit(run_demo(folder, today and today.date(), exact))
 
 
 @app.command()
@@ -100,6 +116,7 @@ def run(
     month: Month = None,
     summarize: Annotated[bool, typer.Option("--summarize/--no-summarize", help="Build the summaries after loading.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Load and summarise again what the lake already holds.")] = False,
+    exact: Exact = False,
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
@@ -108,7 +125,8 @@ def run(
 
     with told_errors():
         chosen = _chosen(context, config)
-        raise typer.Exit(with_alerts(chosen, "run", lambda: run_once(chosen, source, kind, month, summarize, force)))
+        work = partial(run_once, chosen, source, kind, month, summarize, force, exact)
+        raise typer.Exit(with_alerts(chosen, "run", work))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -152,15 +170,15 @@ def accounts(
 
 
 @app.command()
-def status(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+def status(context: typer.Context, as_json: AsJson = False, exact: Exact = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
     from cost_lakehouse.cli.commands.status import show_status
 
     with told_errors():
-        raise typer.Exit(show_status(_chosen(context, config), as_json))
+        raise typer.Exit(show_status(_chosen(context, config), as_json, exact))
 
 
-@app.command()
+@app.command(cls=QueryCommand)
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT; tables are raw.* and marts.*.", metavar="SQL")],

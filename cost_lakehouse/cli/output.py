@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from cost_lakehouse.cli.tables import Column, lay_out, rounded
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 
 EXIT_FAILED = 1
@@ -72,14 +73,45 @@ def told_errors() -> Iterator[None]:
         raise typer.Exit(EXIT_FAILED) from None
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = (), title: str | None = None) -> Table:
-    """A table for people; columns named in ``right`` are numbers."""
-    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if value is None else str(value)) for value in row))
-    return made
+def terminal_width() -> int | None:
+    """How many cells a line of stdout has; None where it is no terminal, so that nothing is cut or shortened."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether a stream can take any character."""
+    return (stream.encoding or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], title: str = "", elsewhere: str = "") -> None:
+    """A table for people. ``elsewhere`` says where the columns are that a narrow terminal has no room for."""
+    layout = lay_out(columns, rows, terminal_width())
+    if title:
+        print_lines([title])
+    print_lines(layout.lines)
+    if layout.left_out:
+        print_lines([f"Too narrow for: {', '.join(layout.left_out)}.{f' {elsewhere}' if elsewhere else ''}"])
+    for number, note in layout.notes:
+        keys = " ".join(str(value) for value, column in zip(rows[number], columns, strict=True) if column.rank == 0 and value)
+        print_wrapped(f"{keys}: {note}")
+
+
+def print_wrapped(text: str) -> None:
+    """A sentence on stdout, broken between words alone where a terminal is too narrow."""
+    width = terminal_width()
+    if width is None:
+        print_lines([text])
+        return
+    print_lines(textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [""])
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout as they are; where it takes no Unicode, what is drawn is drawn in ASCII."""
+    text = "".join(f"{line}\n" for line in lines)
+    sys.stdout.write(text if is_unicode(sys.stdout) else text.translate(_IN_ASCII))
+
+
+_IN_ASCII = str.maketrans({"─": "-", "…": "~", "⏎": " "})
 
 
 def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -113,9 +145,14 @@ def size(count: int) -> str:
     return f"{amount:.1f} TB"
 
 
-def money(totals: Mapping[str, Decimal]) -> str:
-    """Totals by currency for people, exact, at least two fractional digits."""
-    return ", ".join(f"{cents(amount)} {currency}" for currency, amount in sorted(totals.items()))
+def money(totals: Mapping[str, Decimal], exact: bool = False) -> str:
+    """Totals by currency for people."""
+    return ", ".join(f"{amount_shown(amount, exact)} {currency}" for currency, amount in sorted(totals.items()))
+
+
+def amount_shown(amount: Decimal, exact: bool = False) -> str:
+    """An amount: in cents on a terminal, all its digits with ``exact`` and wherever else stdout goes."""
+    return cents(amount) if exact or terminal_width() is None else rounded(amount)
 
 
 def cents(amount: Decimal) -> str:

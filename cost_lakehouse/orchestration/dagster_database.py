@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.settings import LakeSettings, Settings
+from cost_lakehouse.settings.yaml_file import from_environment
 
 if TYPE_CHECKING:
     from dagster_postgres import DagsterPostgresStorage
@@ -30,7 +30,6 @@ SCHEMA = "dagster"
 # One process at a time creates the tables: Dagster's own check (is there a table `runs`?) lets a second one in too early.
 _CREATION_LOCK = 4_620_693_217_682_128_936
 _CONNECT_SECONDS = "10"
-_ENVIRONMENT_REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 def dagster_database(configuration: Path) -> URL | None:
@@ -117,12 +116,12 @@ def _catalog_of(configuration: Path) -> URL | None:
         catalog = lake.get("catalog")
         if catalog is None:
             return None
-        value = _ENVIRONMENT_REFERENCE.sub(lambda match: os.environ[match.group(1)], catalog)
+        value = from_environment(catalog, "lake.catalog", configuration)
         wanted = LakeSettings(catalog=SecretStr(value))
         return Settings(lake=wanted, base=configuration.parent, file=configuration).catalog_url
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError, ValueError, ConfigurationError):
         logging.getLogger("dagster").warning(
             "lake.catalog cannot be read from %s: Dagster's records of this process are files in its home. "
             "Correct it (`cost-lakehouse doctor` says what is wrong) and start Dagster again.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.cli.commands.query import reads_only
+from cost_lakehouse.cli.statement import reads_only
 from tests.builders import Workshop, line
 from tests.demo import command
 from tests.services.production import ProductionStack
@@ -77,8 +77,6 @@ def test_more_rows_than_are_held_at_once(both: Both) -> None:
         ("select nope from raw.aws_cur", "line 1:8: Column 'nope' cannot be resolved"),
         ("select 1\nfrom marts.nothing", "line 2:6: Table 'lake_"),
         ("select 1 / 0", "Division by zero"),
-        ("delete from raw.aws_cur", "only statements that read"),
-        ("explain analyze delete from raw.aws_cur", "only statements that read"),
     ],
 )
 def test_a_query_that_fails_says_where_and_changes_nothing(both: Both, sql: str, says: str) -> None:
@@ -89,6 +87,22 @@ def test_a_query_that_fails_says_where_and_changes_nothing(both: Both, sql: str,
     assert "Tables that are there: marts.aws_accounts, raw.aws_accounts, raw.aws_cur" in failed.stderr
     left = command("query", "select count(*) as n from raw.aws_cur", "--format", "json", "--config", both.trino)
     assert json.loads(left.stdout) == [{"n": 4}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("delete from raw.aws_cur", "DELETE is not asked: `query` only reads"),
+        ("explain analyze delete from raw.aws_cur", "DELETE is not asked: `query` only reads"),
+        ("create table marts.mine as select 1 as a", "CREATE is not asked: `query` only reads"),
+        ("select 1 as a; select 2 as b", "The query holds 2 statements"),
+    ],
+    ids=["delete", "explain", "create", "two"],
+)
+def test_trino_is_not_asked_what_is_not_one_reading_statement(both: Both, sql: str, says: str) -> None:
+    refused = command("query", sql, "--config", both.trino)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert says in refused.stderr
 
 
 def test_what_trino_has_beyond_sql_is_shown(both: Both) -> None:

@@ -71,6 +71,76 @@ def test_a_variable_that_is_not_set_is_named_with_its_field(tmp_path: Path, monk
         read(tmp_path, SOURCE.replace("bucket", "${BILL_PLACE}"))
 
 
+@pytest.mark.parametrize(
+    ("given", "value", "place"),
+    [
+        ("${BILL_PLACE:-there}", None, "there"),
+        ("${BILL_PLACE-there}", None, "there"),
+        ("${BILL_PLACE:-there}", "", "there"),
+        ("${BILL_PLACE-there}", "", ""),
+        ("${BILL_PLACE:-there}", "here", "here"),
+        ("${BILL_PLACE-there}", "here", "here"),
+        ("${BILL_PLACE:-}", None, ""),
+        ("${BILL_PLACE:-a-b:-c/d e}", None, "a-b:-c/d e"),
+        ("$BILL_PLACE", "here", "$BILL_PLACE"),
+        ("${BILL_PLACE:-a}-${BILL_PLACE:-b}", None, "a-b"),
+    ],
+    ids=range(10),
+)
+def test_a_reference_may_have_a_default_as_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, value: str | None, place: str
+) -> None:
+    if value is None:
+        monkeypatch.delenv("BILL_PLACE", raising=False)
+    else:
+        monkeypatch.setenv("BILL_PLACE", value)
+    found = read(tmp_path, SOURCE.replace("bucket", f"x/{given}")).source("acme").location
+    assert found == f"x/{place}/cur/hourly"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["${BILL_PLACE:?unset}", "${BILL_PLACE:+other}", "${}", "${1}", "${BILL_PLACE", "${a b}", "${A:-${B}}", "${{ secrets.A }}"],
+    ids=range(8),
+)
+def test_a_reference_that_is_none_is_refused_by_field(tmp_path: Path, reference: str) -> None:
+    text = f"sources: [{{name: acme, kind: aws_cur, location: 'bucket/{reference}'}}]"
+    with pytest.raises(ConfigurationError, match=r"sources\[0\].location refers to the environment in a way"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("lake: {}\nsources: []\nlake: {}\n", "lake", (1, 3)),
+        ("lake:\n  engine: duckdb\n  warehouse: a\n  engine: trino\n", "engine", (2, 4)),
+        ("sources:\n- name: a\n  kind: focus\n  location: x\n  location: y\n", "location", (4, 5)),
+        ("lake: {first_month: 2026-01, first_month: 2026-02}", "first_month", (1, 1)),
+        ("lake:\n  'engine': duckdb\n  engine: trino\n", "engine", (2, 3)),
+        ("sources:\n- &a {name: a, name: b}\n- <<: *a\n", "name", (2, 2)),
+    ],
+    ids=["top", "lake", "source", "flow", "quoted", "anchor"],
+)
+def test_a_key_that_is_there_twice_is_an_error_with_both_lines(
+    tmp_path: Path, text: str, key: str, lines: tuple[int, int]
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"the key '{key}' is there twice, in line {lines[0]} and in line {lines[1]}"):
+        read(tmp_path, text)
+
+
+def test_what_an_anchor_brings_may_be_said_anew(tmp_path: Path) -> None:
+    text = (
+        "sources:\n- &first {name: a, kind: aws_cur, location: bucket/cur/a}\n"
+        "- {<<: *first, name: b}\n- &third {<<: *first, name: c, location: bucket/cur/c}\n- {<<: [*third, *first], name: d}\n"
+    )
+    assert [(each.name, each.location) for each in read(tmp_path, text).sources] == [
+        ("a", "bucket/cur/a"),
+        ("b", "bucket/cur/a"),
+        ("c", "bucket/cur/c"),
+        ("d", "bucket/cur/c"),
+    ]
+
+
 def test_a_secret_is_in_no_message_and_no_text_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILL_SECRET", "hunter2")
     secret = "sources: [{name: a, kind: aws_cur, location: '%s', access_key: k, secret_key: '${BILL_SECRET}', region: r%s}]"

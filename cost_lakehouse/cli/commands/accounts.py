@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cost_lakehouse.account_names import KINDS, NEW
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, say, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_table, say, tell_problem
 from cost_lakehouse.cli.progress import working
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.organizations import OrganizationSettings
@@ -46,8 +47,8 @@ def read_account_names(config: Path | None, name: str | None) -> int:
             continue
         rows.append((organization, *(outcome.facts[each] for each in ("organization_id", "accounts", *KINDS))))
     if rows:
-        columns = ("organisation", "id", "accounts", *KINDS)
-        console().print(table(columns, rows, right=columns[2:]))
+        counts = (Column(each, "number", rank) for rank, each in enumerate(("accounts", *KINDS)))
+        print_table((Column("organisation"), Column("id", "id", 9), *counts), rows)
     for organization, outcome in read:
         for each in outcome.facts.get("changed_accounts", []):
             if each["what"] != NEW:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, noted_problems, print_json, say, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, noted_problems, print_json, print_table, say, tell_problem
 from cost_lakehouse.cli.progress import working
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.settings import Settings
 
@@ -39,14 +40,15 @@ def show_alerts(config: Path | None, as_json: bool) -> int:
         say(f"Nothing is wrong. Last looked at {_time(memory.last_look)}.")
     else:
         rows = [_row(each, list(channels), settings) for each in memory.open]
-        console().print(table(("id", "since (UTC)", "what is wrong", "times", "told through"), rows, right=("times",)))
+        columns = (Column("id"), Column("since (UTC)", rank=1), Column("what is wrong", "note"), Column("times", "number", 3))
+        print_table((*columns, Column("told through", rank=2)), rows, elsewhere="`--json` has them.")
         say(f"Last looked at {_time(memory.last_look)}.")
     say()
     if not channels:
         say(NO_CHANNEL.format(file=settings.file))
         return 0
     rows = [(name, goes_to, _how(_state(memory, name))) for name, goes_to in channels.items()]
-    console().print(table(("channel", "goes to", "state"), rows))
+    print_table((Column("channel"), Column("goes to", "note"), Column("state", "note")), rows)
     for name in dead:
         tell_problem(f"Alerts cannot be sent through {name}: {_state(memory, name).problem}", _state(memory, name).fix)
     return EXIT_FAILED if dead else 0

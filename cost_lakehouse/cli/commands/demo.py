@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from cost_lakehouse.cli.commands.discover import survey_all
 from cost_lakehouse.cli.commands.run import Loaded, is_due, tell_loads, tell_summary
 from cost_lakehouse.cli.commands.status import show_status
-from cost_lakehouse.cli.output import EXIT_FAILED, console, say, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_table, say, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
@@ -43,7 +44,7 @@ limit 10
 MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time."
 
 
-def run_demo(folder: Path, today: date | None = None) -> int:
+def run_demo(folder: Path, today: date | None = None, exact: bool = False) -> int:
     """Tell the story in ``folder`` as of ``today``, by default of now; the exit code.
 
     Raises ConfigurationError where the folder holds something that is not a demo's.
@@ -68,10 +69,10 @@ def run_demo(folder: Path, today: date | None = None) -> int:
         with command_instance(settings) as instance:
             runner = InProcess(settings, instance, lambda _context: bar)
             told_right = [
-                _tell(number, step(settings.base / BILLS, today), settings, lake, runner, bar)
+                _tell(number, step(settings.base / BILLS, today), settings, lake, runner, bar, exact)
                 for number, step in enumerate(steps, start=1)
             ]
-    _ending(settings, lake)
+    _ending(settings, lake, exact)
     return 0 if all(told_right) else EXIT_FAILED
 
 
@@ -109,7 +110,7 @@ def prepare(folder: Path, today: date) -> Settings:
     return load_settings(config)
 
 
-def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner: InProcess, bar: LoadBar) -> bool:
+def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner: InProcess, bar: LoadBar, exact: bool) -> bool:
     """One step: what arrives, what the lakehouse makes of it; whether that is what it should."""
     say()
     console().rule(f"{number}. {step.sentence}", align="left")
@@ -118,7 +119,7 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
     for each in judged:
         if is_due(each, force=False) and each.delivery is not None:
             loads.append(Loaded(each, runner.load(each.delivery, force=False)))
-    tell_loads(loads)
+    tell_loads(loads, exact)
     for error in errors:
         tell_problem(error.problem, error.fix)
     right = not errors and all(each.outcome.ok is not step.refused for each in loads) and bool(loads)
@@ -126,14 +127,14 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
     if stale:
         with working("Building and checking the summaries", bar.console):
             summary = runner.summarize([each.slice for each in stale], force=False)
-        tell_summary(summary)
+        tell_summary(summary, exact)
         right = right and summary.ok
     if step.refused:
         say("It was refused, as it should be: the lake keeps the good delivery, and the receipt says what is wrong.")
     return right
 
 
-def _ending(settings: Settings, lake: Lake) -> None:
+def _ending(settings: Settings, lake: Lake, exact: bool) -> None:
     """What the lake holds in the end, and how to look further."""
     say()
     console().rule("The receipts: one for each load and month, refused ones too", align="left")
@@ -151,23 +152,27 @@ def _ending(settings: Settings, lake: Lake) -> None:
         )
         for each in receipts(lake)
     ]
-    columns = ("source", "month", "table", "delivery", "state", "files", "rows", "rejected values", "digest")
-    console().print(table(columns, rows, right=("files", "rows", "rejected values")))
+    columns = (
+        Column("source"),
+        Column("month"),
+        Column("table", rank=1),
+        Column("delivery", "id", 2),
+        Column("state"),
+        Column("files", "number", 4),
+        Column("rows", "number"),
+        Column("rejected values", "number", 3),
+        Column("digest", "id", 5),
+    )
+    print_table(columns, rows, elsewhere="raw.receipts has them.")
     say()
     console().rule("What the lake holds now", align="left")
-    show_status(settings.file, as_json=False)
+    show_status(settings.file, as_json=False, exact=exact)
     say()
     with connect(lake, ["marts.daily_costs"]) as connection:
         largest = connection.execute(LARGEST_SERVICES).fetchall()
-    shown = [(*row[:4], f"{Decimal(row[4]):.2f}") for row in largest]
-    console().print(
-        table(
-            ("source", "month", "service", "currency", "billed cost"),
-            shown,
-            right=("billed cost",),
-            title="marts.daily_costs by service, in cents",
-        )
-    )
+    shown = [(*row[:4], amount_shown(Decimal(row[4]), exact)) for row in largest]
+    texts = (Column("source"), Column("month"), Column("service"), Column("currency"))
+    print_table((*texts, Column("billed cost", "number")), shown, "marts.daily_costs by service")
     say()
     say("Look further, in the project's folder; the last line opens the UI at http://localhost:3000:")
     for line in further(settings.file):

@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, print_json, say, size, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, print_json, print_table, say, size, tell_problem
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.orchestration.decisions import Judged, Standing
 from cost_lakehouse.orchestration.survey import Holdings, holdings, survey
 from cost_lakehouse.settings import Settings, SourceSettings
+
+_COLUMNS = (
+    Column("source"),
+    Column("month"),
+    Column("delivery", "id", 1),
+    Column("files", "number", 3),
+    Column("bytes", "number", 4),
+    Column("delivered at (UTC)", rank=2),
+    Column("state"),
+    Column("why", "note"),
+)
 
 
 def show_deliveries(config: Path | None, source: str | None, month_text: str | None, as_json: bool) -> int:
@@ -26,8 +38,7 @@ def show_deliveries(config: Path | None, source: str | None, month_text: str | N
         print_json([_as_json(each) for each in judged])
     elif judged:
         rows = [_as_row(each) for each in judged]
-        columns = ("source", "month", "delivery", "files", "bytes", "delivered at (UTC)", "state", "why")
-        console().print(table(columns, rows, right=("files", "bytes")))
+        print_table(_COLUMNS, rows, elsewhere="`--json` has them.")
         new = sum(each.standing is Standing.NEW for each in judged)
         say()
         say(f"{new} new. Load with `cost-lakehouse run`." if new else "Nothing new.")

@@ -7,12 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, print_json, say, size, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, print_json, print_table, say, size, tell_problem
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.settings import Settings
 
-_NUMBERS = ("snapshots", "expired", "files merged", "files removed", "removed", "files before", "files after", "size after")
+_NUMBERS = {  # name -> how early it is left out of a narrow table
+    "snapshots": 4,
+    "expired": 0,
+    "files merged": 0,
+    "files removed": 1,
+    "removed": 2,
+    "files before": 5,
+    "files after": 6,
+    "size after": 3,
+}
 
 
 def maintain_lake(config: Path | None, tables: Sequence[str], dry_run: bool, as_json: bool) -> int:
@@ -26,7 +36,8 @@ def maintain_lake(config: Path | None, tables: Sequence[str], dry_run: bool, as_
     if as_json:
         print_json(found)
     elif found:
-        console().print(table(("table", *_NUMBERS), [_row(each) for each in found], right=_NUMBERS))
+        numbers = (Column(name, "number", rank) for name, rank in _NUMBERS.items())
+        print_table((Column("table"), *numbers), [_row(each) for each in found], elsewhere="`--json` has them.")
         for each in found:
             for skipped in each["skipped"]:
                 say(f"{each['table']}: {skipped}")

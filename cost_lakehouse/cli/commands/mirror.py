@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, say, size, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_table, say, size, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.mirror import MirrorSettings
 
 KEYS_SHOWN = 20
-_NUMBERS = ("objects", "copied", "copied bytes", "skipped", "only there", "deleted", "failed", "seconds")
+_NUMBERS = {  # name -> how early it is left out of a narrow table
+    "objects": 3,
+    "copied": 0,
+    "copied bytes": 2,
+    "skipped": 4,
+    "only there": 5,
+    "deleted": 1,
+    "failed": 0,
+    "seconds": 6,
+}
 
 
 def mirror_reports(config: Path | None, name: str | None, dry_run: bool) -> int:
@@ -82,7 +92,7 @@ def _list(what: str, keys: Sequence[str]) -> None:
 def _print(done: Sequence[tuple[str, Mapping[str, Any], bool]]) -> None:
     rows = [(name, *_row(facts)) for name, facts, _ in done if "objects" in facts]
     if rows:
-        console().print(table(("mirror", *_NUMBERS), rows, right=_NUMBERS))
+        print_table((Column("mirror"), *(Column(each, "number", rank) for each, rank in _NUMBERS.items())), rows)
 
 
 def _row(facts: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
 from cost_lakehouse.cli.commands.discover import survey_all
-from cost_lakehouse.cli.output import EXIT_FAILED, cents, console, say, size, table, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_table, say, size, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
@@ -35,7 +36,7 @@ class Loaded:
 
 
 def run_once(
-    config: Path | None, source: str | None, kind: str | None, month_text: str | None, summarize: bool, force: bool
+    config: Path | None, source: str | None, kind: str | None, month_text: str | None, summarize: bool, force: bool, exact: bool
 ) -> int:
     """Load, summarise, print what happened; the exit code."""
     settings = settings_of(config)
@@ -61,9 +62,9 @@ def run_once(
         return EXIT_FAILED if failed else 0
     with LoadBar() as bar:
         loads, summary = execute(settings, lake, due, summarize, force, bar)
-    tell_loads(loads)
+    tell_loads(loads, exact)
     if summary is not None:
-        tell_summary(summary)
+        tell_summary(summary, exact)
     failed = failed or any(not each.outcome.ok for each in loads) or (summary is not None and not summary.ok)
     return EXIT_FAILED if failed else 0
 
@@ -136,20 +137,31 @@ def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bo
         return runner.summarize(sorted(slices), force)
 
 
-def tell_loads(loads: Sequence[Loaded]) -> None:
-    """A table of what was loaded, and every failure with its fix."""
+_COLUMNS = (
+    Column("source"),
+    Column("month"),
+    Column("delivery", "id", 2),
+    Column("result"),
+    Column("rows", "number", 1),
+    Column("bytes", "number", 3),
+    Column("cost", "number"),
+    Column("seconds", "number", 4),
+    Column("rows/s", "number", 5),
+)
+
+
+def tell_loads(loads: Sequence[Loaded], exact: bool = False) -> None:
+    """A table of what was loaded, and every failure with its fix; costs in cents on a terminal, unless ``exact``."""
     if not loads:
         return
-    rows = [row for each in loads for row in _rows(each)]
-    columns = ("source", "month", "delivery", "result", "rows", "bytes", "cost", "seconds", "rows/s")
-    console().print(table(columns, rows, right=("rows", "bytes", "cost", "seconds", "rows/s")))
+    print_table(_COLUMNS, [row for each in loads for row in _rows(each, exact)], elsewhere="`status --json` has them.")
     for each in loads:
         if not each.outcome.ok:
             problem, label = each.outcome.problem, each.judged.label
             tell_problem(problem if label in problem else f"{label}: {problem}", each.outcome.fix)
 
 
-def _rows(loaded: Loaded) -> list[tuple[Any, ...]]:
+def _rows(loaded: Loaded, exact: bool) -> list[tuple[Any, ...]]:
     """A row for each month that a load touched, or one that says how it ended."""
     judged, facts = loaded.judged, loaded.outcome.facts
     if not facts:
@@ -160,25 +172,32 @@ def _rows(loaded: Loaded) -> list[tuple[Any, ...]]:
     for month, of_month in sorted(facts.items()):
         count, seconds = int(of_month["dagster/row_count"]), float(of_month["seconds"])
         speed = f"{count / seconds:,.0f}" if seconds > 0 and count > 0 and of_month["outcome"] == "loaded" else ""
-        done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), of_month["cost"], f"{seconds:.1f}", speed)
+        costs = ", ".join(_cost(each, exact) for each in of_month["cost"].split(", "))
+        done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), costs, f"{seconds:.1f}", speed)
         rows.append((judged.source, month, of_month["delivery_id"], *done))
     return rows
 
 
-def _amount(text: str | None) -> str:
-    return "" if text is None else cents(Decimal(text))
+def _cost(text: str, exact: bool) -> str:
+    """One currency's cost, such as ``12.5 USD``."""
+    amount, space, currency = text.partition(" ")
+    return f"{_amount(amount, exact)} {currency}" if space else text
 
 
-def tell_summary(summary: SummaryOutcome) -> None:
+def _amount(text: str | None, exact: bool) -> str:
+    return amount_shown(Decimal(text), exact) if text else ""
+
+
+def tell_summary(summary: SummaryOutcome, exact: bool = False) -> None:
     """What the summaries say now, and every check that found a difference."""
     if summary.changes:
         say()
         rows = [
-            (each["source"], each["month"], each["currency"], _amount(each["old"]), _amount(each["new"]))
+            (each["source"], each["month"], each["currency"], _amount(each["old"], exact), _amount(each["new"], exact))
             for each in summary.changes
         ]
-        columns = ("source", "month", "currency", "was", "is now")
-        console().print(table(columns, rows, right=("was", "is now"), title="marts.daily_costs, billed cost"))
+        numbers = (Column("was", "number", 1), Column("is now", "number"))
+        print_table((Column("source"), Column("month"), Column("currency"), *numbers), rows, "marts.daily_costs, billed cost")
     if summary.checks_passed or summary.failed_checks:
         say()
         warned = f", {len(summary.warnings)} worth a look" if summary.warnings else ""

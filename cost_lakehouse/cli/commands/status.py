@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import console, money, print_json, say, size, table
+from cost_lakehouse.cli.output import money, print_json, print_table, say, size
+from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.table_format import FORMATS, OCI_USAGE
 from cost_lakehouse.lake.catalog import Lake
@@ -113,7 +114,20 @@ def _amounts(
     return {currency: amount for currency, amount in amounts.items() if currency or amount}
 
 
-def show_status(config: Path | None, as_json: bool) -> int:
+_COLUMNS = (
+    Column("source"),
+    Column("month"),
+    Column("delivery", "id", 3),
+    Column("files", "number", 4),
+    Column("rows", "number", 2),
+    Column("bytes", "number", 5),
+    Column("cost", "number"),
+    Column("loaded at (UTC)", rank=1),
+    Column("state"),
+)
+
+
+def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     """Print how everything stands; the exit code (0: showing a failure is no failure)."""
     found = statuses(Lake(settings_of(config)))
     if as_json:
@@ -121,8 +135,7 @@ def show_status(config: Path | None, as_json: bool) -> int:
     elif not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
     else:
-        columns = ("source", "month", "delivery", "files", "rows", "bytes", "cost", "loaded at (UTC)", "state")
-        console().print(table(columns, [_as_row(each) for each in found], right=("files", "rows", "bytes", "cost")))
+        print_table(_COLUMNS, [_as_row(each, exact) for each in found], elsewhere="`--json` has them.")
         for each in found:
             if each.refused:
                 say()
@@ -130,12 +143,12 @@ def show_status(config: Path | None, as_json: bool) -> int:
     return 0
 
 
-def _as_row(status: SliceStatus) -> tuple[Any, ...]:
+def _as_row(status: SliceStatus, exact: bool) -> tuple[Any, ...]:
     shown = status.shown
     state = status.state if status.summarized or not status.held else f"{status.state}, not summarized"
     numbers: tuple[Any, ...] = ("", "", "", "")
     if status.held:
-        numbers = (status.sum("files"), f"{status.sum('rows'):,}", size(status.sum("bytes")), money(status.totals))
+        numbers = (status.sum("files"), f"{status.sum('rows'):,}", size(status.sum("bytes")), money(status.totals, exact))
     return (
         status.slice_.source,
         status.slice_.month,

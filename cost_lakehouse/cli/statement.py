@@ -1,0 +1,161 @@
+"""What ``query`` is asked: one SQL statement that reads, whichever engine answers. Pure; nothing is sent to an engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# Text in quotes, names in quotes, DuckDB's dollar quotes, comments of both kinds (those of `/*` are found by _comment_end).
+_LEXEME = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(\$[A-Za-z_]*\$).*?\1|--[^\n]*", re.DOTALL)
+_WORD = re.compile(r"[A-Za-z_]+")
+_NOTHING = re.compile(r"(\s|\(|;|--[^\n]*(\n|$)|/\*.*?\*/)+", re.DOTALL)
+_EXPLAIN = re.compile(r"explain(\s+analyze)?(\s+verbose)?(\s*\([^)]*\))?(?=\W)", re.IGNORECASE)
+_READING = re.compile(r"(select|with|values|table|show|describe|desc)\b", re.IGNORECASE)
+# Functions of DuckDB's that write files although a SELECT calls them.
+_WRITING_FUNCTION = re.compile(r"\b(enable_logging|enable_profiling|force_checkpoint)\s*\(", re.IGNORECASE)
+# DuckDB's own names of statements that change nothing outside of themselves.
+_DUCKDB_READS = {"SELECT", "EXPLAIN"}
+
+ONE_AT_A_TIME = "The query holds {count} statements; `query` asks one and prints its result."
+ONLY_READS = "{verb} is not asked: `query` only reads (SELECT, WITH, VALUES, TABLE, SHOW, DESCRIBE, EXPLAIN). Nothing was done."
+
+
+class NotAsked(Exception):
+    """The statement is not one that ``query`` asks; the message says why, ``fix`` what to do."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        self.problem = problem
+        self.fix = fix
+        super().__init__(problem)
+
+    @classmethod
+    def of_nothing(cls) -> NotAsked:
+        """Where nothing is asked at all."""
+        return cls(
+            "The query holds no statement: there is nothing but blanks and comments in it.",
+            "Write a SELECT, such as `select * from marts.daily_costs limit 10`.",
+        )
+
+
+def check_on_trino(sql: str) -> str:
+    """The one statement in ``sql``, without the semicolon at its end. Raises NotAsked where it is not one that reads."""
+    (statement,) = _one(statements(sql))
+    if not reads_only(statement):
+        raise _writes(statement)
+    return statement
+
+
+def check_on_duckdb(sql: str) -> str:
+    """The same for DuckDB, by its own parser. Raises NotAsked, and duckdb.Error where the SQL cannot be parsed."""
+    import duckdb
+
+    told = statements(sql)
+    if not told:
+        _one(told)
+    verb = first_word(told[0])
+    if verb == "IMPORT":  # DuckDB opens the folder already when it parses.
+        raise _writes(told[0])
+    parsed = duckdb.extract_statements(sql)
+    kinds = [each.type.name for each in parsed]
+    # PIVOT is one statement that DuckDB makes two of.
+    is_pivot = len(told) == 1 and kinds[-1:] == ["SELECT"] and set(kinds[:-1]) == {"CREATE"}
+    if len(parsed) > 1 and not is_pivot:
+        _one([each.query for each in parsed])
+    writes = kinds[-1] not in _DUCKDB_READS or (kinds[-1] == "EXPLAIN" and not _duckdb_explains_reading(told[0]))
+    if writes or any(_WRITING_FUNCTION.search(code) for code in _code(sql)):
+        raise _writes(told[0])
+    return sql
+
+
+def reads_only(sql: str) -> bool:
+    """Whether a Trino statement changes nothing, by the word it begins with; what EXPLAIN is asked of counts too."""
+    rest = _after_nothing(sql)
+    while explain := _EXPLAIN.match(rest):
+        rest = _after_nothing(rest[explain.end() :])
+    return _READING.match(rest) is not None
+
+
+def statements(sql: str) -> list[str]:
+    """The statements between semicolons, those of nothing but blanks and comments left out."""
+    parts = [""]
+    for piece, is_code in _pieces(sql):
+        if not is_code:
+            parts[-1] += piece
+            continue
+        first, *more = piece.split(";")
+        parts[-1] += first
+        parts += more
+    return [each.strip() for each in parts if any(code.strip() for code in _code(each, with_text=True))]
+
+
+def first_word(sql: str) -> str:
+    """The word that a statement begins with, in capitals; of EXPLAIN, what is explained."""
+    rest = _after_nothing(sql)
+    while explain := _EXPLAIN.match(rest):
+        rest = _after_nothing(rest[explain.end() :])
+    found = _WORD.match(rest)
+    return found.group().upper() if found else "This"
+
+
+def _duckdb_explains_reading(sql: str) -> bool:
+    import duckdb
+
+    rest = _after_nothing(sql)
+    while explain := _EXPLAIN.match(rest):
+        rest = _after_nothing(rest[explain.end() :])
+    return [each.type.name for each in duckdb.extract_statements(rest)][-1:] == ["SELECT"]
+
+
+def _one(found: list[str]) -> list[str]:
+    if not found:
+        raise NotAsked.of_nothing()
+    if len(found) > 1:
+        raise NotAsked(ONE_AT_A_TIME.format(count=len(found)), "Ask them one by one, a command each.")
+    return found
+
+
+def _writes(sql: str) -> NotAsked:
+    return NotAsked(
+        ONLY_READS.format(verb=first_word(sql)), "To keep a result, print it into a file: `query SQL --format csv > FILE`."
+    )
+
+
+def _after_nothing(sql: str) -> str:
+    """What follows spaces, comments and opening parentheses."""
+    nothing = _NOTHING.match(sql)
+    return sql[nothing.end() :] if nothing else sql
+
+
+def _code(sql: str, with_text: bool = False) -> Iterator[str]:
+    """The parts that are neither comments nor, unless ``with_text``, in quotes."""
+    for piece, is_code in _pieces(sql):
+        if is_code or (with_text and not piece.startswith(("--", "/*"))):
+            yield piece
+
+
+def _pieces(sql: str) -> Iterator[tuple[str, bool]]:
+    """The text in order, cut where quotes and comments begin and end, and whether a piece is code."""
+    start = position = 0
+    while position < len(sql):
+        if sql.startswith("/*", position):
+            end = _comment_end(sql, position)
+        elif found := _LEXEME.match(sql, position):
+            end = found.end()
+        else:
+            position += 1
+            continue
+        yield sql[start:position], True
+        yield sql[position:end], False
+        start = position = end
+    yield sql[start:], True
+
+
+def _comment_end(sql: str, start: int) -> int:
+    """Where a comment ends that may hold others, as DuckDB and PostgreSQL take them."""
+    depth, position = 0, start
+    for mark in re.finditer(r"/\*|\*/", sql[start:]):
+        depth += 1 if mark.group() == "/*" else -1
+        position = start + mark.end()
+        if depth == 0:
+            return position
+    return len(sql)
