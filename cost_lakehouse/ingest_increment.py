@@ -28,7 +28,7 @@ from cost_lakehouse.increment_records import (
 )
 from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import commit_labels, data_files, remove_files_of_killed_loads
+from cost_lakehouse.lake.data_files import commit_labels, remove_files_of_killed_loads
 from cost_lakehouse.lake.increments import (
     HeldObject,
     Increments,
@@ -38,6 +38,7 @@ from cost_lakehouse.lake.increments import (
 )
 from cost_lakehouse.lake.ledger import receipts, record_increment, take_back
 from cost_lakehouse.lake.locks import Lock
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
@@ -361,7 +362,7 @@ class _Load:
         """What the load's corrections in a month come to, for the receipt; only bills of costs have any that count."""
         if self._format.table != "raw.oci_cost" or not any(each.line_item_type == CORRECTION for each in part.totals.rows):
             return ""
-        present = [each.file_path for each in data_files(self._lake.table(self._increment.table), [self._slice(month)])]
+        present = [each.file_path for each in data_files(self._lake.current(self._increment.table), [self._slice(month)])]
         files = [each for each in present if each not in gone.dropped] + gone.kept + list(new)
         with duckdb.connect(":memory:") as connection:
             self._lake.warehouse.let_duckdb_read(connection)

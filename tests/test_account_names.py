@@ -14,8 +14,8 @@ from cost_lakehouse.account_names import AccountsRead, changes_of, read_accounts
 from cost_lakehouse.errors import CostLakehouseError, LakeError, SourceError
 from cost_lakehouse.lake.account_log import append_rows, last_rows
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.settings import load_settings

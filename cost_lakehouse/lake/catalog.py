@@ -25,6 +25,7 @@ from cost_lakehouse.lake.identity_store import IdentityStore
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
 from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.table_metadata import current_table
 from cost_lakehouse.lake.tables import dimensions, raw_tables
 from cost_lakehouse.lake.warehouse import FolderWarehouse, Warehouse
 from cost_lakehouse.settings import Settings
@@ -40,8 +41,6 @@ _TABLE_PROPERTIES = {
     "write.metadata.metrics.column.delivery_id": "full",
     # Retries are ours (lake/replace.py): every attempt has to look at the slice's files and its guard again.
     "commit.retry.num-retries": "0",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
@@ -82,19 +81,29 @@ class Lake:
             ) from error
 
     def table(self, name: str) -> Table:
-        """The table ``namespace.name`` as it is now.
+        """The table ``namespace.name`` as it is now, with all its snapshots, which costs the more the more there are.
 
         Raises LakeError where there is none.
         """
+        try:
+            return self._catalog.load_table(name)
+        except NoSuchTableError:
+            raise _no_table(name) from None
+
+    def current(self, name: str) -> Table:
+        """As ``table``, without the history: of its snapshots it knows the current one and those with a name (tags).
+
+        Costs the same however many snapshots there were; the right one to read the table as it is, and to commit to it.
+        """
         table = self.table_or_none(name)
         if table is None:
-            raise LakeError(f"There is no table {name} yet.", "Run `cost-lakehouse run` first.")
+            raise _no_table(name)
         return table
 
     def table_or_none(self, name: str) -> Table | None:
-        """The table ``namespace.name`` as it is now, or None."""
+        """As ``current``, or None where there is no such table."""
         try:
-            return self._catalog.load_table(name)
+            return current_table(self._catalog, name)
         except NoSuchTableError:
             return None
 
@@ -132,7 +141,7 @@ class Lake:
 
         Raises LakeError where others change the table at the same moment.
         """
-        table = self.table(name)
+        table = self.current(name)
         if set(columns.names) <= set(table.schema().column_names):
             return
         try:
@@ -171,6 +180,10 @@ class Lake:
             elif (self._place, name) not in _UP_TO_DATE:
                 self.add_columns(name, columns)
             _UP_TO_DATE.add((self._place, name))
+
+
+def _no_table(name: str) -> LakeError:
+    return LakeError(f"There is no table {name} yet.", "Run `cost-lakehouse run` first.")
 
 
 def iceberg_schema(columns: pa.Schema) -> Schema:

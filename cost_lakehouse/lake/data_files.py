@@ -5,39 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 import pyarrow.parquet as pq
 from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import StringType
 
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.manifests import data_files, slice_of
 from cost_lakehouse.lake.slices import Slice
 
 _LOAD_FILE = re.compile(r"(load-[0-9a-f]{16})-\d{5}\.parquet")
-_EPOCH = date(1970, 1, 1)
-
-
-def file_tasks(table: Table, slices: Sequence[Slice] | None = None) -> list[FileScanTask]:
-    """The data files of the current snapshot with what other engines deleted in them, of the given slices only if given."""
-    if slices is not None and not slices:
-        return []
-    scan = table.scan() if slices is None else table.scan(row_filter=_filter(slices))
-    return list(scan.plan_files())
-
-
-def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
-    """The data files of the current snapshot, of the given slices only where they are given."""
-    return [task.file for task in file_tasks(table, slices)]
-
-
-def slice_of(file: DataFile) -> Slice:
-    """The slice whose rows a data file holds."""
-    source, period = file.partition[0], file.partition[1]
-    return Slice(str(source), period if isinstance(period, date) else _EPOCH + timedelta(days=int(period)))
 
 
 def delivery_of(table: Table, file: DataFile) -> str:
@@ -66,14 +47,14 @@ def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None, table_name: 
 
     A rewritten file (compaction) has no load in its name: the commit of the slice's last load says it then.
     """
-    table = lake.table(table_name)
+    table = lake.current(table_name)
     found: dict[Slice, StoredLoad] = {}
     for file in data_files(table, slices):
         slice_ = slice_of(file)
         if slice_ not in found or found[slice_].load_id is None:
             found[slice_] = StoredLoad(delivery_of(table, file), load_of(file))
     if any(each.load_id is None for each in found.values()):
-        committed = _last_committed_loads(table)
+        committed = _last_committed_loads(lake.table(table_name))
         for slice_, stored in found.items():
             last = committed.get(slice_)
             if stored.load_id is None and last is not None and last.delivery_id == stored.delivery_id:
@@ -132,7 +113,7 @@ def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, know
     }
     if not found:
         return []
-    current = {file.file_path for file in data_files(lake.table(table_name), [slice_])}
+    current = {file.file_path for file in data_files(lake.current(table_name), [slice_])}
     unneeded = sorted(found - current)
     lake.warehouse.delete(unneeded)
     return unneeded
@@ -150,7 +131,7 @@ def remove_files_of_killed_loads(lake: Lake, table_name: str, source: str, known
     }
     if not found:
         return []
-    current = {file.file_path for file in data_files(lake.table(table_name)) if slice_of(file).source == source}
+    current = {file.file_path for file in data_files(lake.current(table_name)) if slice_of(file).source == source}
     unneeded = sorted(found - current)
     lake.warehouse.delete(unneeded)
     return unneeded
@@ -184,8 +165,3 @@ def _files_of_all_snapshots(table: Table) -> set[str]:
 def _load_of_location(location: str) -> str | None:
     match = _LOAD_FILE.fullmatch(location.rsplit("/", 1)[-1])
     return match.group(1) if match else None
-
-
-def _filter(slices: Sequence[Slice]) -> str:
-    """The slices as a filter in pyiceberg's own language; a slice's parts cannot hold a quote."""
-    return " or ".join(f"(source = '{each.source}' and billing_period = '{each.billing_period}')" for each in slices)

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
-from cost_lakehouse.lake.data_files import slice_of
+from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import raw_tables
 
@@ -42,7 +42,7 @@ def create_views(
         connection.execute(f"create schema if not exists {namespace}")
     for name in chosen:
         namespace, table_name = name.split(".")
-        shown = select_statement(lake.table(name), slices if name in FORMATS else None)
+        shown = select_statement(lake.current(name), slices if name in FORMATS else None)
         connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
 
 
@@ -52,10 +52,7 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
     Raises LakeError where another engine deleted rows without rewriting their files: DuckDB would show them still.
     """
     columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
-    tasks = list(table.scan().plan_files())
-    if slices is not None:
-        chosen = set(slices)
-        tasks = [task for task in tasks if slice_of(task.file) in chosen]
+    tasks = file_tasks(table, slices)
     if any(task.delete_files for task in tasks):
         raise LakeError(
             f"{'.'.join(table.name())} holds rows that another engine deleted without rewriting their files.",

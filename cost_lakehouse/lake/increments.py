@@ -90,7 +90,7 @@ def held_increments(
             own.setdefault((each.source, each.raw_table), []).append(each)
     if not own:
         return {}
-    last = {table: lake.table(table).properties for table in {table for _, table in own}}
+    last = {table: lake.current(table).properties for table in {table for _, table in own}}
     files = _files(lake, source)
     return {
         (name, table): _increments(found, last[table].get(last_load_property(name)), files.get((name, table), []))

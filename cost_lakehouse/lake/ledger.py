@@ -15,8 +15,9 @@ from pyiceberg.table import Table
 from cost_lakehouse.audit.receipts import REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, file_tasks, load_of, stored_loads
+from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, load_of, stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter

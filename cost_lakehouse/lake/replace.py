@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from sqlalchemy.exc import OperationalError
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files
+from cost_lakehouse.lake.commit import Change, commit
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.slices import Slice
 
 COMMIT_ATTEMPTS = 30
@@ -41,7 +41,7 @@ def replace_slices(
 def replace_files(
     lake: Lake,
     table_name: str,
-    slices: Sequence[Slice],
+    slices: Sequence[Slice] | None,
     files: Sequence[str],
     drop: Callable[[Table, DataFile], bool],
     properties: Mapping[str, str] | None = None,
@@ -50,6 +50,7 @@ def replace_files(
 ) -> None:
     """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out.
 
+    ``slices`` is None for a table without slices, or to look at all of them.
     ``table_properties`` become the table's own in the same commit.
     """
 
@@ -61,19 +62,23 @@ def replace_files(
             return  # the attempt before this one did land; only its answer was lost
         old = [file for file in present if drop(table, file)]
         if old or files or table_properties:
-            _commit(table, old, files, dict(properties or {}), dict(table_properties or {}))
+            commit(table, Change(old, files, properties or {}, table_properties or {}))
 
-    commit_with_retries(lake, table_name, change, f"commit {', '.join(map(str, slices))}")
+    commit_with_retries(lake, table_name, change, f"commit {', '.join(map(str, slices or ())) or table_name}")
 
 
-def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], None], what: str) -> None:
+def commit_with_retries(
+    lake: Lake, table_name: str, change: Callable[[Table], None], what: str, *, history: bool = False
+) -> None:
     """Make a change that looks at the table as it is at every attempt; ``what`` says in an infinitive what it does.
+
+    With ``history`` it sees all the table's snapshots, which costs the more the more there are.
 
     Raises LakeError when it keeps colliding with others.
     """
     for attempt in range(COMMIT_ATTEMPTS):
         try:
-            change(lake.table(table_name))
+            change(lake.table(table_name) if history else lake.current(table_name))
             return
         except (CommitFailedException, ValidationException):
             pause = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2**attempt)
@@ -86,20 +91,3 @@ def commit_with_retries(lake: Lake, table_name: str, change: Callable[[Table], N
         f"{table_name} was changed by others during {COMMIT_ATTEMPTS} attempts to {what}.",
         "Run it again when fewer loads are under way.",
     )
-
-
-def _commit(
-    table: Table, old: Sequence[DataFile], files: Sequence[str], properties: dict[str, str], table_properties: dict[str, str]
-) -> None:
-    with table.transaction() as transaction:
-        if table_properties:
-            transaction.set_properties(table_properties)
-        if not old and not files:
-            return
-        update = transaction.update_snapshot(snapshot_properties=properties)
-        # Where nothing is taken out, manifests are merged on the way: a ledger's thousand loads stay quick to look through.
-        with update.overwrite() if old else update.merge_append() as snapshot:
-            for file in old:
-                snapshot.delete_data_file(file)
-            for location in files:
-                snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))

@@ -14,7 +14,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import file_tasks
+from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
@@ -35,7 +35,7 @@ def withdraw(lake: Lake, table_name: str, slice_: Slice, objects: Collection[str
 
     Raises LakeError where a file cannot be read, or rows were lost on the way.
     """
-    table = lake.table(table_name)
+    table = lake.current(table_name)
     found = Withdrawal()
     with ExitStack() as stack:
         for task, rows in _files_with(lake, table, file_tasks(table, [slice_]), objects):

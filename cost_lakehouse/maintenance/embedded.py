@@ -20,14 +20,7 @@ from cost_lakehouse.maintenance.facts import (
     snapshot_facts,
     versions_ahead,
 )
-from cost_lakehouse.maintenance.merge import (
-    DEAD_MANIFESTS,
-    Busy,
-    batches,
-    dead_manifests,
-    drop_dead_manifests,
-    merge,
-)
+from cost_lakehouse.maintenance.merge import Busy, batches, merge
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import TABLE_FOLDERS, Rules, file_key, orphans, snapshots_to_expire
 
@@ -46,7 +39,6 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     handled = metadata_files(lake.table(name))
     handled |= _expire(lake, name, rules, now, found, report, dry_run)
     _merge(lake, name, rules, report, dry_run)
-    drop_manifests(lake, name, report, dry_run=dry_run)
     _remove_orphans(lake, name, rules, now, found, handled, report, dry_run)
     if dry_run:
         report.after = report.before - report.removed_expired - report.removed_orphans
@@ -94,7 +86,7 @@ def _expire(
     if dry_run:
         needed = reachable(table, {each.snapshot_id for each in table.metadata.snapshots} - expiring)
     else:
-        commit_with_retries(lake, name, lambda current: _remove_snapshots(current, expiring), "expire snapshots")
+        commit_with_retries(lake, name, lambda current: _remove_snapshots(current, expiring), "expire snapshots", history=True)
         table = lake.table(name)
         needed = reachable(table)
     unneeded = (of_expired - needed - metadata_files(table)) & found.keys()
@@ -132,13 +124,6 @@ def _merge(lake: Lake, name: str, rules: Rules, report: TableReport, dry_run: bo
             report.merged_into += merged.new
             report.skipped += [f"not merged: {each} changed meanwhile" for each in merged.changed]
         note_merged(report, plans)
-
-
-def drop_manifests(lake: Lake, name: str, report: TableReport, *, dry_run: bool) -> None:
-    """Take manifests that only tell of files which are gone out of the current snapshot, where there are many."""
-    dead = dead_manifests(lake.table(name))
-    if dead > DEAD_MANIFESTS:
-        report.manifests_dropped = dead if dry_run else drop_dead_manifests(lake, name)
 
 
 def note_merged(report: TableReport, plans: Sequence[SlicePlan]) -> None:

@@ -13,7 +13,8 @@ from pyiceberg.manifest import ManifestEntry, ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
-from cost_lakehouse.lake.data_files import committed_slices, file_tasks, slice_of
+from cost_lakehouse.lake.data_files import committed_slices
+from cost_lakehouse.lake.manifests import file_tasks, slice_of
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.rules import FileFacts, Rules, SnapshotFacts, file_key, groups_to_merge
 

@@ -7,19 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
-from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile, ManifestWriterV2
 from pyiceberg.table import FileScanTask, Table
-from pyiceberg.table.snapshots import Operation, Summary
-from pyiceberg.table.update.snapshot import _OverwriteFiles
-from pyiceberg.typedef import EMPTY_DICT
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import file_tasks, slice_of
+from cost_lakehouse.lake.commit import Change, commit
 from cost_lakehouse.lake.increments import increment_lock
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.locks import Lock
+from cost_lakehouse.lake.manifests import file_tasks, slice_of
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.rewrite import check_same_rows, new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
@@ -30,9 +26,6 @@ from cost_lakehouse.maintenance.report import Files
 
 LABEL = "cost-lakehouse.merge"
 """In the summary of snapshots that only merged files: an id that tells the commit."""
-
-DEAD_MANIFESTS = 10
-"""So many manifests without a file that is still there are worth a commit."""
 
 
 @dataclass(frozen=True)
@@ -174,110 +167,9 @@ def _commit(
         if done:
             old = [tasks[each.location].file for plan in done for each in plan.files]
             new = [each.location for plan in done for each in written[plan.slice_]]
-            _replace(table, old, new, {plan.slice_ for plan in done if plan.deletes}, labels)
+            without = {plan.slice_ for plan in done if plan.deletes}
+            commit(table, Change(old, new, labels, without_deletes=without))
 
     # Whatever it raises, it may have landed: its files are left alone, and are orphans if it has not.
-    commit_with_retries(lake, table_name, change, "merge its small files")
+    commit_with_retries(lake, table_name, change, "merge its small files", history=True)
     return done
-
-
-def _replace(
-    table: Table, old: Sequence[DataFile], written: Sequence[str], without_deletes: set[Slice], labels: dict[str, str]
-) -> None:
-    with table.transaction() as transaction:
-        producer = _Rewrite(Operation.OVERWRITE, transaction, table.io, snapshot_properties=labels)
-        producer.without_deletes = without_deletes
-        with producer as snapshot:
-            for file in old:
-                snapshot.delete_data_file(file)
-            for location in written:
-                snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
-
-
-def dead_manifests(table: Table) -> int:
-    """How many manifests of the current snapshot only tell of files that are gone: every overwrite leaves one."""
-    current = table.current_snapshot()
-    return sum(map(_is_dead, current.manifests(table.io))) if current is not None else 0
-
-
-def drop_dead_manifests(lake: Lake, table_name: str) -> int:
-    """Take them out of the current snapshot, so that loads need not read them; how many."""
-    dropped = 0
-
-    def change(table: Table) -> None:
-        nonlocal dropped
-        dropped = dead_manifests(table)
-        if dropped:
-            _replace(table, [], [], set(), {LABEL: new_rewrite_id()})
-
-    commit_with_retries(lake, table_name, change, "drop manifests of files that are gone")
-    return dropped
-
-
-def _is_dead(manifest: ManifestFile) -> bool:
-    return manifest.added_files_count == 0 and manifest.existing_files_count == 0
-
-
-class _Rewrite(_OverwriteFiles):
-    """An overwrite that also takes out the delete files of slices which were rewritten whole; pyiceberg's keeps them."""
-
-    without_deletes: set[Slice]
-    _dropped: set[DataFile]
-
-    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        self._dropped = set()
-        live = [each for each in manifests if each.added_snapshot_id == self._snapshot_id or not _is_dead(each)]
-        if not self.without_deletes:
-            return live
-        return [kept for each in live if (kept := self._without_deletes_of_slices(each)) is not None]
-
-    def _without_deletes_of_slices(self, manifest: ManifestFile) -> ManifestFile | None:
-        if manifest.content != ManifestContent.DELETES:
-            return manifest
-        entries = self.fetch_manifest_entry(manifest)
-        going = [each for each in entries if slice_of(each.data_file) in self.without_deletes]
-        self._dropped.update(each.data_file for each in going)
-        if not going:
-            return manifest
-        if len(going) == len(entries):
-            return None
-        with _DeletesWriter(
-            self.spec(manifest.partition_spec_id),
-            self.schema(),
-            self.new_manifest_output(),
-            self._snapshot_id,
-            self._compression,
-        ) as writer:
-            for each in entries:
-                if each not in going:
-                    writer.add_entry(_existing(each))
-        return writer.to_manifest_file()
-
-    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
-        deleted = self._deleted_data_files
-        self._deleted_data_files = deleted | self._dropped
-        try:
-            return super()._summary(snapshot_properties)
-        finally:
-            self._deleted_data_files = deleted
-
-
-class _DeletesWriter(ManifestWriterV2):
-    """Writes a manifest of delete files, which pyiceberg itself does not."""
-
-    def content(self) -> ManifestContent:
-        return ManifestContent.DELETES
-
-    @property
-    def _meta(self) -> dict[str, str]:
-        return {**super()._meta, "content": "deletes"}
-
-
-def _existing(entry: ManifestEntry) -> ManifestEntry:
-    return ManifestEntry.from_args(
-        status=ManifestEntryStatus.EXISTING,
-        snapshot_id=entry.snapshot_id,
-        sequence_number=entry.sequence_number,
-        file_sequence_number=entry.file_sequence_number,
-        data_file=entry.data_file,
-    )

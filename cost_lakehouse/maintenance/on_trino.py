@@ -9,10 +9,10 @@ from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
-from cost_lakehouse.maintenance.embedded import drop_manifests, ensure_newest, found_files, note_merged, referenced_files
+from cost_lakehouse.maintenance.embedded import ensure_newest, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
 from cost_lakehouse.maintenance.merge import Batch, Busy, batches, exclusively
 from cost_lakehouse.maintenance.report import Files, TableReport
@@ -33,8 +33,6 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     ensure_newest(lake.table(name), found)
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
-    # Not Trino's `optimize_manifests`: a manifest of all slices would be rewritten by every load of one.
-    drop_manifests(lake, name, report, dry_run=False)
     _remove_orphans(lake, name, rules, now, report)
     report.after = Files.of(each.size for each in found_files(lake, name).values())
     return report
@@ -57,7 +55,7 @@ def _expire(lake: Lake, name: str, rules: Rules, now: datetime, report: TableRep
     if not expiring:
         return
     keep = snapshots_to_tag(facts, expiring, rules, now)
-    commit_with_retries(lake, name, lambda current: _tag(current, keep), "tag what is kept")
+    commit_with_retries(lake, name, lambda current: _tag(current, keep), "tag what is kept", history=True)
     found = found_files(lake, name)
     _execute(lake, name, f"expire_snapshots(retention_threshold => '{int(rules.keep.total_seconds())}s')", "expire_snapshots")
     left = {each.snapshot_id for each in lake.table(name).metadata.snapshots}

@@ -38,7 +38,6 @@ class TableReport:
     merged: Files = field(default_factory=Files)  # files of the current snapshot that were rewritten
     merged_into: Files = field(default_factory=Files)
     position_deletes: int = 0  # delete files of another engine that went
-    manifests_dropped: int = 0  # they only told of files that are gone
     removed_expired: Files = field(default_factory=Files)  # only expired snapshots referred to them
     removed_orphans: Files = field(default_factory=Files)  # nothing referred to them
     left_young: Files = field(default_factory=Files)  # nothing refers to them, but they may be being written
@@ -52,7 +51,7 @@ class TableReport:
     def changed(self) -> bool:
         """Whether anything was, or would be, done."""
         removed = self.removed_expired.count + self.removed_orphans.count
-        return bool(self.expired or self.slices_merged or self.manifests_dropped or removed)
+        return bool(self.expired or self.slices_merged or removed)
 
     def facts(self) -> dict[str, Any]:
         """Flat and plain, for JSON and tables."""

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
-from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake, table_folder
-from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.replace import commit_with_retries
+from cost_lakehouse.lake.manifests import data_files
+from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.tables import ACCOUNT_NAMES, ACCOUNT_NAMES_COLUMNS, AWS_ACCOUNTS
 from cost_lakehouse.summaries.built import BuiltSummaries
@@ -32,7 +30,7 @@ _FILES = ("seeds/aws_account_names.csv", "models/staging/aws/stg_aws__accounts.s
 def built_from(lake: Lake, project: Path) -> str:
     """A digest of what the names are made from: the log's files, the seed and the models."""
     digest = sha256()
-    for each in sorted(file.file_path for file in data_files(lake.table(AWS_ACCOUNTS))):
+    for each in sorted(file.file_path for file in data_files(lake.current(AWS_ACCOUNTS))):
         digest.update(f"{each}\0".encode())
     for name in _FILES:
         file = project / name
@@ -49,7 +47,7 @@ def seed_is_filled(project: Path) -> bool:
 
 def is_up_to_date(lake: Lake, digest: str) -> bool:
     """Whether the published names were made from just that."""
-    return lake.table(ACCOUNT_NAMES).properties.get(BUILT_FROM) == digest
+    return lake.current(ACCOUNT_NAMES).properties.get(BUILT_FROM) == digest
 
 
 def publish_account_names(lake: Lake, built: BuiltSummaries, digest: str) -> tuple[int, bool]:
@@ -66,23 +64,15 @@ def publish_account_names(lake: Lake, built: BuiltSummaries, digest: str) -> tup
         differs = _rows(new) != _rows(_published(lake))
         files = _write(lake, new) if differs else []
 
-        def change(table: Table) -> None:
-            lock.ensure_held()
-            present = data_files(table)
-            if files and {*files} <= {each.file_path for each in present}:
-                return  # the attempt before this one did land; only its answer was lost
-            with table.transaction() as transaction:
-                transaction.set_properties({BUILT_FROM: digest})
-                if not differs:
-                    return
-                update = transaction.update_snapshot()
-                with update.overwrite() if present else update.merge_append() as snapshot:
-                    for old in present:
-                        snapshot.delete_data_file(old)
-                    for location in files:
-                        snapshot.append_data_file(parquet_file_to_data_file(table.io, table.metadata, location))
-
-        commit_with_retries(lake, ACCOUNT_NAMES, change, "publish account names")
+        replace_files(
+            lake,
+            ACCOUNT_NAMES,
+            None,
+            files,
+            lambda table, file: differs,
+            guard=lock.ensure_held,
+            table_properties={BUILT_FROM: digest},
+        )
     return new.num_rows, differs
 
 

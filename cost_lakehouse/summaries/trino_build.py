@@ -48,7 +48,7 @@ class TrinoBuild:
                 connection.execute(f"create schema {layer}")
             for name in self._tables():
                 layer = "intermediate" if name.startswith("int_") else "marts"
-                select = select_statement(self.lake.table(f"{self.schema}.{name}"))
+                select = select_statement(self.lake.current(f"{self.schema}.{name}"))
                 connection.execute(f'create view {layer}."{name}" as {select}')
             yield connection
 

@@ -15,8 +15,9 @@ from cost_lakehouse import ingest
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake import ledger
-from cost_lakehouse.lake.data_files import data_files, load_of, stored_loads
+from cost_lakehouse.lake.data_files import load_of, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id
 from cost_lakehouse.maintenance.maintain import maintain

@@ -15,8 +15,9 @@ import pytest
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files, stored_loads
+from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice

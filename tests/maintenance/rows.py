@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.maintenance.rules import Rules
 
 TABLES = ("raw.aws_cur", *LEDGERS)

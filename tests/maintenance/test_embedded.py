@@ -13,13 +13,13 @@ import pytest
 
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import data_files, file_name, load_of
+from cost_lakehouse.lake.data_files import file_name, load_of
 from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.embedded import found_files, referenced_files
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.maintenance.merge import dead_manifests
 from cost_lakehouse.maintenance.report import Report, TableReport
 from tests.builders import Workshop, line, settings_for
 from tests.lake.test_replace import COLUMNS, put
@@ -192,26 +192,6 @@ def test_orphans_go_when_they_are_old_enough_whatever_they_are(workshop: Worksho
     assert not any(each.exists() for each in left)
     assert young.exists()
     assert rows(lake) == before
-
-
-def test_manifests_that_only_tell_of_files_that_are_gone_are_dropped_when_they_are_many(workshop: Workshop) -> None:
-    lake = workshop.lake
-    lake.create_table("marts.costs", COLUMNS)
-    for number in range(14):
-        put(lake, OCTOBER, f"d{number}", str(number))
-    before = dead_manifests(lake.table("marts.costs"))
-
-    report = maintain(lake, ["marts.costs"], rules=rules(keep=timedelta(days=30))).tables[0]
-
-    assert before > 10
-    assert report.manifests_dropped == before
-    table = lake.table("marts.costs")
-    current = table.current_snapshot()
-    assert current is not None
-    assert (dead_manifests(table), len(current.manifests(table.io))) == (0, 1)
-    assert table.scan().to_arrow()["cost"].to_pylist() == [Decimal(13)]
-    put(lake, OCTOBER, "d99", "99")
-    assert lake.table("marts.costs").scan().to_arrow()["cost"].to_pylist() == [Decimal(99)]
 
 
 def test_a_snapshot_that_somebody_tagged_is_kept_with_its_files(workshop: Workshop) -> None:

@@ -1,0 +1,41 @@
+"""Many small deliveries become slices of one lake, one after the other: ``python -m benchmarks.load_many CONFIG COUNT``.
+
+Every load opens the lake and the source anew, as a run of Dagster does; only the start of a process is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from cost_lakehouse.ingest import load_delivery
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.discovery import discover, open_store
+
+
+def main() -> int:
+    """Load month by month, in each month every source; prints what each load took, seconds."""
+    settings = load_settings(Path(sys.argv[1]))
+    count = int(sys.argv[2])
+    found = [
+        (each.delivery, source)
+        for source in settings.sources
+        for each in discover(settings, source)
+        if isinstance(each.delivery, Delivery)
+    ]
+    found.sort(key=lambda each: (each[0].billing_period, each[0].source))
+    each_took = []
+    for delivery, source in found[:count]:
+        started = time.monotonic()
+        load_delivery(Lake(settings), open_store(settings, source), delivery)
+        each_took.append(time.monotonic() - started)
+    print(json.dumps({"seconds": sum(each_took), "each": each_took}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

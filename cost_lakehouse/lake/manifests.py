@@ -1,0 +1,101 @@
+"""Reads the current snapshot's manifests: those that may tell of the slices that are asked for, and each once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestFile, PartitionFieldSummary
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.types import DateType, PrimitiveType, StringType
+
+from cost_lakehouse.lake.remembered import Remembered
+from cost_lakehouse.lake.slices import Slice
+
+_EPOCH = date(1970, 1, 1)
+_lists: Remembered[tuple[ManifestFile, ...]] = Remembered(32)
+_entries: Remembered[tuple[ManifestEntry, ...]] = Remembered(100_000, len)
+
+
+def slice_of(file: DataFile) -> Slice:
+    """The slice whose rows a data file holds."""
+    source, period = file.partition[0], file.partition[1]
+    return Slice(str(source), _date(period))
+
+
+def is_sliced(table: Table) -> bool:
+    """Whether the table is partitioned by source and billing period, and always was."""
+    return all([each.name for each in spec.fields] == ["source", "billing_period"] for spec in table.specs().values())
+
+
+def manifests_of(table: Table) -> tuple[ManifestFile, ...]:
+    """The manifests of the current snapshot; none where there is no snapshot yet."""
+    snapshot = table.current_snapshot()
+    return () if snapshot is None else _lists.get(snapshot.manifest_list, lambda: tuple(snapshot.manifests(table.io)))
+
+
+def is_live(manifest: ManifestFile) -> bool:
+    """Whether a manifest tells of files that are still there."""
+    return manifest.has_added_files() or manifest.has_existing_files()
+
+
+def entries_of(io: FileIO, manifest: ManifestFile) -> tuple[ManifestEntry, ...]:
+    """What a manifest tells of files that are still there. The entries are shared: nobody changes them."""
+    return _entries.get(manifest.manifest_path, lambda: tuple(manifest.fetch_manifest_entry(io)))
+
+
+def bounds_of(manifest: ManifestFile) -> tuple[Slice, Slice] | None:
+    """The least and the greatest source and month that a manifest of a sliced table tells of; None where it does not say."""
+    sources, months = (manifest.partitions or (None, None))[:2]
+    if sources is None or months is None:
+        return None
+    first, last = _bounds(sources, StringType()), _bounds(months, DateType())
+    if first is None or last is None:
+        return None
+    return Slice(str(first[0]), _date(last[0])), Slice(str(first[1]), _date(last[1]))
+
+
+def may_tell_of(manifest: ManifestFile, slices: Collection[Slice]) -> bool:
+    """Whether a manifest of a sliced table may tell of files of one of these slices."""
+    bounds = bounds_of(manifest)
+    if bounds is None:
+        return True
+    least, greatest = bounds
+    return any(
+        least.source <= each.source <= greatest.source
+        and least.billing_period <= each.billing_period <= greatest.billing_period
+        for each in slices
+    )
+
+
+def file_tasks(table: Table, slices: Sequence[Slice] | None = None) -> list[FileScanTask]:
+    """The data files of the current snapshot with what other engines deleted in them, of the given slices only if given."""
+    live = [each for each in manifests_of(table) if is_live(each)]
+    if slices is not None:
+        live = [each for each in live if may_tell_of(each, slices)]
+    if any(each.content == ManifestContent.DELETES for each in live):
+        # Which deletes belong to which file is pyiceberg's to say; maintenance soon takes them out.
+        tasks = list(table.scan().plan_files())
+    else:
+        tasks = [FileScanTask(entry.data_file) for manifest in live for entry in entries_of(table.io, manifest)]
+    if slices is None:
+        return tasks
+    chosen = {*slices}
+    return [each for each in tasks if slice_of(each.file) in chosen]
+
+
+def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
+    """The data files of the current snapshot, of the given slices only where they are given."""
+    return [task.file for task in file_tasks(table, slices)]
+
+
+def _bounds(summary: PartitionFieldSummary, kind: PrimitiveType) -> tuple[object, object] | None:
+    if summary.lower_bound is None or summary.upper_bound is None:
+        return None
+    return from_bytes(kind, summary.lower_bound), from_bytes(kind, summary.upper_bound)
+
+
+def _date(period: object) -> date:
+    return period if isinstance(period, date) else _EPOCH + timedelta(days=int(str(period)))
