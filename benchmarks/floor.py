@@ -1,4 +1,4 @@
-"""One plain DuckDB ``group by`` over a raw slice: what summarising cannot cost less than. ``python -m benchmarks.floor CONFIG``."""
+"""One plain DuckDB ``group by`` over a raw slice, the floor of summaries: ``python -m benchmarks.floor CONFIG``."""
 
 from __future__ import annotations
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks import history
+from benchmarks import commands, everything, history
 from benchmarks.measuring import Measured
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +83,35 @@ def test_the_cost_of_history_is_told_as_a_ratio_to_the_shortest(
     assert "| no history | 1.0 | 1.0 | 2.0 | 1.00 |" in told
     assert "| 1 months of history | 1.5 | 1.5 | 3.0 | 1.50 |" in told
     assert sorted(each.name for each in tmp_path.rglob("lakehouse.yaml")) == ["lakehouse.yaml"] * 2
+
+
+def test_everything_is_told_beside_the_load_and_the_floor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def took(module: str, _: str, *first: str) -> Measured:
+        """As if loading took 4 seconds, summaries 3, and grouping 2: a real refresh is what many other tests do."""
+        said = {"load": 4.0, "summarise": 3.0}
+        return Measured(7.0, 9.0, 9.0, 500_000_000, dict(said)) if first else Measured(2.0, 3.0, 3.0, 0, {})
+
+    monkeypatch.setattr(everything, "measure", took)
+    monkeypatch.setattr(everything, "sample_bill", lambda *_: tmp_path / "report")
+    monkeypatch.setattr("sys.argv", ["everything", "--rows", "1000", "--rounds", "1", "--out", str(tmp_path)])
+
+    assert everything.main() == 0
+    assert "| 1,000 | 4.0 | 3.0 | 7.0 | 1.75 | 2.0 | 1.50 | 500 MB |" in capsys.readouterr().out
+
+
+def test_every_command_is_told_beside_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def took(_: Path, words: Sequence[str], *__: object) -> commands.Took:
+        return commands.Took(1.0, 1.0) if words == ("--help",) else commands.Took(3.0, 2.5)
+
+    monkeypatch.setattr(commands, "command", took)
+    monkeypatch.setattr(commands, "sample_bill", lambda *_: tmp_path / "report")
+    monkeypatch.setattr("sys.argv", ["commands", "--rounds", "1", "--out", str(tmp_path)])
+
+    assert commands.main() == 0
+    told = capsys.readouterr().out
+    assert "| `status` | 3.0 | 2.5 | 2.5 |" in told
+    assert len([row for row in told.splitlines() if row.startswith("| `")]) == 1 + len(commands.COMMANDS)
