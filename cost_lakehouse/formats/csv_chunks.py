@@ -17,6 +17,7 @@ import numpy as np
 from isal import igzip, isal_zlib
 
 from cost_lakehouse.errors import DeliveryFailed, FileIsEmpty
+from cost_lakehouse.formats.wrong_files import wrong_content, wrong_separator
 
 CHUNK_BYTES = 16 * 1024 * 1024
 _QUOTE, _NEWLINE, _RETURN, _COMMA = 0x22, 0x0A, 0x0D, 0x2C
@@ -74,6 +75,8 @@ def read_chunks(plain: BinaryIO, file: str, chunk_bytes: int = CHUNK_BYTES) -> t
     told apart).
     """
     data = _read(plain, chunk_bytes)
+    if wrong := wrong_content(data):
+        raise DeliveryFailed(f"{file} {wrong[0]}.", wrong[1])
     while b"\n" not in data:
         more = _read(plain, chunk_bytes)
         if not more:
@@ -86,7 +89,11 @@ def read_chunks(plain: BinaryIO, file: str, chunk_bytes: int = CHUNK_BYTES) -> t
     try:
         header = data[:end].decode("utf-8")
     except UnicodeDecodeError:
-        raise DeliveryFailed(f"{file}: the header is not UTF-8 text.", "Check what lies there.") from None
+        raise DeliveryFailed(
+            f"{file}: the header is not UTF-8 text.", "Write it as UTF-8; Latin-1 and Windows-1252 are not read."
+        ) from None
+    if wrong := wrong_separator(header):
+        raise DeliveryFailed(f"{file} {wrong[0]}.", wrong[1])
     return header, _chunks(plain, data[next_start:], file, chunk_bytes)
 
 

@@ -14,6 +14,15 @@ from cost_lakehouse.formats.aws_header import aws_place
 from cost_lakehouse.formats.header import FINDINGS, OTHER, Place, Target, assign
 from cost_lakehouse.formats.named_header import named_place
 from cost_lakehouse.formats.raw_schema import MONEY_SCALE, ORIGIN_FIELDS, SLICE_FIELDS, TEXT_MAP, Column, read_columns
+from cost_lakehouse.formats.wrong_files import no_bill
+
+# The kind of source that reads a table's files.
+_KINDS = {
+    "raw.aws_cur": "aws_data_export (an export of CUR 2.0) or aws_cur",
+    "raw.oci_cost": "oci_cost_reports",
+    "raw.oci_usage": "oci_cost_reports",
+    "raw.focus": "focus",
+}
 
 USAGE, CORRECTION = "Usage", "Correction"
 
@@ -69,12 +78,13 @@ class TableFormat:
         targets = assign(header, self.place)
         missing = self.missing(targets)
         if missing:
-            likely = [each.title for each in FORMATS.values() if not each.missing(assign(header, each.place))]
-            looks = f" It looks like another kind of file: {likely[0]}." if likely else ""
-            raise DeliveryFailed(
-                f"{file} is no {self.title}: its header lacks {', '.join(missing)}.{looks}",
-                "Check that the source's location and kind fit what is delivered there.",
-            )
+            likely = [each for each in FORMATS.values() if not each.missing(assign(header, each.place))]
+            looks, fix = no_bill(header) or ("", "Check that the source's location and kind fit what is delivered there.")
+            if likely:
+                looks, kind = likely[0].title, _KINDS[likely[0].table]
+                fix = f"Read it by a source of kind {kind}; location and kind must fit."
+            looks = f" It looks like another kind of file: {looks}." if looks else ""
+            raise DeliveryFailed(f"{file} is no {self.title}: its header lacks {', '.join(missing)}.{looks}", fix)
         return targets
 
     def missing(self, targets: Sequence[Target]) -> list[str]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.oci import OciSettings
+from cost_lakehouse.sources.around import KINDS, LEVELS_UP, Around, Found, wrong_place
 from cost_lakehouse.sources.aws import cur as aws_cur
 from cost_lakehouse.sources.aws import data_export as aws_data_export
 from cost_lakehouse.sources.aws.athena import discovery as aws_athena
@@ -60,13 +62,19 @@ def discover_reports(settings: Settings, source: SourceSettings) -> dict[str, li
     Raises SourceError where the source cannot be looked at.
     """
     store, prefix = _open(settings, source)
-    return list_reports(store, prefix)
+    found = list_reports(store, prefix)
+    if source.location and not any(found.values()):
+        _refuse_wrong_place(settings, source)
+    return found
 
 
 def discover_focus(settings: Settings, source: SourceSettings, month: date | None = None) -> FocusFiles:
     """What lies at a source of FOCUS. Raises SourceError where the source cannot be looked at."""
     store, prefix = _open(settings, source)
-    return focus.look_at_focus(store, _export_location(source, prefix), source.name, month)
+    found = focus.look_at_focus(store, _export_location(source, prefix), source.name, month)
+    if source.location and not (found.objects or found.months):
+        _refuse_wrong_place(settings, source)
+    return found
 
 
 def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
@@ -79,6 +87,22 @@ def manifest_is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     if delivery.kind == aws_data_export.KIND:
         return aws_data_export.is_unchanged(store, delivery)
     return aws_cur.is_unchanged(store, delivery)
+
+
+def _refuse_wrong_place(settings: Settings, source: SourceSettings) -> None:
+    """Raises SourceError where a location that holds nothing has bills at or around it."""
+    if source.is_s3:
+        store, prefix = _open(settings, source)
+    else:
+        location = settings.path(source.location)
+        store = LocalFolder([location, *location.parents][: LEVELS_UP + 1][-1])
+        prefix = location.relative_to(store.root).as_posix()
+    folder = f"{prefix}/" if prefix not in ("", ".") else ""
+    around = Around(store, folder)
+    here = around.here()
+    found = [Found(folder, here)] if here else around.find()
+    if found and not (here and source.kind in KINDS.get(here, ())):
+        raise wrong_place(source.name, source.kind, store, folder, found)
 
 
 def _export_location(source: SourceSettings, prefix: str) -> ExportLocation:
@@ -96,6 +120,10 @@ def _open(settings: Settings, source: SourceSettings) -> tuple[ObjectStore, str]
     if source.is_s3:
         return S3Store.of(source), split_location(source.location)[1]
     location = settings.path(source.location)
+    if location.is_file():
+        raise SourceError(
+            f"{location} is a file; a source's location is a folder.", f"Set `location` to {location.parent}, or one above it."
+        )
     store = LocalFolder(_ROOTS[source.kind](location))
     prefix = location.relative_to(store.root).as_posix()
     return store, "" if prefix == "." else prefix

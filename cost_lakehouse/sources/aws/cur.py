@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.sources.around import LEGACY, Around, Found, wrong_place
 from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX, Announced, Lookup, MonthLook, files_are_unchanged
 from cost_lakehouse.sources.aws.cur_layout import (
     STATUS_FOLDER,
@@ -21,7 +22,6 @@ from cost_lakehouse.sources.aws.cur_layout import (
     period_of,
     year_of,
 )
-from cost_lakehouse.sources.aws.cur_nearby import NearbyReports
 from cost_lakehouse.sources.aws.manifest import ManifestError, parse_manifest
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
@@ -70,7 +70,8 @@ class _Report:
 
     def findings(self, month: date | None) -> list[Finding]:
         if not self._location.report:
-            raise self._no_report("names no report", NearbyReports(self._store, self._location).below())
+            found = Around(self._store, self._location.folder).find()
+            raise wrong_place(self._source, "aws_cur", self._store, self._location.folder, found)
         months = self._months(month)
         if not months:
             return [self._nothing_there()]
@@ -191,31 +192,18 @@ class _Report:
         return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
 
     def _nothing_there(self) -> Finding:
-        nearby = NearbyReports(self._store, self._location)
-        reports = nearby.above() or nearby.below()
-        if reports:
-            raise self._no_report("is not a report", reports)
-        names = {last_part(folder) for folder in self._lookup.level(self._location.folder).folders}
-        place = self._store.describe(self._location.folder)
-        if {"data", "metadata"} <= names:
-            raise SourceError(
-                f"{place} is an AWS Data Export (data/ and metadata/), which kind aws_cur does not read.",
-                "Set `kind: aws_data_export` (CUR 2.0), or `location` to a legacy Cost and Usage Report.",
-            )
-        beside = nearby.beside()
-        hint = f" Reports beside it: {', '.join(beside)}." if beside else ""
-        reason = (
-            f"There is no manifest yet under {place}: AWS delivers the first report within 24 hours; check `location`.{hint}"
-        )
-        return self._waiting(None, reason)
-
-    def _no_report(self, what: str, reports: list[str]) -> SourceError:
-        place = self._store.describe(self._location.folder)
-        found = f", but there are: {', '.join(reports)}" if reports else ""
-        return SourceError(
-            f"Source {self._source}: {place} {what}{found}.",
-            "Set `location` to bucket/prefix/report name, one source a report.",
-        )
+        around = Around(self._store, self._location.folder)
+        folder, here = self._location.folder, around.here()
+        found = [Found(folder, here)] if here else around.find()
+        if found:
+            raise wrong_place(self._source, "aws_cur", self._store, folder, found)
+        place = self._store.describe(folder)
+        if content := around.content():
+            reason = f"There is no manifest under {place}, and no folder of a month; it holds: {content}."
+        else:
+            reason = f"There is no manifest yet under {place}: AWS delivers the first report within 24 hours; check `location`."
+        beside = ", ".join(self._store.describe(each.folder) for each in around.beside() if each.what == LEGACY)
+        return self._waiting(None, f"{reason} Reports beside it: {beside}." if beside else reason)
 
     def _waiting(self, period: date | None, reason: str) -> Finding:
         return Finding(self._source, period, FindingState.WAITING, reason=reason)

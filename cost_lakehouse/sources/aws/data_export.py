@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
+from cost_lakehouse.sources.around import EXPORT, Around, Found, wrong_place
 from cost_lakehouse.sources.aws.announced import Announced, Lookup, MonthLook, files_are_unchanged
-from cost_lakehouse.sources.aws.cur_layout import last_part, parts, period_of
+from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of, is_manifest
 from cost_lakehouse.sources.aws.data_export_manifest import ExportManifest, parse_export_manifest
 from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
-from cost_lakehouse.sources.object_store import Listing, ObjectStore
+from cost_lakehouse.sources.object_store import ObjectStore
 
 KIND = "aws_data_export"
 MONTHS_AT_ONCE = 8
@@ -67,7 +68,8 @@ class _Export:
 
     def findings(self, month: date | None) -> list[Finding]:
         if not self._location.export:
-            raise self._no_export("names no export", self._below())
+            found = Around(self._store, self._location.folder).find()
+            raise wrong_place(self._source, self._kind, self._store, self._location.folder, found)
         months = self._months()
         if not months:
             return [self._nothing_there()]
@@ -124,8 +126,19 @@ class _Export:
         return Announced(execution_of(parsed, manifest), keys, parsed.file_format)
 
     def _no_manifest(self, period: date) -> str:
+        if not self._has_metadata():
+            return (
+                f"There is no metadata/ beside {self._store.describe(self._location.data)}: only the data was replicated or "
+                "copied, and AWS's manifests in metadata/ alone tell which of its files make up the month. Replicate "
+                f"{self._store.describe(self._location.metadata)} too. "
+                "(Of a new export AWS writes it after all of the month's files.)"
+            )
         folder = self._store.describe(f"{self._location.metadata}BILLING_PERIOD={period:%Y-%m}/")
         return f"There is no manifest yet under {folder}: AWS writes it after all of the month's files."
+
+    def _has_metadata(self) -> bool:
+        level = self._lookup.level(self._location.metadata)
+        return bool(level.folders or level.objects)
 
     def _not_that_month(self, month: date, months: dict[date, list[str]]) -> Finding:
         there = ", ".join(f"{each:%Y-%m}" for each in sorted(months))
@@ -133,53 +146,17 @@ class _Export:
         return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
 
     def _nothing_there(self) -> Finding:
-        place = self._store.describe(self._location.folder)
-        level = self._lookup.level(self._location.folder)
-        if any(period_of(last_part(folder)) is not None for folder in level.folders):
-            raise SourceError(
-                f"Source {self._source}: {place} is a legacy Cost and Usage Report, which kind {self._kind} does not read.",
-                "Set `kind: aws_cur`.",
-            )
-        exports = self._above() or self._below()
-        if exports:
-            raise self._no_export("is not an export", exports)
+        around = Around(self._store, self._location.folder)
+        folder, here = self._location.folder, around.here()
+        found = [Found(folder, here)] if here and here != EXPORT else [] if here else around.find()
+        if found:
+            raise wrong_place(self._source, self._kind, self._store, folder, found)
+        place, content = self._store.describe(folder), "" if here else around.content()
+        if content:
+            return self._waiting(None, f"There is no export under {place} (data/ and metadata/); it holds: {content}.")
         return self._waiting(
             None,
             f"There is no manifest yet under {place}: AWS delivers the first export within 24 hours; check `location`.",
-        )
-
-    def _above(self) -> list[str]:
-        """The export that the location lies in: it names its data folder, or a month."""
-        names = parts(self._location.prefix)
-        for index in range(len(names) - 1, 0, -1):
-            if names[index] in ("data", "metadata"):
-                folder = "/".join(names[:index]) + "/"
-                if self._is_export(self._look(folder)):
-                    return [self._store.describe(folder)]
-        return []
-
-    def _below(self) -> list[str]:
-        """The exports that lie in the location: it is only their prefix."""
-        folders = self._look(self._location.folder).folders[:20]
-        return [self._store.describe(each) for each in folders if self._is_export(self._look(each))]
-
-    def _look(self, folder: str) -> Listing:
-        try:
-            return self._store.list_folder(folder)
-        except (SourceError, DeliveryFailed):
-            # Often the credentials may list the export's own prefix only. That is no fault of the source.
-            return Listing((), ())
-
-    @staticmethod
-    def _is_export(level: Listing) -> bool:
-        return {"data", "metadata"} <= {last_part(folder) for folder in level.folders}
-
-    def _no_export(self, what: str, exports: list[str]) -> SourceError:
-        place = self._store.describe(self._location.folder)
-        found = f", but there are: {', '.join(exports)}" if exports else ""
-        return SourceError(
-            f"Source {self._source}: {place} {what}{found}.",
-            "Set `location` to bucket/prefix/export name, one source an export.",
         )
 
     def _waiting(self, period: date | None, reason: str) -> Finding:
