@@ -40,9 +40,9 @@ def test_a_resource_is_one_that_kubernetes_takes(resource: dict[str, Any]) -> No
 
 def test_what_writes_the_lake_has_a_role_and_no_key() -> None:
     accounts = named("ServiceAccount")
-    role = accounts["cost-lakehouse"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-    assert role.startswith("arn:aws:iam::")
-    assert "annotations" not in accounts["cost-lakehouse-ui"]["metadata"]
+    roles = {name: account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for name, account in accounts.items()}
+    # The UI's role is another one: it reads what runs printed, and no bill.
+    assert roles == {name: f"arn:aws:iam::111122223333:role/{name}" for name in ("cost-lakehouse", "cost-lakehouse-ui")}
     assert {name: pod["serviceAccountName"] for name, pod in pods().items()} == {
         "code": "cost-lakehouse",
         "webserver": "cost-lakehouse-ui",
@@ -59,7 +59,9 @@ def test_every_secret_comes_from_a_secret() -> None:
         given = {each["name"]: each for each in container["env"]}
         reference = given.pop("LAKEHOUSE_DB_PASSWORD")["valueFrom"]["secretKeyRef"]
         assert reference == {"name": "cost-lakehouse", "key": "LAKEHOUSE_DB_PASSWORD"}, name
-        assert set(given) <= {"COST_LAKEHOUSE_CODE_HOST", "COST_LAKEHOUSE_CODE_PORT"}
+        assert set(given) <= {"COST_LAKEHOUSE_CODE_HOST", "COST_LAKEHOUSE_CODE_PORT", "COST_LAKEHOUSE_LOGS"}
+        # Pods share no files: all of them keep and read what runs print in one place.
+        assert given["COST_LAKEHOUSE_LOGS"]["value"] == "s3://acme-lakehouse-logs/runs"
 
 
 def test_pods_run_as_the_images_user_without_rights() -> None:
