@@ -91,6 +91,7 @@ def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, argumen
                 result = dbtRunner(manifest=project.manifest(target.schema)).invoke(whole)
             finally:
                 _release_duckdb()
+                _close_log()
     if result.exception is not None and not isinstance(result.exception, Exception):
         raise result.exception
     return result.success
@@ -99,6 +100,15 @@ def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, argumen
 def _node_result(result: Any) -> NodeResult:
     message = " ".join((result.message or "no message").split())
     return NodeResult(result.node.unique_id, str(result.status), message, result.failures, result.execution_time)
+
+
+def _close_log() -> None:
+    """Close the log file that dbt keeps open until it is invoked again."""
+    from dbt_common.events.event_manager_client import get_event_manager
+
+    for logger in getattr(get_event_manager(), "loggers", ()):
+        for handler in getattr(getattr(logger, "_python_logger", None), "handlers", ()):
+            handler.close()
 
 
 def _release_duckdb() -> None:

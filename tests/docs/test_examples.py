@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,10 +18,6 @@ OURS = "uv run cost-lakehouse "
 ELSEWHERE = {
     "uv run pytest": "it is what runs this",
     "uv run cost-lakehouse demo": "the session's demo is this very command, told once for all tests",
-    "cd dbt_project": "belongs to the dbt commands",
-    "uv run dbt build": "tests/dbt runs it as a developer does",
-    "uv run dbt build --select daily_costs+": "tests/dbt builds the whole project; a selection adds only waiting",
-    "uv run dbt docs generate": "tests/dbt runs it",
     "uv run cost-lakehouse run --force": "the same with --month is run",
     "uv run dagster dev": "serves until it is stopped; docs/take_screenshots.py starts it",
     "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
@@ -63,9 +55,11 @@ ELSEWHERE = {
 }
 # What needs a Docker engine or a cluster; tests/deploy reads the files, and starts their processes without either.
 NO_ENGINE = ("docker ", "kubectl ")
-DBT = [each for each in commands() if each.text.startswith("uv run dbt ") and each.text not in ELSEWHERE]
 COMMANDS = [
-    each for each in commands() if each.text not in ELSEWHERE and each not in DBT and not each.text.startswith(NO_ENGINE)
+    each
+    for each in commands()
+    # A page whose commands build on each other has a test of its own.
+    if each.text not in ELSEWHERE and each.page.name != "write-a-model.md" and not each.text.startswith(NO_ENGINE)
 ]
 SECRETS = {
     "ACME_EXTERNAL_ID": "an-id",
@@ -103,23 +97,6 @@ def test_a_command_of_the_docs_works(
     result = command(*arguments)
 
     assert result.exit_code == 0, f"{example}: {example.text}\n{result.output}"
-
-
-def test_the_dbt_commands_of_the_docs_work_on_a_lake(demo: Told, tmp_path: Path) -> None:
-    project = tmp_path / "dbt_project"
-    shutil.copytree(ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
-    shutil.copyfile(demo.config, tmp_path / "lakehouse.yaml")
-    (tmp_path / "lake").symlink_to(demo.folder / "lake")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COST_LAKEHOUSE_")}
-    assert DBT
-    # The build first: what is shown has to be there.
-    for example in sorted(DBT, key=lambda each: " build " not in each.text):
-        arguments = shlex.split(example.text.removeprefix("uv run dbt "))
-        program = str(Path(sys.executable).with_name("dbt"))
-
-        done = subprocess.run([program, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False)
-
-        assert done.returncode == 0, f"{example}: {example.text}\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("example", blocks("sql"), ids=str)
