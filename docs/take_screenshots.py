@@ -50,7 +50,11 @@ REMEMBERED = {
     "communityNux": json.dumps("1"),
     "dagster-nav-collapsed": "true",
     "asset-graph-open-graph-nodes-global-__GLOBAL__": json.dumps(
-        {"expanded": ",".join(f"global@global:{group}" for group in ("line_items", "staging", "marts"))}
+        {
+            "expanded": ",".join(
+                f"global@global:{group}" for group in ("line_items_aws", "line_items_oci", "staging_aws", "marts")
+            )
+        }
     ),
 }
 
@@ -74,7 +78,10 @@ PICTURES = (
     Picture(
         "checks", "/assets/marts/aws_daily_summary?view=checks&checkDetail=equals_the_raw_bill", "Evaluation result", 1400, 640
     ),
-    Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 790),
+    Picture(
+        "refused", "/assets/line_items/acme-payer?view=checks&checkDetail=delivered_equals_stored", "rejected_values", 1400, 820
+    ),
+    Picture("daily-costs", "/assets/marts/daily_costs?view=events", "delivery_ids", 1400, 1080),
     Picture("automation", "/automation", "summaries_due", 1400, 560),
 )
 # The same UI on PostgreSQL, S3 and Trino; what is shown is what differs, or what runs by itself.

@@ -47,13 +47,12 @@ def built_months(
     for month in sorted({slice_.billing_period for slice_ in slices}):
         of_month = [slice_ for slice_ in slices if slice_.billing_period == month]
         for name, key in models.keys.items():
-            metadata: dict[str, Any] = {
-                "slices": ", ".join(str(slice_) for slice_ in of_month),
-                "delivery_ids": {slice_.source: versions.get(slice_, "") for slice_ in of_month},
-            }
+            metadata: dict[str, Any] = {}
             if table := models.tables.get(name):
                 changed = [part for part in published if part.table == table and part.billing_period == month]
                 metadata |= month_metadata(held.get((table, month), ())) | change_metadata(changed)
+            metadata["slices"] = ", ".join(str(slice_) for slice_ in of_month)
+            metadata["delivery_ids"] = {slice_.source: versions.get(slice_, "") for slice_ in of_month}
             yield _materialization(key, month, metadata, versions)
 
 
@@ -116,8 +115,8 @@ def change_metadata(published: Sequence[PublishedSlice]) -> dict[str, Any]:
         for change in changes
     ]
     return {
-        "changes": dg.MetadataValue.json(changes),
         "rebuilt": metadata_table({"source": str, "currency": str, "before": str, "after": str}, rows),
+        "changes": dg.MetadataValue.json(changes),  # the same for programs
     }
 
 

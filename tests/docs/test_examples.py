@@ -21,6 +21,10 @@ ELSEWHERE = {
     "uv run cost-lakehouse run --force": "the same with --month is run",
     "uv run dagster dev": "serves until it is stopped; docs/take_screenshots.py starts it",
     "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
+    "uv run dagster dev -w my_workspace.yaml": "as above; tests/docs runs what it loads",
+    "curl --silent --header 'Content-Type: application/json' --data @load.json http://localhost:3000/graphql": (
+        "needs the UI; tests/docs makes the call"
+    ),
     'DOWNLOAD_SCHEDULE="0 6 * * *" uv run dagster dev': "as above; tests of the schedule set the variable",
     "cp .env.example .env": "a file to fill in; tests/deploy does",
     "uv run cost-lakehouse mirror --dry-run": "needs a tenancy; tests/cli runs it on one that is played",
@@ -53,8 +57,9 @@ ELSEWHERE = {
     "uv run python -m benchmarks.mirror": "as above",
     "uv run python -m benchmarks.history --engine trino --history 1 10 --rounds 3": "tests/end_to_end runs on the same servers",
 }
-# What needs a Docker engine or a cluster; tests/deploy reads the files, and starts their processes without either.
-NO_ENGINE = ("docker ", "kubectl ")
+# What needs a Docker engine, a cluster, a cloud or a machine's own services; tests/deploy reads the files, and starts their
+# processes without either; tests/docs/test_operations.py tries what such commands are given.
+NO_ENGINE = ("docker ", "kubectl ", "aws ", "oci ", "ssh ", "systemctl ")
 COMMANDS = [
     each
     for each in commands()
