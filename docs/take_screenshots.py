@@ -44,6 +44,7 @@ BROWSER_ARGUMENTS = (
 SETTLE_MILLISECONDS = 4_000
 START_SECONDS = 180
 
+OPEN_GROUPS = ("line_items_aws", "line_items_oci", "staging_aws", "marts")
 
 # What the UI remembers in the browser: no greeting, no menu, and the groups of the graph that stand open.
 REMEMBERED = {
