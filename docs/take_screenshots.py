@@ -51,11 +51,7 @@ REMEMBERED = {
     "communityNux": json.dumps("1"),
     "dagster-nav-collapsed": "true",
     "asset-graph-open-graph-nodes-global-__GLOBAL__": json.dumps(
-        {
-            "expanded": ",".join(
-                f"global@global:{group}" for group in ("line_items_aws", "line_items_oci", "staging_aws", "marts")
-            )
-        }
+        {"expanded": ",".join(f"global@global:{group}" for group in OPEN_GROUPS)}
     ),
 }
 
