@@ -16,38 +16,40 @@ from pathlib import Path
 
 def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     """Delivery -> committed slice, with types, maps, control totals, receipt and proof."""
-    from cost_lakehouse.ingest import load_delivery
     from cost_lakehouse.lake.catalog import Lake
+    from cost_lakehouse.loading.month import load_delivery
     from cost_lakehouse.settings import load_settings
     from cost_lakehouse.sources.delivery import Delivery
-    from cost_lakehouse.sources.discovery import discover, open_store
+    from cost_lakehouse.sources.registry import open_source
 
     del out, files  # the lake lies beside the configuration, and the delivery is found as it always is
     settings = load_settings(config)
     lake = Lake(settings)
     source = settings.sources[0]
     started = time.monotonic()
-    delivery = next(each.delivery for each in discover(settings, source) if isinstance(each.delivery, Delivery))
-    result = load_delivery(lake, open_store(settings, source), delivery)
+    delivery = next(
+        each.delivery for each in open_source(settings, source).list_deliveries().months if isinstance(each.delivery, Delivery)
+    )
+    result = load_delivery(lake, open_source(settings, source), delivery)
     return {"seconds": time.monotonic() - started, "rows": result.receipt.rows}
 
 
 def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     """New cost reports -> committed months, with types, maps, control totals, receipts and proof."""
-    from cost_lakehouse.ingest_increment import load_increment
     from cost_lakehouse.lake.catalog import Lake
+    from cost_lakehouse.loading.increment import load_increment
     from cost_lakehouse.settings import load_settings
     from cost_lakehouse.sources.delivery import Increment
-    from cost_lakehouse.sources.discovery import discover_reports, open_store
+    from cost_lakehouse.sources.registry import open_source
 
     del out, files  # as above
     settings = load_settings(config)
     lake = Lake(settings)
     source = settings.sources[0]
     started = time.monotonic()
-    objects = discover_reports(settings, source)["raw.oci_cost"]
+    objects = open_source(settings, source).list_deliveries().files["raw.oci_cost"]
     increment = Increment(source.name, "raw.oci_cost", tuple(objects))
-    result = load_increment(lake, open_store(settings, source), increment)
+    result = load_increment(lake, open_source(settings, source), increment)
     return {"seconds": time.monotonic() - started, "rows": sum(each.rows for each in result.receipts)}
 
 

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from cost_lakehouse.ingest import load_delivery
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.registry import open_source
 
 
 def main() -> int:
@@ -24,14 +24,14 @@ def main() -> int:
     found = [
         (each.delivery, source)
         for source in settings.sources
-        for each in discover(settings, source)
+        for each in open_source(settings, source).list_deliveries().months
         if isinstance(each.delivery, Delivery)
     ]
     found.sort(key=lambda each: (each[0].billing_period, each[0].source))
     each_took = []
     for delivery, source in found[:count]:
         started = time.monotonic()
-        load_delivery(Lake(settings), open_store(settings, source), delivery)
+        load_delivery(Lake(settings), open_source(settings, source), delivery)
         each_took.append(time.monotonic() - started)
     print(json.dumps({"seconds": sum(each_took), "each": each_took}))
     return 0

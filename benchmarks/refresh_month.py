@@ -16,14 +16,18 @@ from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.line_item_assets import LogProgress
 from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import discover
+from cost_lakehouse.sources.registry import open_source
 
 
 def main() -> int:
     """Load, then summarise, through Dagster as the command does; prints how long each took."""
     settings = load_settings(Path(sys.argv[1]))
     everything = "--first" in sys.argv
-    found = [each.delivery for each in discover(settings, settings.sources[0]) if isinstance(each.delivery, Delivery)]
+    found = [
+        each.delivery
+        for each in open_source(settings, settings.sources[0]).list_deliveries().months
+        if isinstance(each.delivery, Delivery)
+    ]
     chosen = found if everything else found[-1:]
     with command_instance(settings) as instance:
         runner = InProcess(settings, instance, LogProgress)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import yaml
 
-from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.registry import open_source
 
 BASE = {
     "identity/LineItemId": "id",
@@ -129,14 +130,14 @@ class Workshop:
 
     def delivery(self, source: str = "acme", month: date = date(2026, 10, 1)) -> Delivery:
         """The complete delivery that is there now."""
-        (finding,) = discover(self.settings, self.settings.source(source), month)
+        (finding,) = open_source(self.settings, self.settings.source(source)).list_deliveries(month).months
         assert isinstance(finding.delivery, Delivery), finding.reason
         return finding.delivery
 
     def load(self, source: str = "acme", month: date = date(2026, 10, 1), *, force: bool = False) -> LoadResult:
         """Load the delivery that is there now."""
-        store = open_store(self.settings, self.settings.source(source))
-        return load_delivery(self.lake, store, self.delivery(source, month), force=force)
+        opened = open_source(self.settings, self.settings.source(source))
+        return load_delivery(self.lake, opened, self.delivery(source, month), force=force)
 
     def write(self, *files: Sequence[Row] | bytes, **options: object) -> list[Path]:
         """Write a delivery into the bucket."""

@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from cost_lakehouse.ingest_increment import IncrementResult
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.orchestration.decisions import Judged, Standing
-from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.plan import Planned, plan
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.delivery import Status
 from tests.oci_builders import load_reports
 
 Row = Mapping[str, str]
@@ -176,15 +177,15 @@ class FocusPlace:
         document = {"executionId": execution, "dataFiles": [f"s3://acme-billing/{name}/{key}" for key in keys]}
         self.write(f"metadata/BILLING_PERIOD={month}/{name}-Manifest.json", json.dumps(document).encode(), written)
 
-    def judged(self, source: str | None = None) -> list[Judged]:
+    def planned(self, source: str | None = None) -> list[Planned]:
         """How what is there stands."""
-        return survey(self.settings, self.settings.source(source or self.names[0]), holdings(self.lake))
+        return plan(self.settings, self.settings.source(source or self.names[0]), holdings(self.lake))
 
-    def standings(self, source: str | None = None) -> list[tuple[str, Standing]]:
+    def standings(self, source: str | None = None) -> list[tuple[str, Status]]:
         """Month (or kind of report) and standing of what is there."""
-        return [(each.subject, each.standing) for each in self.judged(source)]
+        return [(each.subject, each.status) for each in self.planned(source)]
 
-    def load(self, source: str | None = None, standing: Standing = Standing.NEW) -> list[IncrementResult]:
+    def load(self, source: str | None = None, standing: Status = Status.NEW) -> list[LoadResult]:
         """Load what is new, or of another standing (what is current: by force)."""
         return load_reports(self.settings, self.lake, source or self.names[0], standing)
 

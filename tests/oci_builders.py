@@ -11,14 +11,15 @@ from typing import Any
 
 import yaml
 
-from cost_lakehouse.ingest_increment import IncrementResult, load_increment
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.orchestration.decisions import Judged, Standing
-from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.increment import load_increment
+from cost_lakehouse.loading.plan import Planned, plan
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.settings import Settings, load_settings
-from cost_lakehouse.sources.delivery import Increment
-from cost_lakehouse.sources.discovery import open_store
+from cost_lakehouse.sources.delivery import Increment, Status
+from cost_lakehouse.sources.registry import open_source
 from tests.builders import csv_bytes
 
 COST = {
@@ -96,16 +97,16 @@ class Mirror:
         os.utime(path, (written.timestamp(), written.timestamp()))
         return path
 
-    def judged(self, source: str = "acme-oci") -> list[Judged]:
+    def planned(self, source: str = "acme-oci") -> list[Planned]:
         """How what is there stands."""
-        return survey(self.settings, self.settings.source(source), holdings(self.lake))
+        return plan(self.settings, self.settings.source(source), holdings(self.lake))
 
-    def offers(self, standing: Standing, source: str = "acme-oci") -> list[Increment]:
+    def offers(self, standing: Status, source: str = "acme-oci") -> list[Increment]:
         """What is there of that standing."""
-        found = [each.delivery for each in self.judged(source) if each.standing is standing]
+        found = [each.delivery for each in self.planned(source) if each.status is standing]
         return [each for each in found if isinstance(each, Increment)]
 
-    def load(self, source: str = "acme-oci", standing: Standing = Standing.NEW) -> list[IncrementResult]:
+    def load(self, source: str = "acme-oci", standing: Status = Status.NEW) -> list[LoadResult]:
         """Load what is new, or of another standing (what is current: by force)."""
         return load_reports(self.settings, self.lake, source, standing)
 
@@ -115,13 +116,11 @@ class Mirror:
             return connection.execute(sql).fetchall()
 
 
-def load_reports(
-    settings: Settings, lake: Lake, source: str = "acme-oci", standing: Standing = Standing.NEW
-) -> list[IncrementResult]:
+def load_reports(settings: Settings, lake: Lake, source: str = "acme-oci", standing: Status = Status.NEW) -> list[LoadResult]:
     """Load what is there of that standing."""
     reports = settings.source(source)
-    judged = survey(settings, reports, holdings(lake))
-    offers = [each.delivery for each in judged if each.standing is standing and isinstance(each.delivery, Increment)]
-    store = open_store(settings, reports)
-    force, replaces = standing is Standing.CURRENT, reports.voids_corrected
-    return [load_increment(lake, store, each, force=force, replaces=replaces) for each in offers]
+    planned = plan(settings, reports, holdings(lake))
+    offers = [each.delivery for each in planned if each.status is standing and isinstance(each.delivery, Increment)]
+    opened = open_source(settings, reports)
+    force, replaces = standing is Status.CURRENT, reports.voids_corrected
+    return [load_increment(lake, opened, each, force=force, replaces=replaces) for each in offers]

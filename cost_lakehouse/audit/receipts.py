@@ -86,7 +86,7 @@ def control_total_rows(
     )
 
 
-def withdrawn_total_rows(gone: StoredTotals) -> list[dict[str, Any]]:
+def retracted_total_rows(gone: StoredTotals) -> list[dict[str, Any]]:
     """Rows that a load takes out of the lake, as rows of ``raw.control_totals`` below zero: what is left is the sum of all."""
     return [
         {

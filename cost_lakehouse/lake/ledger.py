@@ -140,7 +140,7 @@ def record_increment(lake: Lake, receipt: Receipt, totals: Sequence[dict[str, An
     _replace(lake, "raw.files", FILES, receipt, files, _nothing)
 
 
-def take_back(lake: Lake, receipt: Receipt) -> None:
+def rollback(lake: Lake, receipt: Receipt) -> None:
     """Take a load's records out of one month again: it never came to its commit."""
 
     def same_load(load_id: str, delivery_id: str) -> bool:

@@ -13,19 +13,14 @@ from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
-from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.plan import plan
 from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.registry import kind_of
 
 PAUSE = timedelta(minutes=15)  # between two looks at the receipts
 # A database or a store that restarts is no trouble that anybody has to be told of.
 LAKE_PATIENCE = timedelta(minutes=10)
-# The reports of a source whose lateness counts, where it has them: others may end for good.
-_MAIN_TABLE = {"oci_cost_reports": "raw.oci_cost"}
-_WHERE_TO_LOOK = {
-    "oci_cost_reports": "Look whether the mirror still runs and copies, and whether OCI still writes reports.",
-    "focus": "Look whether the provider still writes FOCUS files there.",
-}
-_AWS = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."
 Seen = Trouble | Recovery
 
 
@@ -70,7 +65,7 @@ def look_at_deliveries(
 def _of(source: SourceSettings, known: list[Receipt]) -> list[Receipt]:
     """The receipts that tell when a source delivers; of those that came in several reports, the main one's."""
     own = [each for each in known if each.source == source.name]
-    main = [each for each in own if each.raw_table == _MAIN_TABLE.get(source.kind)]
+    main = [each for each in own if each.raw_table == kind_of(source).punctual_table]
     return main or own
 
 
@@ -101,18 +96,18 @@ def _late(settings: Settings, lake: Lake, source: SourceSettings, standing: Punc
 def _asked(settings: Settings, lake: Lake, source: SourceSettings) -> tuple[str, str, datetime | None]:
     """The likely cause and what to do, and when the newest delivery that lies at the source was made."""
     try:
-        found = survey(settings, source, holdings(lake))
+        found = plan(settings, source, holdings(lake))
     except CostLakehouseError as error:
         return error.problem, error.fix, None
     except Exception as error:  # noqa: BLE001 - a defect in asking must not keep lateness from being told
         return f"Asking the source failed with {type(error).__name__}.", "See `cost-lakehouse discover`.", None
-    main = _MAIN_TABLE.get(source.kind)
+    main = kind_of(source).punctual_table
     offers = [each.delivery for each in found if each.delivery is not None]
     offers = [each for each in offers if getattr(each, "table", None) == main] or offers if main else offers
     reasons = list(dict.fromkeys(each.reason for each in found if each.reason))
     if not offers:
         said = f"{source.place} can be listed, but holds no complete delivery{f': {reasons[-1]}' if reasons else ''}."
         return said, "Compare the location with what is set up at the provider; `cost-lakehouse discover` lists it.", None
-    fix = _WHERE_TO_LOOK.get(source.kind, _AWS)
+    fix = kind_of(source).where_to_look
     said = f"{source.place} can be listed, but nothing newer is there."
     return said, fix, max(each.delivered_at for each in offers)

@@ -26,6 +26,7 @@ from cost_lakehouse.orchestration.tags import (
     line_items_op,
 )
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.sources.registry import kind_of
 
 # Runs are written down by machines whose clocks differ a little: so far back is looked again, past what was seen.
 OVERLAP = timedelta(minutes=15)
@@ -123,7 +124,7 @@ class _RunReader:
         if step.startswith(f"{LINE_ITEMS}__"):
             source = self._sources.get(step)
             name = source.name if source else self._run.tags.get(SOURCE_TAG, step.removeprefix(f"{LINE_ITEMS}__"))
-            return _Subject(LOAD_JOB, name, by_month=source is None or not source.adds_files)
+            return _Subject(LOAD_JOB, name, by_month=source is None or not kind_of(source).adds_files)
         if step in self._mirrors:
             return _Subject(MIRROR_JOB, self._mirrors[step])
         if step == SUMMARIES_STEP:

@@ -11,19 +11,13 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject
 from cost_lakehouse.orchestration.check_descriptions import describe_test
 from cost_lakehouse.orchestration.tags import TABLE_NAME, line_items_key
 from cost_lakehouse.settings import Settings
+from cost_lakehouse.sources.registry import kind_of
 from cost_lakehouse.summaries.marts import mart, published
 
 ON_MATERIALIZE = (
     "*Materialize* builds the summaries of those of the chosen months whose line items changed. Months that are up to date get "
     "an `unchanged` materialization that says so; `force: true` in the launchpad builds them again."
 )
-_RAW_TABLES_OF_KIND = {
-    "aws_cur": ("aws_cur",),
-    "aws_data_export": ("aws_cur",),
-    "aws_athena": ("aws_cur",),
-    "oci_cost_reports": ("oci_cost", "oci_usage", "focus"),
-    "focus": ("focus",),
-}
 
 
 class LakehouseTranslator(DagsterDbtTranslator):
@@ -35,8 +29,8 @@ class LakehouseTranslator(DagsterDbtTranslator):
         self._engine = settings.lake.engine
         self._line_items: dict[str, list[dg.AssetKey]] = {}
         for source in settings.sources:
-            for table in _RAW_TABLES_OF_KIND[source.kind]:
-                self._line_items.setdefault(table, []).append(line_items_key(source.name))
+            for table in kind_of(source).tables:
+                self._line_items.setdefault(table.removeprefix("raw."), []).append(line_items_key(source.name))
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """The spec of one model; the partitions and what it reads are ours, the descriptions dbt's."""

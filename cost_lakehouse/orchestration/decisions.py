@@ -6,63 +6,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
+from cost_lakehouse.loading.plan import Planned, month_text
+from cost_lakehouse.sources.delivery import Delivery, Increment, Status
 
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=12)
 _RETRY_GROWTH = 3
-
-
-class Standing(StrEnum):
-    """How what is delivered for one (source, billing period) compares with what the lake holds."""
-
-    NEW = "new"  # to be loaded
-    CURRENT = "current"  # the lake holds exactly this
-    OLDER = "older"  # the lake holds a newer one
-    REFUSED = "refused"  # tried, and on record as refused: only a manual run tries again
-    WAITING = "waiting"  # not complete yet
-    FAILED = "failed"  # the manifest cannot be understood
-    EARLY = "before first month"  # the lake begins later: delivered, and left out on purpose
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One finding and how it stands. ``reason`` is for people; empty where nothing is to be said.
-
-    ``may_pass`` says of what was refused that it could not be read, which another try may find otherwise.
-    """
-
-    finding: Finding
-    standing: Standing
-    reason: str = ""
-    may_pass: bool = False
-
-    @property
-    def source(self) -> str:
-        """The source's name."""
-        return self.finding.source
-
-    @property
-    def month(self) -> str:
-        """The billing period as ``YYYY-MM``, or empty where the whole source is meant."""
-        return month_text(self.finding.billing_period) if self.finding.billing_period else ""
-
-    @property
-    def delivery(self) -> Delivery | Increment | None:
-        """The delivery that was found, if one is complete."""
-        return self.finding.delivery
-
-    @property
-    def subject(self) -> str:
-        """What the finding is about beside its source: a month, or a kind of report whose months are not known yet."""
-        return self.month or (self.delivery.report_name if isinstance(self.delivery, Increment) else "")
-
-    @property
-    def label(self) -> str:
-        """Source and month for people."""
-        return f"{self.source} {self.subject}".strip()
 
 
 @dataclass(frozen=True)
@@ -71,11 +21,6 @@ class Attempt:
 
     number: int
     wait: str = ""
-
-
-def month_text(month: date) -> str:
-    """A month as people and the command line write it: ``YYYY-MM``."""
-    return month.strftime("%Y-%m")
 
 
 def partition_key(month: date) -> str:
@@ -146,7 +91,7 @@ def attempt_for(ends: Sequence[datetime | None], now: datetime) -> Attempt:
     due = max(ended) + retry_delay(len(ended))
     if due > now:
         times = "once" if len(ended) == 1 else f"{len(ended)} times"
-        return Attempt(number, f"tried {times} in vain, next attempt at {due:%Y-%m-%d %H:%M} UTC")
+        return Attempt(number, f"failed {times}, next attempt at {due:%Y-%m-%d %H:%M} UTC")
     return Attempt(number)
 
 
@@ -185,17 +130,17 @@ def month_range(months: Iterable[date]) -> tuple[str, str]:
     return partition_key(ordered[0]), partition_key(ordered[-1])
 
 
-def seen_text(judged: Sequence[Judged]) -> str:
+def seen_text(planned: Sequence[Planned]) -> str:
     """One line a source that says what a tick saw there, for a skip reason."""
-    by_source: Mapping[str, list[Judged]] = {each.source: [] for each in judged}
-    for each in judged:
+    by_source: Mapping[str, list[Planned]] = {each.source: [] for each in planned}
+    for each in planned:
         by_source[each.source].append(each)
     lines = []
     for source, found in by_source.items():
         # A refusal is told by its run, its check and its alert; a tick that repeats it every few minutes would fill the log.
         parts = [
-            f"{one.subject or 'nothing'} {one.standing}"
-            + (f" ({one.reason})" if one.reason and one.standing is not Standing.REFUSED else "")
+            f"{one.subject or 'nothing'} {one.status}"
+            + (f" ({one.reason})" if one.reason and one.status is not Status.REFUSED else "")
             for one in found
         ]
         lines.append(f"{source}: {'; '.join(parts)}")

@@ -12,13 +12,15 @@ from pydantic import Field
 
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
-from cost_lakehouse.formats.table_format import FOCUS, FORMATS, OCI_COST, OCI_USAGE
-from cost_lakehouse.ingest import Outcome
-from cost_lakehouse.ingest_increment import IncrementResult, load_increment
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_load
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.decisions import Judged, Standing, months_between, partition_key
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.increment import load_increment
+from cost_lakehouse.loading.plan import Planned, plan
+from cost_lakehouse.loading.result import LoadResult
+from cost_lakehouse.orchestration.decisions import months_between, partition_key
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.orchestration.load_metadata import (
@@ -28,12 +30,11 @@ from cost_lakehouse.orchestration.load_metadata import (
     receipt_metadata,
     services_table,
 )
-from cost_lakehouse.orchestration.survey import holdings, survey
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, TABLE_NAME, line_items_key, line_items_op
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.delivery import Increment
-from cost_lakehouse.sources.discovery import open_store
+from cost_lakehouse.sources.delivery import Increment, Status
+from cost_lakehouse.sources.registry import kind_of, open_source
 
 ON_MATERIALIZE = (
     "*Materialize* loads what is new. Where the lake holds it already, nothing is changed and an `unchanged` materialization "
@@ -41,20 +42,6 @@ ON_MATERIALIZE = (
 )
 DATA_VERSION_TAG = "dagster/data_version"
 STARTS = 3
-_PROVIDERS = {"oci_cost_reports": "oci", "focus": "focus"}
-_DESCRIPTIONS = {
-    "oci_cost_reports": (
-        "Every line of Oracle's cost reports (`raw.oci_cost`), usage reports (`raw.oci_usage`) and FOCUS reports (`raw.focus`) "
-        "that arrive at `{place}`, at full fidelity, with source `{source}`. One partition is one billing month, by the start "
-        "of usage. A run loads every file that is new, whichever months it was started for: the months of a file's rows are "
-        "known once it is read."
-    ),
-    "focus": (
-        "Every line of the FOCUS bill that arrives at `{place}`, at full fidelity: the rows of `raw.focus` with source "
-        "`{source}`. One partition is one billing month. Months that manifests announce are replaced whole by each delivery; "
-        "where there are none, a run loads every file that is new, whichever months it was started for."
-    ),
-}
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
 
@@ -80,17 +67,17 @@ def increment_asset(
     upstream: dg.AssetKey | None = None,
 ) -> dg.AssetsDefinition:
     """The asset of one source; ``upstream`` is the mirror that it reads from, if one is configured."""
-    key = line_items_key(source.name)
+    key, kind = line_items_key(source.name), kind_of(source)
     spec = dg.AssetSpec(
         key,
         partitions_def=months,
         deps=[upstream] if upstream else [],
-        group_name=f"{LINE_ITEMS}_{_PROVIDERS[source.kind]}",
-        kinds={_PROVIDERS[source.kind], "iceberg"},
+        group_name=f"{LINE_ITEMS}_{kind.provider}",
+        kinds={kind.provider, "iceberg"},
         owners=["team:finops"],
-        description=f"{_DESCRIPTIONS[source.kind].format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
+        description=f"{kind.description.format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
         tags={"source": source.name, "kind": source.kind},
-        metadata={TABLE_NAME: tables_of(source)[0], "location": source.place},
+        metadata={TABLE_NAME: kind.tables[0], "location": source.place},
     )
 
     @dg.multi_asset(
@@ -120,7 +107,7 @@ def increment_asset(
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         failures: list[CostLakehouseError] = []
         touched: set[date] = set()
-        for table in [config.table] if config.table else tables_of(source):
+        for table in [config.table] if config.table else kind.tables:
             try:
                 for increment, result in _loads(settings, source, table, window, _wanted(config), progress(context)):
                     touched |= {each.billing_period for each in result.receipts}
@@ -141,35 +128,30 @@ def increment_asset(
     return line_items
 
 
-def tables_of(source: SourceSettings) -> list[str]:
-    """The raw tables that a source of increments feeds, the main one first."""
-    return [FOCUS.table] if source.kind == "focus" else [OCI_COST.table, OCI_USAGE.table, FOCUS.table]
-
-
 def _subject(window: list[date]) -> str:
     return " to ".join(dict.fromkeys(f"{month:%Y-%m}" for month in (window[0], window[-1])))
 
 
-def _wanted(config: IncrementConfig) -> list[Standing]:
+def _wanted(config: IncrementConfig) -> list[Status]:
     """What to load, in this order and apart from each other: a refused file never holds back the new ones."""
-    again = [Standing.CURRENT] if config.force else []
-    return [Standing.NEW, *([Standing.REFUSED] if config.refused else []), *again]
+    again = [Status.CURRENT] if config.force else []
+    return [Status.NEW, *([Status.REFUSED] if config.refused else []), *again]
 
 
 def _loads(
-    settings: Settings, source: SourceSettings, table: str, window: list[date], wanted: list[Standing], progress: Progress
-) -> Iterator[tuple[Increment, IncrementResult]]:
+    settings: Settings, source: SourceSettings, table: str, window: list[date], wanted: list[Status], progress: Progress
+) -> Iterator[tuple[Increment, LoadResult]]:
     """Load what is wanted of one kind of report, anew where files change meanwhile; known months only in ``window``."""
     lake = Lake(settings)
-    store = open_store(settings, source)
+    opened = open_source(settings, source)
     for start in range(1, STARTS + 1):
-        judged = survey(settings, source, holdings(lake))
+        offered = plan(settings, source, holdings(lake))
         try:
-            for standing in wanted:
-                for increment in _offers(judged, table, window, standing):
-                    again, replaces = standing is Standing.CURRENT, source.voids_corrected
-                    result = load_increment(lake, store, increment, force=again, replaces=replaces, progress=progress)
-                    if result.outcome is Outcome.LOADED:
+            for status in wanted:
+                for increment in _offers(offered, table, window, status):
+                    again, replaces = status is Status.CURRENT, source.voids_corrected
+                    result = load_increment(lake, opened, increment, force=again, replaces=replaces, progress=progress)
+                    if result.status is Status.LOADED:
                         yield increment, result
             return
         except DeliveryChanged:
@@ -177,14 +159,14 @@ def _loads(
                 raise
 
 
-def _offers(judged: list[Judged], table: str, window: list[date], standing: Standing) -> list[Increment]:
-    found = [each.delivery for each in judged if each.standing is standing]
+def _offers(planned: list[Planned], table: str, window: list[date], status: Status) -> list[Increment]:
+    found = [each.delivery for each in planned if each.status is status]
     own = [each for each in found if isinstance(each, Increment) and each.table == table]
     return [each for each in own if each.billing_period is None or each.billing_period in window]
 
 
 def _events(
-    settings: Settings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey, increment: Increment, result: IncrementResult
+    settings: Settings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey, increment: Increment, result: LoadResult
 ) -> Iterator[Event]:
     """A materialization of each month that a load touched, and the proof."""
     lake = Lake(settings)
@@ -204,7 +186,7 @@ def _materialization(
     settings: Settings,
     key: dg.AssetKey,
     increment: Increment,
-    result: IncrementResult,
+    result: LoadResult,
     receipt: Receipt,
     added: Mapping[str, CurrencyTotal],
 ) -> dg.AssetMaterialization:
@@ -219,7 +201,7 @@ def _materialization(
         costs = dict(result.totals[month])
     services = result.top_services.get(month, ())
     metadata: dict[str, dg.MetadataValue] = {
-        **receipt_metadata(settings, shown, result.outcome, result.seconds),
+        **receipt_metadata(settings, shown, result.status, result.seconds),
         "report": dg.MetadataValue.text(increment.report_name),
         "files": files_table(increment.objects),
         **cost_metadata(costs),
@@ -262,7 +244,7 @@ def _unchanged(settings: Settings, source: SourceSettings, key: dg.AssetKey, win
             partition=partition_key(month),
             metadata={
                 "unchanged": True,
-                "outcome": Outcome.UNCHANGED.value,
+                "outcome": Status.UNCHANGED.value,
                 "reason": "The lake holds every file that is there. To load them all the same, use `force: true`.",
                 "delivery_id": receipt.delivery_id,
             },

@@ -10,12 +10,12 @@ import dagster as dg
 from pydantic import Field
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
-from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.athena_loads import AthenaLoads
-from cost_lakehouse.orchestration.decisions import month_text
+from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.plan import month_text
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.orchestration.increment_assets import ON_MATERIALIZE, ProgressFactory, increment_asset
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
@@ -27,14 +27,12 @@ from cost_lakehouse.orchestration.load_metadata import (
     services_table,
 )
 from cost_lakehouse.orchestration.mirror_assets import mirror_key_for
+from cost_lakehouse.orchestration.reads import Reads
 from cost_lakehouse.orchestration.tags import FAILURE_TAG, LINE_ITEMS, PROCESS_TAG, TABLE_NAME, line_items_key, line_items_op
 from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.aws.athena.table import AthenaStore
-from cost_lakehouse.sources.delivery import Delivery, FindingState
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.delivery import Delivery, Status
+from cost_lakehouse.sources.registry import kind_of, open_source
 
-RAW_TABLES = {"aws_cur": "raw.aws_cur", "aws_data_export": "raw.aws_cur", "aws_athena": "raw.aws_cur"}
-PROVIDERS = {"aws_cur": "aws", "aws_data_export": "aws", "aws_athena": "aws"}
 LoadEvent = dg.MaterializeResult[None] | dg.AssetCheckEvaluation
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
@@ -92,7 +90,7 @@ def line_item_assets(
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
     return [
         increment_asset(settings, source, months, retry_policy, progress, mirror_key_for(settings, source))
-        if source.adds_files
+        if kind_of(source).adds_files
         else line_item_asset(settings, source, months, retry_policy, progress)
         for source in settings.sources
     ]
@@ -106,21 +104,17 @@ def line_item_asset(
     progress: ProgressFactory,
 ) -> dg.AssetsDefinition:
     """The asset of one source."""
-    key = line_items_key(source.name)
+    key, kind = line_items_key(source.name), kind_of(source)
 
     @dg.asset(
         key=key,
         partitions_def=months,
-        group_name=f"{LINE_ITEMS}_{PROVIDERS[source.kind]}",
-        kinds={PROVIDERS[source.kind], "iceberg"},
+        group_name=f"{LINE_ITEMS}_{kind.provider}",
+        kinds={kind.provider, "iceberg"},
         owners=["team:finops"],
-        description=(
-            f"Every line of the bill that arrives at `{source.place}`, at full fidelity: the rows of "
-            f"`{RAW_TABLES[source.kind]}` with source `{source.name}`. One partition is one billing month, "
-            f"replaced whole by each delivery. {ON_MATERIALIZE}"
-        ),
+        description=f"{kind.description.format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
         tags={"source": source.name, "kind": source.kind},
-        metadata={TABLE_NAME: RAW_TABLES[source.kind], "location": source.place},
+        metadata={TABLE_NAME: kind.tables[0], "location": source.place},
         op_tags={"source": source.name},
         pool=line_items_op(source.name),
         retry_policy=retry_policy,
@@ -139,35 +133,32 @@ def line_item_asset(
     def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[LoadEvent]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
         month = date.fromisoformat(context.partition_key)
-        loads = AthenaLoads(context.log.info, progress(context))
+        reads = Reads(context.log.info, progress(context))
         try:
-            delivery, result = _load(settings, source, month, config.force, loads)
+            delivery, result = _load(settings, source, month, config.force, reads)
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
             if isinstance(error, DeliveryRefused):
                 yield refused_check(key, error, month_text(month))
             raise load_failure(error, source.name, month_text(month)) from error
-        yield _materialization(settings, source, delivery, result, loads.metadata)
+        yield _materialization(settings, source, delivery, result, reads.metadata)
 
     return line_items
 
 
-def _load(
-    settings: Settings, source: SourceSettings, month: date, force: bool, loads: AthenaLoads
-) -> tuple[Delivery, LoadResult]:
+def _load(settings: Settings, source: SourceSettings, month: date, force: bool, reads: Reads) -> tuple[Delivery, LoadResult]:
     """Find the month's newest complete delivery and load it, anew where it is replaced meanwhile."""
     lake = Lake(settings)
     for start in range(1, STARTS + 1):
         delivery = _newest_delivery(settings, source, month)
         try:
-            store = open_store(settings, source)
-            result = load_delivery(lake, store, delivery, force=force, progress=loads.follow(store))
+            opened = open_source(settings, source)
+            result = load_delivery(lake, opened, delivery, force=force, progress=reads.follow(opened))
         except DeliveryChanged:
             if start == STARTS:
                 raise
             continue
-        if isinstance(store, AthenaStore):
-            store.forget(month)
+        opened.forget(month)
         return delivery, result
     raise AssertionError("unreachable: the last start returns or raises")
 
@@ -177,9 +168,10 @@ def _newest_delivery(settings: Settings, source: SourceSettings, month: date) ->
 
     Raises NothingDelivered with the reason where there is none to load.
     """
-    findings = [each for each in discover(settings, source, month) if each.billing_period in (month, None)]
+    listed = open_source(settings, source).list_deliveries(month).months
+    findings = [each for each in listed if each.billing_period in (month, None)]
     for finding in findings:
-        if isinstance(finding.delivery, Delivery) and finding.state is FindingState.AVAILABLE:
+        if isinstance(finding.delivery, Delivery) and finding.status is Status.NEW:
             return finding.delivery
     reason = findings[0].reason if findings else "no manifest yet"
     raise NothingDelivered(
@@ -200,14 +192,15 @@ def _materialization(
     slice_ = Slice(receipt.source, receipt.billing_period)
     proven = totals_by_delivery(Lake(settings), slice_).get((slice_, receipt.delivery_id), {})
     metadata: dict[str, dg.MetadataValue] = {
-        **receipt_metadata(settings, receipt, result.outcome, result.seconds),
+        **receipt_metadata(settings, receipt, result.status, result.seconds),
         **cost_metadata({currency: each.stored for currency, each in proven.items()}),
         **more,
     }
     if receipt.delivery_id == delivery.delivery_id:
         metadata["files"] = files_table(delivery.objects)
-    if result.top_services:
-        metadata["top_services"] = services_table(result.top_services)
+    services = result.top_services.get(receipt.billing_period)
+    if services:
+        metadata["top_services"] = services_table(services)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(receipt.delivery_id),

@@ -8,22 +8,21 @@ from decimal import Decimal
 import dagster as dg
 
 from cost_lakehouse.audit.receipts import Receipt
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.slice_totals import CurrencyTotal
 from cost_lakehouse.orchestration.tags import utc_iso
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.sources.delivery import Status, StoredObject
 
 FILES_SHOWN = 25
 SERVICES_SHOWN = 10
 _COLUMN_TYPES: Mapping[type, str] = {str: "string", int: "int"}
 # Why a load left everything as it was.
 _REASONS = {
-    Outcome.UNCHANGED: (
+    Status.UNCHANGED: (
         "The lake holds exactly this delivery, so nothing was loaded. "
         "To load it all the same, materialize with `force: true` in the launchpad."
     ),
-    Outcome.OLDER: "The lake holds a newer delivery of this month, which stays.",
+    Status.OLDER: "The lake holds a newer delivery of this month, which stays.",
 }
 
 
@@ -50,13 +49,13 @@ def cost_metadata(totals: Mapping[str, Decimal]) -> dict[str, dg.MetadataValue]:
     return {"cost": dg.MetadataValue.text(amounts(totals)), **plotted}
 
 
-def receipt_metadata(settings: Settings, receipt: Receipt, outcome: Outcome, seconds: float) -> dict[str, dg.MetadataValue]:
+def receipt_metadata(settings: Settings, receipt: Receipt, outcome: Status, seconds: float) -> dict[str, dg.MetadataValue]:
     """What every load of a month shows of its receipt."""
     return {
         "dagster/row_count": dg.MetadataValue.int(receipt.rows),
         "dagster/uri": dg.MetadataValue.text(f"{settings.warehouse}/{receipt.raw_table.replace('.', '/')}"),
         "outcome": dg.MetadataValue.text(outcome.value),
-        "unchanged": dg.MetadataValue.bool(outcome is not Outcome.LOADED),
+        "unchanged": dg.MetadataValue.bool(outcome is not Status.LOADED),
         **({"reason": dg.MetadataValue.text(_REASONS[outcome])} if outcome in _REASONS else {}),
         "bytes": dg.MetadataValue.int(receipt.bytes),
         "seconds": dg.MetadataValue.float(round(seconds, 3)),

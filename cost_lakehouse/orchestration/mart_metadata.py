@@ -15,7 +15,8 @@ import dagster as dg
 
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.decisions import month_text, partition_key
+from cost_lakehouse.loading.plan import month_text
+from cost_lakehouse.orchestration.decisions import partition_key
 from cost_lakehouse.orchestration.load_metadata import cost_metadata, metadata_table, plain
 from cost_lakehouse.summaries.mart_months import SourceTotal
 from cost_lakehouse.summaries.publish import PublishedSlice

@@ -16,6 +16,7 @@ from cost_lakehouse.orchestration.tags import FAILURE_TAG, PROCESS_TAG, SOURCE_T
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.mirror import MirrorSettings
+from cost_lakehouse.sources.registry import kind_of
 
 MIRROR = "mirror"
 MIRROR_JOB = "mirror_reports"
@@ -40,7 +41,7 @@ def mirror_tags(name: str, trigger: str) -> dict[str, str]:
 def mirror_key_for(settings: Settings, source: SourceSettings) -> dg.AssetKey | None:
     """The mirror that copies what the source reads; None where it reads from elsewhere."""
     for mirror in settings.mirrors:
-        if source.adds_files and source.location and _is_below(settings, source, mirror):
+        if kind_of(source).adds_files and source.location and _is_below(settings, source, mirror):
             return mirror_key(mirror.name)
     return None
 

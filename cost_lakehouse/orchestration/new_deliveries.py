@@ -12,13 +12,12 @@ import dagster as dg
 
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.plan import Planned, month_text, plan
 from cost_lakehouse.orchestration.decisions import (
-    Judged,
-    Standing,
     attempt_for,
     delivery_key_of,
     increment_range,
-    month_text,
     next_offset,
     partition_key,
     resume_order,
@@ -26,7 +25,6 @@ from cost_lakehouse.orchestration.decisions import (
 )
 from cost_lakehouse.orchestration.looks import Look, Looks
 from cost_lakehouse.orchestration.past_runs import could_not_be_read, ends_of_runs
-from cost_lakehouse.orchestration.survey import holdings, survey
 from cost_lakehouse.orchestration.tags import (
     ATTEMPT_TAG,
     DELIVERY_TAG,
@@ -41,9 +39,9 @@ from cost_lakehouse.orchestration.tags import (
     line_items_op,
 )
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery, Increment, Status
 
-SourceLooks = Looks[list[Judged]]
+SourceLooks = Looks[list[Planned]]
 
 
 @dataclass
@@ -73,7 +71,7 @@ def sweep(
     held = holdings(Lake(settings))
     names = resume_order([each.name for each in settings.sources if not each.paused], resume_at)
     seen: dict[str, Sweep] = {}
-    for look in looks.take(names, lambda name: survey(settings, settings.source(name), held), out_of_time):
+    for look in looks.take(names, lambda name: plan(settings, settings.source(name), held), out_of_time):
         seen[look.name] = found = Sweep()
         if look.late:
             found.lines.append(f"{look.name}: {_late(look)}")
@@ -95,14 +93,14 @@ def sweep(
     )
 
 
-def _late(look: Look[list[Judged]]) -> str:
+def _late(look: Look[list[Planned]]) -> str:
     seconds = time.monotonic() - look.began
     since = f" for {seconds:.0f} seconds" if seconds >= 1 else ""
     return f"it does not answer{since}; what it says later is used by the next look"
 
 
 def requests_for(
-    judged: Sequence[Judged],
+    planned: Sequence[Planned],
     instance: dg.DagsterInstance,
     months: dg.MonthlyPartitionsDefinition,
     trigger: str,
@@ -112,14 +110,14 @@ def requests_for(
 
     A delivery that was read and refused for its numbers is not asked for again: only a manual run tries it.
     """
-    lines.append(seen_text(judged) or "nothing delivered yet")
+    lines.append(seen_text(planned) or "nothing delivered yet")
     requests = []
-    for each in judged:
+    for each in planned:
         delivery = each.delivery
-        if delivery is None or each.standing not in (Standing.NEW, Standing.REFUSED):
+        if delivery is None or each.status not in (Status.NEW, Status.REFUSED):
             continue
         key = delivery_key_of(delivery)
-        if each.standing is Standing.REFUSED and not (each.may_pass or could_not_be_read(instance, key)):
+        if each.status is Status.REFUSED and not (each.may_pass or could_not_be_read(instance, key)):
             continue
         if delivery.billing_period and not months.has_partition_key(partition_key(delivery.billing_period)):
             lines.append(f"{each.label}: this month has not begun")
@@ -128,7 +126,7 @@ def requests_for(
         if attempt.wait:
             lines.append(f"{each.label}: {attempt.wait}")
             continue
-        requests.append(request_for(delivery, attempt.number, trigger, months, each.standing is Standing.REFUSED))
+        requests.append(request_for(delivery, attempt.number, trigger, months, each.status is Status.REFUSED))
     return requests
 
 

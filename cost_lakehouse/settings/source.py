@@ -88,11 +88,6 @@ class SourceSettings(AwsAccess):
         return self.location.startswith("s3://")
 
     @property
-    def adds_files(self) -> bool:
-        """Whether the bill arrives in files whose months are known only once they are read."""
-        return self.kind in ("oci_cost_reports", "focus")
-
-    @property
     def place(self) -> str:
         """Where the bill arrives, for people."""
         if self.athena is not None:

@@ -47,7 +47,6 @@ class Delivery:
     file_format: FileFormat
     report_name: str
     delivered_at: datetime
-    kind: str = "aws_cur"  # the source's: who reads the manifest
 
     @property
     def bytes(self) -> int:
@@ -124,12 +123,18 @@ def fingerprint_of(objects: Iterable[StoredObject]) -> str:
     return digest.hexdigest()
 
 
-class FindingState(StrEnum):
-    """What discovery says of one (source, billing period)."""
+class Status(StrEnum):
+    """Where a delivery stands: what discovery says of it, what the lake makes of it, and what a load did."""
 
-    AVAILABLE = "available"  # a complete delivery is there
-    WAITING = "waiting"  # skip: no manifest yet, or a listed file is missing or empty, or AWS is refreshing it
+    NEW = "new"  # complete, and as far as is known not in the lake: to be loaded
+    CURRENT = "current"  # the lake holds exactly this
+    OLDER = "older"  # the lake holds a newer one, which stays
+    REFUSED = "refused"  # tried, and on record as refused: only a manual run tries again
+    WAITING = "waiting"  # no manifest yet, or a listed file is missing or empty, or AWS is refreshing it
     FAILED = "failed"  # the manifest cannot be understood
+    EARLY = "before first month"  # the lake begins later: delivered, and left out on purpose
+    LOADED = "loaded"  # a load committed it
+    UNCHANGED = "unchanged"  # a load found that the lake holds it already
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,11 @@ class Finding:
     """The newest delivery of one (source, billing period), or why there is none.
 
     ``billing_period`` is None where the whole source is meant (nothing delivered yet), or an increment of unknown months.
-    An AVAILABLE finding may carry a ``reason`` too: a newer delivery that is not complete yet.
+    A NEW finding may carry a ``reason`` too: a newer delivery that is not complete yet.
     """
 
     source: str
     billing_period: date | None
-    state: FindingState
+    status: Status
     delivery: Delivery | Increment | None = None
     reason: str = ""

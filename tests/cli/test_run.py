@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from cost_lakehouse.cli.commands.run import is_due
-from cost_lakehouse.orchestration.decisions import Judged, Standing
+from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.sources.delivery import Finding, FindingState
+from cost_lakehouse.sources.delivery import Finding, Status
 from tests.demo import command
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -179,22 +179,20 @@ def test_a_paused_source_is_left_out_unless_named(config: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("standing", "by_itself", "forced"),
     [
-        (Standing.NEW, True, True),
-        (Standing.REFUSED, True, True),
-        (Standing.CURRENT, False, True),
-        (Standing.OLDER, False, False),
+        (Status.NEW, True, True),
+        (Status.REFUSED, True, True),
+        (Status.CURRENT, False, True),
+        (Status.OLDER, False, False),
     ],
 )
-def test_a_manual_run_loads_what_is_new_or_was_refused(
-    standing: Standing, by_itself: bool, forced: bool, tmp_path: Path
-) -> None:
+def test_a_manual_run_loads_what_is_new_or_was_refused(standing: Status, by_itself: bool, forced: bool, tmp_path: Path) -> None:
     from cost_lakehouse.sources.delivery import Delivery, FileFormat, StoredObject
 
     manifest = StoredObject("m", "e", 1, datetime(2026, 1, 1, tzinfo=UTC))
     delivery = Delivery("acme", SEPTEMBER, "d", (), manifest, FileFormat.CSV, "r", manifest.last_modified)
-    judged = Judged(Finding("acme", SEPTEMBER, FindingState.AVAILABLE, delivery), standing)
-    assert is_due(judged, force=False) is by_itself
-    assert is_due(judged, force=True) is forced
+    planned = Planned(Finding("acme", SEPTEMBER, Status.NEW, delivery), standing)
+    assert is_due(planned, force=False) is by_itself
+    assert is_due(planned, force=True) is forced
 
 
 def test_help_is_quick_and_needs_no_configuration() -> None:

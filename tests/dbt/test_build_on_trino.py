@@ -154,7 +154,7 @@ def engines(production: ProductionStack, tmp_path_factory: pytest.TempPathFactor
     for workshop in (on_duckdb, on_trino):
         workshop.load()
         for source in ("acme-oci", "any"):
-            assert [each.outcome for each in load_reports(workshop.settings, workshop.lake, source)] == ["loaded"]
+            assert [each.status for each in load_reports(workshop.settings, workshop.lake, source)] == ["loaded"]
     voiding = ["acme-oci"]
     with (
         build(on_trino.lake, folder / "trino" / "build", ("build", "--vars", json.dumps({"voiding_sources": voiding}))) as ran,

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.sources.delivery import Status
 from tests.builders import Workshop, line
 
 ROWS = 3
@@ -100,14 +100,14 @@ def seen(folder: Path) -> dict[str, Any]:
 def recover(folder: Path) -> dict[str, Any]:
     """What a reader finds after the kill, what the next run does, and what a reader finds then."""
     after_kill = seen(folder)
-    outcome = Workshop(folder).load().outcome
-    return {"after_kill": after_kill, "finished": outcome in (Outcome.LOADED, Outcome.UNCHANGED), "after_run": seen(folder)}
+    outcome = Workshop(folder).load().status
+    return {"after_kill": after_kill, "finished": outcome in (Status.LOADED, Status.UNCHANGED), "after_run": seen(folder)}
 
 
 def main(folder: Path, points: int) -> None:
     """Kill ``points`` loads, evenly spread over a load's calls before and after its commit."""
     deliver(folder, 1)
-    in_process(lambda: Workshop(folder).load().outcome)
+    in_process(lambda: Workshop(folder).load().status)
     deliver(folder, 2)
     _, (until_commit, rest) = in_process(lambda: counted(Workshop(folder).load))
     before = [until_commit * (2 * point + 1) // (2 * (points - AFTER_COMMIT)) for point in range(points - AFTER_COMMIT)]

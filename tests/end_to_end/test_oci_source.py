@@ -15,9 +15,9 @@ from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.mirror.run import run_mirror
-from cost_lakehouse.orchestration.decisions import Standing
 from cost_lakehouse.sample_bills import OciBill, OciReport, OciWritten, write_oci
 from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.sources.delivery import Status
 from tests.oci_builders import load_reports
 from tests.services.oci import Fault, OciServer
 from tests.services.oci_buckets import Bucket
@@ -141,5 +141,5 @@ def test_a_server_that_stays_broken_fails_the_load_and_is_made_good_by_the_next(
     tenancy.cloud.add_object(tenancy.bucket, name, first.path)
     load_reports(settings, lake)
 
-    assert load_reports(settings, lake, standing=Standing.REFUSED) == []
+    assert load_reports(settings, lake, standing=Status.REFUSED) == []
     assert len(held(settings)["oci_cost"]) == first.rows + sum(each.rows for each in tenancy.written.of(OciReport.COST))

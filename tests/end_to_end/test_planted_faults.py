@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
-from cost_lakehouse.ingest import load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery
 from cost_lakehouse.sample_bills.columns import snake_case
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
+from cost_lakehouse.sources.registry import open_source
 from tests.builders import settings_for
 
 MONTH = date(2026, 10, 1)
@@ -32,14 +32,14 @@ def deliver(folder: Path, *faults: Fault, **options: object) -> tuple[Written, S
     delivery = BillDelivery(month=MONTH, delivered_at=datetime(2026, 11, 3, tzinfo=UTC), files=2, faults=frozenset(faults))
     written = write_delivery(folder, bill, delivery)
     settings = settings_for(folder, {"acme": bill.location})
-    (finding,) = discover(settings, settings.sources[0])
+    (finding,) = open_source(settings, settings.sources[0]).list_deliveries().months
     return written, settings, finding
 
 
 def load(settings: Settings, finding: Finding) -> Lake:
     lake = Lake(settings)
     assert isinstance(finding.delivery, Delivery), finding.reason
-    load_delivery(lake, open_store(settings, settings.sources[0]), finding.delivery)
+    load_delivery(lake, open_source(settings, settings.sources[0]), finding.delivery)
     return lake
 
 
@@ -88,13 +88,13 @@ def test_a_bill_in_any_of_aws_s_layouts_is_loaded_to_the_last_digit(tmp_path: Pa
 @pytest.mark.parametrize("fault", sorted(WAITED_FOR))
 def test_a_delivery_that_is_not_complete_is_waited_for(tmp_path: Path, fault: Fault) -> None:
     _, _, finding = deliver(tmp_path, fault)
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "hourly-cur-0000" in finding.reason
 
 
 def test_a_delivery_that_aws_is_refreshing_is_waited_for(tmp_path: Path) -> None:
     _, _, finding = deliver(tmp_path, Fault.REFRESHING, file_format=FileFormat.PARQUET, versioning=Versioning.OVERWRITE)
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
 
 
 @pytest.mark.parametrize("fault", sorted(FAILED))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.errors import DeliveryChanged
-from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
-from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.delivery import Delivery, Status
+from cost_lakehouse.sources.registry import open_source
 from tests.services.s3 import S3Server
 
 MONTH = date(2026, 10, 1)
@@ -56,17 +56,17 @@ def test_the_receipt_of_a_bill_in_s3_proves_what_the_receipt_of_the_folder_prove
 
     results = []
     for settings in (in_s3, in_folder):
-        (finding,) = discover(settings, settings.sources[0])
+        (finding,) = open_source(settings, settings.sources[0]).list_deliveries().months
         assert isinstance(finding.delivery, Delivery), finding.reason
-        store, lake = open_store(settings, settings.sources[0]), Lake(settings)
+        store, lake = open_source(settings, settings.sources[0]), Lake(settings)
         results.append(load_delivery(lake, store, finding.delivery))
-        assert load_delivery(lake, store, finding.delivery).outcome is Outcome.UNCHANGED
+        assert load_delivery(lake, store, finding.delivery).status is Status.UNCHANGED
 
-    assert results[0].totals == results[1].totals == written.expected.total()
+    assert [list(each.totals.values()) for each in results] == [[written.expected.total()]] * 2
     assert results[0].receipt.rows == results[1].receipt.rows == written.expected.rows
 
-    (finding,) = discover(in_s3, in_s3.sources[0])
+    (finding,) = open_source(in_s3, in_s3.sources[0]).list_deliveries().months
     assert isinstance(finding.delivery, Delivery)
     s3_server.client().put_object(Bucket=s3_bucket, Key=finding.delivery.objects[0].key, Body=b"another content")
     with pytest.raises(DeliveryChanged):
-        load_delivery(Lake(in_s3), open_store(in_s3, in_s3.sources[0]), finding.delivery, force=True)
+        load_delivery(Lake(in_s3), open_source(in_s3, in_s3.sources[0]), finding.delivery, force=True)

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse import ingest
 from cost_lakehouse.errors import DeliveryRefused
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake import ledger
 from cost_lakehouse.lake.data_files import load_of, stored_loads
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id
+from cost_lakehouse.loading import month as loading_month
 from cost_lakehouse.maintenance.maintain import maintain
+from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.summaries.stale import proven_receipts
 from tests.builders import Workshop, line
 from tests.maintenance.rows import file_count, rows, rules
@@ -86,9 +86,9 @@ def killed_before_its_commit(workshop: Workshop, monkeypatch: pytest.MonkeyPatch
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "replace_slices", kill)
+        patch.setattr(loading_month, "replace_slices", kill)
         # A killed process tidies up nothing.
-        patch.setattr(ingest, "remove_files_of_other_loads", lambda *_: [])
+        patch.setattr(loading_month, "remove_files_of_other_loads", lambda *_: [])
         with pytest.raises(Killed):
             workshop.load()
 
@@ -116,7 +116,7 @@ def workshop(three_loads: tuple[Path, Path]) -> Workshop:
 
 def test_a_current_delivery_is_not_loaded_again(workshop: Workshop, merge: Callable[[Workshop], None]) -> None:
     merge(workshop)
-    assert workshop.load().outcome is Outcome.UNCHANGED
+    assert workshop.load().status is Status.UNCHANGED
     assert len(proven_receipts(workshop.lake)) == 1
 
 
@@ -124,10 +124,10 @@ def test_a_repeated_load_takes_the_place_of_its_totals_and_files_and_of_no_other
     workshop: Workshop, merge: Callable[[Workshop], None]
 ) -> None:
     merge(workshop)
-    assert workshop.load(force=True).outcome is Outcome.LOADED
+    assert workshop.load(force=True).status is Status.LOADED
     merge(workshop)
     deliver(workshop, 4)
-    assert workshop.load().outcome is Outcome.LOADED
+    assert workshop.load().status is Status.LOADED
     assert ledger_rows(workshop) == {
         "receipts": [
             ("A0001", "accepted"),
@@ -165,7 +165,7 @@ def test_a_load_refused_after_it_was_put_on_record_is_taken_back_even_if_its_row
         raise DeliveryRefused("another source came first")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "replace_slices", refuse)
+        patch.setattr(loading_month, "replace_slices", refuse)
         with pytest.raises(DeliveryRefused):
             workshop.load()
 
@@ -173,7 +173,7 @@ def test_a_load_refused_after_it_was_put_on_record_is_taken_back_even_if_its_row
     assert found["receipts"] == [("A0001", "accepted"), ("A0002", "accepted"), ("A0003", "accepted"), ("A0004", "refused")]
     assert found["totals"] == [("A0001", 2), ("A0002", 2), ("A0003", 2)]
     assert found["files"] == [("A0001",), ("A0002",), ("A0003",)]
-    assert workshop.load().outcome is Outcome.LOADED
+    assert workshop.load().status is Status.LOADED
 
 
 def test_what_a_killed_load_put_on_record_goes_with_the_next_load(
@@ -183,7 +183,7 @@ def test_what_a_killed_load_put_on_record_goes_with_the_next_load(
     killed_before_its_commit(workshop, monkeypatch)
     merge(workshop)
     deliver(workshop, 5)
-    assert workshop.load().outcome is Outcome.LOADED
+    assert workshop.load().status is Status.LOADED
     assert ledger_rows(workshop) == {
         "receipts": [("A0001", "accepted"), ("A0002", "accepted"), ("A0003", "accepted"), ("A0005", "accepted")],
         "totals": [("A0001", 2), ("A0002", 2), ("A0003", 2), ("A0005", 2)],
@@ -200,7 +200,7 @@ def test_a_killed_repetition_is_not_taken_for_the_load_whose_rows_are_there(
     merge(workshop)
     assert proven_receipts(workshop.lake) == {}
 
-    assert workshop.load().outcome is Outcome.LOADED
+    assert workshop.load().status is Status.LOADED
 
     assert [each[0] for each in ledger_rows(workshop)["receipts"]] == ["A0001", "A0002", "A0003", "A0003"]
     assert Decimal(7) in rows(workshop.lake)["raw.aws_cur"][0]

@@ -14,8 +14,7 @@ import pytest
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.lake.increments import HeldObject
 from cost_lakehouse.loading.repeats import in_order, same_content
-from cost_lakehouse.orchestration.decisions import Standing
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.sources.delivery import Status, StoredObject
 from tests.builders import csv_bytes
 from tests.focus_builders import FocusPlace, as_csv, charge
 from tests.oci_builders import Mirror, cost_line
@@ -74,7 +73,7 @@ def test_a_report_that_comes_again_counts_once_and_is_a_finding(at_once: bool, m
     assert mirror.load() == []
     assert mirror.ask("select sum(files)::int, sum(rows)::int from raw.receipts") == [(7, 3)]
     # Everything again, by force: the same.
-    mirror.load(standing=Standing.CURRENT)
+    mirror.load(standing=Status.CURRENT)
     assert mirror.ask("select sum(cost_my_cost) from raw.oci_cost") == [(Decimal("11.75"),)]
 
 
@@ -115,7 +114,7 @@ def test_a_report_that_holds_some_lines_of_another_one_is_refused_and_the_rest_g
         (key("0001-00001.csv.gz"), Decimal("3.75")),
         (key("0003-00001.csv.gz"), Decimal("16")),
     ]
-    assert [each.objects[0].key for each in mirror.offers(Standing.REFUSED)] == [key("0002-00001.csv.gz")]
+    assert [each.objects[0].key for each in mirror.offers(Status.REFUSED)] == [key("0002-00001.csv.gz")]
 
 
 def test_corrections_split_lines_and_lines_without_a_number_stay(mirror: Mirror) -> None:

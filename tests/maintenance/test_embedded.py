@@ -105,7 +105,7 @@ def test_several_small_files_of_line_items_become_one_and_the_slice_keeps_its_lo
 
     assert (report.merged.count, report.merged_into.count, file_count(lake, "raw.aws_cur")) == (2, 1, 1)
     assert rows(lake) == before
-    assert workshop.load().outcome.value == "unchanged"
+    assert workshop.load().status.value == "unchanged"
 
 
 def _split_line_items(lake: Lake) -> None:

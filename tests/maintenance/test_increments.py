@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.orchestration.decisions import Standing
+from cost_lakehouse.sources.delivery import Status
 from tests.maintenance.rows import file_count, rules
 from tests.oci_builders import Mirror, cost_line
 
@@ -33,5 +33,5 @@ def test_merged_files_hold_the_same_rows_and_a_file_that_comes_again_replaces_it
     mirror.write("0001-00001.csv.gz", [cost_line(cost="7")], written=datetime(2026, 10, 8, tzinfo=UTC))
     mirror.load()
     assert mirror.ask(SUM) == [("2026-09-01", Decimal("400"), 4), ("2026-10-01", Decimal("36"), 5)]
-    mirror.load(standing=Standing.CURRENT)
+    mirror.load(standing=Status.CURRENT)
     assert mirror.ask(SUM) == [("2026-09-01", Decimal("400"), 4), ("2026-10-01", Decimal("36"), 5)]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.errors import DeliveryRefused
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.maintenance.facts import keep_tags
 from cost_lakehouse.maintenance.maintain import maintain
+from cost_lakehouse.sources.delivery import Status
 from tests.builders import Workshop, line, settings_for
 from tests.maintenance.rows import file_count, rows, rules
 from tests.services.production import ProductionStack
@@ -86,8 +86,8 @@ def test_loads_after_trino_merged_the_ledgers_and_the_line_items_are_what_they_w
         trino_client.execute(workshop.settings, f"ALTER TABLE {name} EXECUTE optimize")
     assert [file_count(lake, name) for name in LEDGERS] == [1, 1, 1]
 
-    assert workshop.load().outcome is Outcome.UNCHANGED
-    assert workshop.load(force=True).outcome is Outcome.LOADED
+    assert workshop.load().status is Status.UNCHANGED
+    assert workshop.load(force=True).status is Status.LOADED
     workshop.write([line(UnblendedCost="bad")], assembly="A0007")
     with pytest.raises(DeliveryRefused):
         workshop.load()

@@ -6,9 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.orchestration.decisions import (
-    Judged,
-    Standing,
     attempt_for,
     delivery_key,
     month_range,
@@ -20,7 +19,7 @@ from cost_lakehouse.orchestration.decisions import (
     seen_text,
     stale_digest,
 )
-from cost_lakehouse.sources.delivery import Finding, FindingState
+from cost_lakehouse.sources.delivery import Finding, Status
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -46,7 +45,7 @@ def test_the_pause_after_a_failure_triples_up_to_twelve_hours(failures: int, min
 def test_a_failed_delivery_is_asked_for_again_under_the_next_number_once_its_pause_is_over() -> None:
     first, second = NOON - timedelta(minutes=40), NOON - timedelta(minutes=15)
     early = attempt_for([second, first], NOON - timedelta(seconds=1))
-    assert early.wait == "tried 2 times in vain, next attempt at 2026-03-02 12:00 UTC"
+    assert early.wait == "failed 2 times, next attempt at 2026-03-02 12:00 UTC"
     due = attempt_for([second, first], NOON)
     assert (due.number, due.wait) == (3, "")
 
@@ -81,10 +80,10 @@ def test_the_same_stale_work_has_the_same_digest_in_any_order() -> None:
 
 
 def test_what_was_seen_is_told_a_line_a_source() -> None:
-    waiting = Finding("b", date(2026, 2, 1), FindingState.WAITING, reason="no manifest yet")
-    judged = [
-        Judged(Finding("a", date(2026, 1, 1), FindingState.AVAILABLE), Standing.CURRENT),
-        Judged(waiting, Standing.WAITING, waiting.reason),
-        Judged(Finding("a", date(2026, 2, 1), FindingState.AVAILABLE), Standing.NEW),
+    waiting = Finding("b", date(2026, 2, 1), Status.WAITING, reason="no manifest yet")
+    planned = [
+        Planned(Finding("a", date(2026, 1, 1), Status.NEW), Status.CURRENT),
+        Planned(waiting, Status.WAITING, waiting.reason),
+        Planned(Finding("a", date(2026, 2, 1), Status.NEW), Status.NEW),
     ]
-    assert seen_text(judged) == "a: 2026-01 current; 2026-02 new\nb: 2026-02 waiting (no manifest yet)"
+    assert seen_text(planned) == "a: 2026-01 current; 2026-02 new\nb: 2026-02 waiting (no manifest yet)"

@@ -19,7 +19,9 @@ from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.tags import LOAD_JOB, SOURCE_TAG, line_items_key
 from cost_lakehouse.sample_bills import Fault
-from cost_lakehouse.sources.discovery import discover
+from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.registry import open_source
 from tests.orchestration.conftest import OCTOBER, SEPTEMBER, Lakehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -150,12 +152,12 @@ def test_a_source_that_breaks_in_an_unforeseen_way_holds_back_no_other(
 ) -> None:
     lakehouse.deliver("globex", SEPTEMBER, 2)
 
-    def broken(settings: object, source: object, month: object = None) -> object:
-        if getattr(source, "name", "") == "acme":
+    def broken(settings: Settings, source: SourceSettings) -> Source:
+        if source.name == "acme":
             raise ZeroDivisionError("a defect")
-        return discover(settings, source, month)  # type: ignore[arg-type]
+        return open_source(settings, source)
 
-    monkeypatch.setattr("cost_lakehouse.orchestration.survey.discover", broken)
+    monkeypatch.setattr("cost_lakehouse.loading.plan.open_source", broken)
     result = Loading(lakehouse, instance).tick()
     assert asked(result) == ["globex 2026-09-01 1"]
 
@@ -220,7 +222,7 @@ def test_a_torn_delivery_is_asked_for_again_after_its_pause(
     assert not result.success
     at_once = loading.tick()
     assert not at_once.run_requests
-    assert "tried once in vain, next attempt at" in skipped(at_once)
+    assert "failed once, next attempt at" in skipped(at_once)
 
     class Later(datetime):
         @classmethod

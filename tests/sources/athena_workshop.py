@@ -14,14 +14,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cost_lakehouse.ingest import LoadResult, load_delivery
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Report, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, load_settings
-from cost_lakehouse.sources.aws.athena.table import AthenaStore
+from cost_lakehouse.sources.aws.athena.source import AthenaSource
+from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.delivery import Delivery, Finding
-from cost_lakehouse.sources.discovery import discover, open_store
+from cost_lakehouse.sources.registry import open_source
 from tests.services.athena import AthenaServer
 from tests.services.s3 import S3Server
 
@@ -131,16 +133,20 @@ class AthenaWorkshop:
         with self.store().open(whole) as stream:
             return pq.read_table(stream)
 
-    def store(self) -> AthenaStore:
-        """A new way to the table."""
+    def opened(self) -> AthenaSource:
+        """The source, opened anew."""
         settings = self.settings
-        store = open_store(settings, settings.source("acme"))
-        assert isinstance(store, AthenaStore)
-        return store
+        opened = open_source(settings, settings.source("acme"))
+        assert isinstance(opened, AthenaSource)
+        return opened
+
+    def store(self) -> AthenaTable:
+        """A new way to the table."""
+        return self.opened().table
 
     def findings(self, month: date | None = None) -> list[Finding]:
         """What discovery finds."""
-        return discover(self.settings, self.settings.source("acme"), month)
+        return list(self.opened().list_deliveries(month).months)
 
     def delivery(self, month: date = OCTOBER) -> Delivery:
         """The complete delivery that is there now."""
@@ -150,7 +156,7 @@ class AthenaWorkshop:
 
     def load(self, month: date = OCTOBER, *, force: bool = False) -> LoadResult:
         """Load what is there now."""
-        return load_delivery(Lake(self.settings), self.store(), self.delivery(month), force=force)
+        return load_delivery(Lake(self.settings), self.opened(), self.delivery(month), force=force)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the lake."""
@@ -168,9 +174,9 @@ class AthenaWorkshop:
         source = {"name": "files", "kind": kind, "location": f"../bills/{self.bill.location}"}
         (folder / "lakehouse.yaml").write_text(json.dumps({"lake": {"first_month": "2026-01"}, "sources": [source]}))
         settings = load_settings(folder / "lakehouse.yaml")
-        (finding,) = discover(settings, settings.sources[0], OCTOBER)
+        (finding,) = open_source(settings, settings.sources[0]).list_deliveries(OCTOBER).months
         assert isinstance(finding.delivery, Delivery), finding.reason
-        load_delivery(Lake(settings), open_store(settings, settings.sources[0]), finding.delivery)
+        load_delivery(Lake(settings), open_source(settings, settings.sources[0]), finding.delivery)
         return bill_rows(settings)
 
 

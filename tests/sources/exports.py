@@ -9,9 +9,10 @@ from datetime import date, datetime
 from typing import Any
 
 from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
-from cost_lakehouse.sources.discovery import discover, open_store
 from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.registry import open_source
 from tests.sources.places import OCTOBER, Place
 
 
@@ -92,10 +93,16 @@ class Export:
         return SourceSettings.model_validate({**given, "kind": "aws_data_export", **changes})
 
     def store(self) -> ObjectStore:
-        return open_store(self.place.settings(), self.source())
+        return self.opened().store
+
+    def opened(self) -> BucketSource:
+        """The source, opened."""
+        opened = open_source(self.place.settings(), self.source())
+        assert isinstance(opened, BucketSource)
+        return opened
 
     def discover(self, month: date | None = None, **changes: Any) -> list[Finding]:
-        return discover(self.place.settings(), self.source(**changes), month)
+        return list(open_source(self.place.settings(), self.source(**changes)).list_deliveries(month).months)
 
     def only_finding(self, **changes: Any) -> Finding:
         (finding,) = self.discover(**changes)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
-from cost_lakehouse.sources.discovery import discover, open_store
 from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.registry import open_source
 from tests.services.s3 import S3Server
 
 OCTOBER = date(2026, 10, 1)
@@ -168,10 +169,16 @@ class Report:
         return self.place.source(self.location)
 
     def store(self) -> ObjectStore:
-        return open_store(self.place.settings(), self.source())
+        return self.opened().store
+
+    def opened(self) -> BucketSource:
+        """The source, opened."""
+        opened = open_source(self.place.settings(), self.source())
+        assert isinstance(opened, BucketSource)
+        return opened
 
     def discover(self, month: date | None = None) -> list[Finding]:
-        return discover(self.place.settings(), self.source(), month)
+        return list(open_source(self.place.settings(), self.source()).list_deliveries(month).months)
 
     def only_finding(self) -> Finding:
         (finding,) = self.discover()

@@ -16,9 +16,9 @@ from cost_lakehouse.sources.around import Around
 from cost_lakehouse.sources.aws.cur import discover_report
 from cost_lakehouse.sources.aws.data_export import discover_export
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation
-from cost_lakehouse.sources.delivery import FindingState, StoredObject
-from cost_lakehouse.sources.discovery import discover, discover_focus, discover_reports
+from cost_lakehouse.sources.delivery import Status, StoredObject
 from cost_lakehouse.sources.object_store import Listing
+from cost_lakehouse.sources.registry import open_source
 
 CUR = "20261001-20261101/hourly-Manifest.json"
 DATA = "data/BILLING_PERIOD=2026-10/costs-00001.snappy.parquet"
@@ -70,7 +70,7 @@ def answer(kind: str, location: str, *keys: str) -> tuple[str, str]:
             (finding,) = discover_export(store, ExportLocation(location, "b"), "acme", kind=kind)
     except SourceError as error:
         return error.problem, error.fix
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     return finding.reason, ""
 
 
@@ -161,7 +161,7 @@ def test_folders_are_answered_alike(tmp_path: Path, kind: str, location: str, fi
     source = SourceSettings.model_validate({"name": "acme", "kind": kind, "location": location})
     settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml")
     with pytest.raises(SourceError) as told:
-        _ = discover_focus(settings, source) if kind == "focus" else discover_reports(settings, source)
+        open_source(settings, source).list_deliveries()
     assert place in told.value.problem
     assert fix in told.value.fix
 
@@ -170,5 +170,5 @@ def test_a_location_that_is_a_file_is_answered_with_its_folder(tmp_path: Path) -
     (tmp_path / "bill.csv").write_bytes(b"")
     source = SourceSettings.model_validate({"name": "acme", "kind": "aws_cur", "location": "bill.csv"})
     with pytest.raises(SourceError, match=r"bill.csv is a file; a source's location is a folder") as told:
-        discover(Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml"), source, date(2026, 10, 1))
+        open_source(Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml"), source).list_deliveries(date(2026, 10, 1))
     assert f"Set `location` to {tmp_path}" in told.value.fix

@@ -18,11 +18,11 @@ import sqlglot
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
-from cost_lakehouse.ingest import Outcome, load_delivery
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.sample_bills import Fault
 from cost_lakehouse.sources.aws.athena.sql import windows_of
-from cost_lakehouse.sources.delivery import FindingState
+from cost_lakehouse.sources.delivery import Status
 from tests.services.athena import Query
 from tests.services.s3 import S3Server
 from tests.sources.athena_workshop import OCTOBER, AthenaWorkshop, athena_server
@@ -44,7 +44,7 @@ def test_a_legacy_table_gives_the_rows_that_its_files_give(workshop: AthenaWorks
 
     result = workshop.load()
 
-    assert (result.outcome, result.receipt.rows) == (Outcome.LOADED, 300)
+    assert (result.status, result.receipt.rows) == (Status.LOADED, 300)
     assert workshop.rows() == workshop.rows_of_the_files()
 
 
@@ -55,7 +55,7 @@ def test_a_table_of_cur_2_gives_the_rows_that_its_files_give(workshop: AthenaWor
 
     result = workshop.load()
 
-    assert (result.outcome, result.receipt.rows) == (Outcome.LOADED, 300)
+    assert (result.status, result.receipt.rows) == (Status.LOADED, 300)
     assert workshop.rows() == workshop.rows_of_the_files("aws_data_export")
 
 
@@ -140,15 +140,15 @@ def test_another_size_of_windows_is_no_other_delivery(workshop: AthenaWorkshop) 
     workshop.load()
     workshop.configure(window_days=10)
 
-    assert workshop.load().outcome is Outcome.UNCHANGED
+    assert workshop.load().status is Status.UNCHANGED
 
 
 def test_a_view_does_not_tell_its_files_and_still_has_a_version(workshop: AthenaWorkshop) -> None:
     workshop.put({1: 0.5})
     workshop.athena.tables["billing", "cur"].tells_files = False
     first = workshop.delivery()
-    assert workshop.load().outcome is Outcome.LOADED
-    assert workshop.load().outcome is Outcome.UNCHANGED
+    assert workshop.load().status is Status.LOADED
+    assert workshop.load().status is Status.UNCHANGED
     workshop.put({1: 0.5, 2: 0.25})
     workshop.athena.tables["billing", "cur"].tells_files = False
 
@@ -160,13 +160,13 @@ def test_every_month_of_the_table_is_found_and_nothing_is_loaded_while_aws_repla
     workshop.deliver(month=date(2026, 9, 1))
     workshop.deliver()
     found = workshop.findings()
-    assert [(each.billing_period, each.state) for each in found] == [
-        (date(2026, 9, 1), FindingState.AVAILABLE),
-        (OCTOBER, FindingState.AVAILABLE),
+    assert [(each.billing_period, each.status) for each in found] == [
+        (date(2026, 9, 1), Status.NEW),
+        (OCTOBER, Status.NEW),
     ]
     workshop.deliver(faults=frozenset({Fault.REFRESHING}))
 
-    assert {(each.state, each.delivery) for each in workshop.findings()} == {(FindingState.WAITING, None)}
+    assert {(each.status, each.delivery) for each in workshop.findings()} == {(Status.WAITING, None)}
     assert "UPDATING" in workshop.findings(OCTOBER)[0].reason
 
 
@@ -175,7 +175,7 @@ def test_a_month_that_is_not_there_waits(workshop: AthenaWorkshop) -> None:
 
     (finding,) = workshop.findings(date(2026, 11, 1))
 
-    assert (finding.billing_period, finding.state) == (date(2026, 11, 1), FindingState.WAITING)
+    assert (finding.billing_period, finding.status) == (date(2026, 11, 1), Status.WAITING)
 
 
 def test_windows_that_were_read_are_not_queried_again_after_a_failure(workshop: AthenaWorkshop) -> None:
@@ -194,11 +194,10 @@ import sys
 from datetime import date
 from pathlib import Path
 from cost_lakehouse.settings import load_settings
-from cost_lakehouse.sources.discovery import discover, open_store
 
 settings = load_settings(Path(sys.argv[1]))
-(finding,) = discover(settings, settings.source("acme"), date(2026, 10, 1))
-open_store(settings, settings.source("acme")).open(finding.delivery.objects[0])
+(finding,) = open_source(settings, settings.source("acme")).list_deliveries(date(2026, 10, 1)).months
+open_source(settings, settings.source("acme")).open(finding.delivery.objects[0])
 """
 
 
@@ -308,10 +307,10 @@ def test_where_athena_may_not_unload_results_come_in_pages(workshop: AthenaWorks
     workshop.put(dict.fromkeys(range(31), 0.5))
     workshop.athena.fail("UNLOAD", "Access Denied (Service: Amazon S3; Status Code: 403)", times=99)
     told: list[str] = []
-    store, delivery = workshop.store(), workshop.delivery()
-    store.report_to(told.append, lambda _: None)
+    opened, delivery = workshop.opened(), workshop.delivery()
+    opened.table.report_to(told.append, lambda _: None)
 
-    assert load_delivery(Lake(workshop.settings), store, delivery).receipt.rows == 31
+    assert load_delivery(Lake(workshop.settings), opened, delivery).receipt.rows == 31
 
     assert "page by page" in told[0]
     assert [text.split("(")[1].split(")")[0] for text in told[1:]][-5:] == ["20 %", "40 %", "60 %", "80 %", "100 %"]

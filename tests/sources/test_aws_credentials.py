@@ -12,13 +12,14 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
-from cost_lakehouse.ingest import load_delivery
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.aws.session import session_of
+from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import discover
+from cost_lakehouse.sources.registry import open_source
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.s3 import S3Server
 from tests.services.sts import StsServer
@@ -265,10 +266,12 @@ def test_a_session_that_ends_in_the_middle_of_a_load_is_renewed_and_nothing_is_l
             }
         )
         settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml", sources=(source,))
-        (finding,) = discover(settings, source)
+        (finding,) = open_source(settings, source).list_deliveries().months
         assert isinstance(finding.delivery, Delivery)
-        store = S3Store.of(source)
-        client: Any = store._client
+        opened = open_source(settings, source)
+        assert isinstance(opened, BucketSource)
+        assert isinstance(opened.store, S3Store)
+        client: Any = opened.store._client
         used: list[str] = []
 
         def wait_until_the_last_files_session_has_ended(**_: Any) -> None:
@@ -279,9 +282,9 @@ def test_a_session_that_ends_in_the_middle_of_a_load_is_renewed_and_nothing_is_l
 
         client.meta.events.register("before-call.s3.GetObject", wait_until_the_last_files_session_has_ended)
         client.meta.events.register("before-send.s3.GetObject", write_down)
-        result = load_delivery(Lake(settings), store, finding.delivery)
+        result = load_delivery(Lake(settings), opened, finding.delivery)
 
-        assert result.totals == written.expected.total()
+        assert list(result.totals.values()) == [written.expected.total()]
         assert result.receipt.rows == written.expected.rows
         assert len(set(used)) == len(used) >= 3, "each file was read in a session of its own"
         with pytest.raises(ClientError, match="InvalidAccessKeyId"):

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
-from cost_lakehouse.sources.discovery import discover, manifest_is_unchanged
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status, StoredObject
 from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.sources.registry import open_source
 from cost_lakehouse.sources.s3_store import S3Store
 from tests.services.s3 import S3Server
 from tests.sources.places import NOVEMBER, OCTOBER, Place, Report, S3Place, manifest
@@ -24,7 +24,7 @@ NOON = datetime(2026, 11, 6, 12, tzinfo=UTC)
 
 
 def delivered(finding: Finding) -> str:
-    assert finding.state is FindingState.AVAILABLE, finding.reason
+    assert finding.status is Status.NEW, finding.reason
     assert isinstance(finding.delivery, Delivery)
     return finding.delivery.delivery_id
 
@@ -53,7 +53,7 @@ def test_months_are_found_oldest_first_and_the_wish_for_one_month_is_heard(repor
     assert [(each.billing_period, delivered(each)) for each in report.discover()] == [(OCTOBER, "o"), (NOVEMBER, "n")]
     assert [delivered(each) for each in report.discover(NOVEMBER)] == ["n"]
     (finding,) = report.discover(date(2026, 12, 1))
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, date(2026, 12, 1))
+    assert (finding.status, finding.billing_period) == (Status.WAITING, date(2026, 12, 1))
     assert "months there: 2026-10, 2026-11" in finding.reason
 
 
@@ -73,7 +73,7 @@ def test_keys_that_start_with_a_slash_are_found(place: Place) -> None:
     assert delivered(finding) == NEW
     assert isinstance(finding.delivery, Delivery)
     assert [each.key for each in finding.delivery.objects] == keys
-    assert manifest_is_unchanged(report.store(), finding.delivery)
+    assert report.opened().is_unchanged(finding.delivery)
 
 
 def test_a_replicated_bucket_has_another_name_than_its_manifests_say(report: Report) -> None:
@@ -136,14 +136,14 @@ def test_a_broken_copy_of_an_older_delivery_does_not_hide_a_complete_one(folder_
 def test_a_missing_file_is_waited_for_by_name(report: Report) -> None:
     report.deliver(NEW, files=2, missing=[2])
     finding = report.only_finding()
-    assert (finding.state, finding.delivery) == (FindingState.WAITING, None)
+    assert (finding.status, finding.delivery) == (Status.WAITING, None)
     assert f"{NEW}/hourly-00002.csv.gz, which is not there" in finding.reason
 
 
 def test_when_no_file_has_come_yet_the_first_is_waited_for(report: Report) -> None:
     (key,) = report.deliver(NEW, missing=[1])
     finding = report.only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert report.store().describe(key) in finding.reason
 
 
@@ -151,21 +151,21 @@ def test_an_empty_file_is_waited_for_by_name(report: Report) -> None:
     keys = report.deliver(NEW, files=2)
     report.place.put(keys[0], b"")
     finding = report.only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "hourly-00001.csv.gz, which is empty" in finding.reason
 
 
 def test_a_manifest_that_lists_no_files_is_waited_for(report: Report) -> None:
     report.deliver(NEW, files=0)
     finding = report.only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "lists no files yet" in finding.reason
 
 
 def test_a_month_without_a_manifest_is_waited_for(report: Report) -> None:
     report.place.put(f"{report.folder()}{NEW}/hourly-00001.csv.gz", b"x")
     finding = report.only_finding()
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, OCTOBER)
+    assert (finding.status, finding.billing_period) == (Status.WAITING, OCTOBER)
     assert "There is no manifest yet" in finding.reason
 
 
@@ -178,7 +178,7 @@ def test_a_delivery_whose_manifest_lies_only_beside_its_files_is_found(report: R
 def test_a_month_with_the_manifest_of_another_report_names_it(report: Report) -> None:
     report.place.put(f"{report.folder()}daily-Manifest.json", manifest("daily", NEW, []))
     finding = report.only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "There is daily-Manifest.json" in finding.reason
 
 
@@ -220,7 +220,7 @@ def test_a_manifest_that_cannot_be_used_fails_its_own_month_only(report: Report,
     report.deliver(OLD)
     report.place.put(report.folder() + report.manifest_name, content(report))
     october, november = report.discover()
-    assert (october.state, october.billing_period, october.delivery) == (FindingState.FAILED, OCTOBER, None)
+    assert (october.status, october.billing_period, october.delivery) == (Status.FAILED, OCTOBER, None)
     assert message in october.reason
     assert report.store().describe(report.folder() + report.manifest_name) in october.reason
     assert delivered(november) == "good"
@@ -230,14 +230,14 @@ def test_a_file_far_too_large_to_be_a_manifest_is_not_read(folder_report: Report
     monkeypatch.setattr("cost_lakehouse.sources.object_store.SMALL_OBJECT_BYTES", 10)
     folder_report.deliver(NEW)
     finding = folder_report.only_finding()
-    assert finding.state is FindingState.FAILED
+    assert finding.status is Status.FAILED
     assert "that is no manifest" in finding.reason
 
 
 def test_nothing_delivered_yet_is_one_finding_for_the_source(report: Report) -> None:
     report.place.put(f"{report.location}/aws-programmatic-access-test-object", b"x")
     finding = report.only_finding()
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, None)
+    assert (finding.status, finding.billing_period) == (Status.WAITING, None)
     assert "AWS delivers the first report within 24 hours" in finding.reason
 
 
@@ -245,7 +245,7 @@ def test_where_nothing_is_delivered_the_reports_beside_are_named(place: Place) -
     Report(place, name="hourly").deliver(NEW)
     place.put(f"{place.base}cur/daily/aws-programmatic-access-test-object", b"x")
     finding = Report(place, name="daily").only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "Reports beside it: " in finding.reason
     assert "cur/hourly" in finding.reason
 
@@ -254,7 +254,7 @@ def test_where_nothing_is_delivered_the_reports_beside_are_named(place: Place) -
 def test_a_location_above_or_inside_a_report_is_an_error_that_names_the_report(place: Place, wrong: str) -> None:
     Report(place, prefix="deep/cur" if wrong == "deep" else "cur").deliver(NEW)
     with pytest.raises(SourceError, match=r"is not a report, but there are: .*cur/hourly") as caught:
-        discover(place.settings(), place.source(f"{place.base}{wrong}"))
+        open_source(place.settings(), place.source(f"{place.base}{wrong}")).list_deliveries()
     assert "Set `location`" in caught.value.fix
 
 
@@ -264,7 +264,7 @@ def test_a_bucket_alone_is_no_location(s3_server: S3Server, tmp_path: Path) -> N
     with pytest.raises(
         SourceError, match=rf"s3://{place.bucket}/ names no report, but there are: s3://{place.bucket}/cur/hourly/"
     ):
-        discover(place.settings(), place.source(""))
+        open_source(place.settings(), place.source("")).list_deliveries()
 
 
 def test_a_data_export_is_told_from_a_legacy_report(report: Report) -> None:
@@ -300,7 +300,7 @@ def test_parquet_of_the_athena_integration_is_found_below_the_reports_second_nam
 def test_while_aws_updates_the_parquet_files_they_are_waited_for(report: Report) -> None:
     _athena(report, "UPDATING")
     finding = report.only_finding()
-    assert finding.state is FindingState.WAITING
+    assert finding.status is Status.WAITING
     assert "says UPDATING" in finding.reason
 
 
@@ -308,7 +308,7 @@ def test_a_status_that_cannot_be_read_fails_the_month(report: Report) -> None:
     _athena(report, None)
     report.place.put(f"{report.location}/hourly/cost_and_usage_data_status/s.parquet", b"PAR1")
     finding = report.only_finding()
-    assert finding.state is FindingState.FAILED
+    assert finding.status is Status.FAILED
     assert "s.parquet cannot be read" in finding.reason
 
 
@@ -351,7 +351,7 @@ def _found(report: Report) -> Finding:
 def test_a_delivery_that_nobody_touched_is_unchanged(report: Report) -> None:
     delivery = _found(report).delivery
     assert isinstance(delivery, Delivery)
-    assert manifest_is_unchanged(report.store(), delivery)
+    assert report.opened().is_unchanged(delivery)
 
 
 CHANGES: dict[str, Callable[[Report, list[str]], object]] = {
@@ -369,7 +369,7 @@ def test_a_delivery_that_was_touched_while_it_was_read_is_noticed(report: Report
     delivery = _found(report).delivery
     assert isinstance(delivery, Delivery)
     CHANGES[change](report, [each.key for each in delivery.objects])
-    assert not manifest_is_unchanged(report.store(), delivery)
+    assert not report.opened().is_unchanged(delivery)
 
 
 def test_the_same_manifest_written_again_is_the_same_delivery(report: Report) -> None:
@@ -377,4 +377,4 @@ def test_the_same_manifest_written_again_is_the_same_delivery(report: Report) ->
     assert isinstance(delivery, Delivery)
     same = manifest("hourly", NEW, [each.key for each in delivery.objects], columns=[])
     report.place.put(report.folder() + report.manifest_name, same)
-    assert manifest_is_unchanged(report.store(), delivery)
+    assert report.opened().is_unchanged(delivery)

@@ -9,8 +9,7 @@ import pytest
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState
-from cost_lakehouse.sources.discovery import manifest_is_unchanged
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from tests.sources.exports import Export
 from tests.sources.places import NOVEMBER, OCTOBER, FolderPlace, Place, Report, S3Place
 
@@ -28,7 +27,7 @@ def folder_export(tmp_path: Path) -> Export:
 
 
 def delivery_of(finding: Finding) -> Delivery:
-    assert finding.state is FindingState.AVAILABLE, finding.reason
+    assert finding.status is Status.NEW, finding.reason
     assert isinstance(finding.delivery, Delivery)
     return finding.delivery
 
@@ -60,13 +59,13 @@ def test_months_are_found_in_any_spelling_of_the_folder(export: Export) -> None:
     assert found == [(OCTOBER, "O"), (NOVEMBER, "N")]
     assert [delivery_of(each).delivery_id for each in export.discover(NOVEMBER)] == ["N"]
     (finding,) = export.discover(date(2026, 12, 1))
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, date(2026, 12, 1))
+    assert (finding.status, finding.billing_period) == (Status.WAITING, date(2026, 12, 1))
 
 
 def test_data_without_a_manifest_is_waited_for(export: Export) -> None:
     export.put_files(export.folder("data"), 2, "early")
     finding = export.only_finding()
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, OCTOBER)
+    assert (finding.status, finding.billing_period) == (Status.WAITING, OCTOBER)
     assert "AWS writes it after all of the month's files" in finding.reason
 
 
@@ -88,7 +87,7 @@ def test_without_an_execution_id_the_manifest_itself_tells_deliveries_apart(expo
     export.overwrite(None)
     first = delivery_of(export.only_finding())
     assert first.delivery_id
-    assert manifest_is_unchanged(export.store(), first)
+    assert export.opened().is_unchanged(first)
     export.overwrite(None, files=2)
     assert delivery_of(export.only_finding()).delivery_id != first.delivery_id
 
@@ -96,13 +95,13 @@ def test_without_an_execution_id_the_manifest_itself_tells_deliveries_apart(expo
 def test_a_delivery_that_is_replaced_meanwhile_is_not_the_same_any_more(export: Export) -> None:
     keys = export.overwrite("E1", files=2)
     delivery = delivery_of(export.only_finding())
-    assert manifest_is_unchanged(export.store(), delivery)
+    assert export.opened().is_unchanged(delivery)
     export.place.put(keys[1], b"another content")
-    assert not manifest_is_unchanged(export.store(), delivery)
+    assert not export.opened().is_unchanged(delivery)
     export.overwrite("E2", files=2)
-    assert not manifest_is_unchanged(export.store(), delivery)
+    assert not export.opened().is_unchanged(delivery)
     export.place.delete(delivery.manifest.key)
-    assert not manifest_is_unchanged(export.store(), delivery)
+    assert not export.opened().is_unchanged(delivery)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_a_delivery_that_is_replaced_meanwhile_is_not_the_same_any_more(export: 
 def test_a_listed_file_from_elsewhere_fails_the_month(export: Export, entry: str, problem: str) -> None:
     export.announce([export.address(entry.format(base=export.place.base))])
     finding = export.only_finding()
-    assert finding.state is FindingState.FAILED
+    assert finding.status is Status.FAILED
     assert problem in finding.reason
 
 
@@ -128,7 +127,7 @@ def test_files_of_another_bucket_are_refused_unless_it_is_a_replica(export: Expo
     export.bucket = "payers-own"
     export.overwrite("E1")
     finding = export.only_finding()
-    assert finding.state is FindingState.FAILED
+    assert finding.status is Status.FAILED
     assert "set `replica_of: payers-own`" in finding.reason
     assert delivery_of(export.only_finding(replica_of="payers-own")).delivery_id == "E1"
 
@@ -157,7 +156,7 @@ def test_wrong_locations_name_the_right_ones(folder_export: Export) -> None:
 def test_nothing_delivered_yet_is_said_of_the_whole_source(folder_export: Export) -> None:
     folder_export.place.put(f"{folder_export.location}/note.txt", b"")
     finding = folder_export.only_finding()
-    assert (finding.state, finding.billing_period) == (FindingState.WAITING, None)
+    assert (finding.status, finding.billing_period) == (Status.WAITING, None)
 
 
 def test_replica_of_only_fits_a_bucket() -> None:

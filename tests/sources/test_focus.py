@@ -6,9 +6,9 @@ import pytest
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.delivery import FileFormat, FindingState, Increment
-from cost_lakehouse.sources.discovery import discover_focus, open_store
-from cost_lakehouse.sources.focus.files import FocusFiles, increment_is_unchanged
+from cost_lakehouse.sources.base import Delivered
+from cost_lakehouse.sources.delivery import FileFormat, Increment, Status
+from cost_lakehouse.sources.registry import open_source
 from tests.sources.exports import Export
 from tests.sources.places import NOVEMBER, OCTOBER, Place, S3Place
 
@@ -23,8 +23,8 @@ def source_at(place: Place, location: str) -> SourceSettings:
     return SourceSettings.model_validate({**given, "kind": "focus"})
 
 
-def look(place: Place, location: str) -> FocusFiles:
-    return discover_focus(place.settings(), source_at(place, location))
+def look(place: Place, location: str) -> Delivered:
+    return open_source(place.settings(), source_at(place, location)).list_deliveries()
 
 
 def test_an_export_s_months_are_what_its_manifests_list(export: Export) -> None:
@@ -40,18 +40,18 @@ def test_an_export_s_months_are_what_its_manifests_list(export: Export) -> None:
     assert (october.delivery.billing_period, october.delivery.delivery_id) == (OCTOBER, "E2")
     assert [each.key for each in october.delivery.objects] == keys
     assert (october.delivery.table, october.delivery.file_format) == ("raw.focus", FileFormat.PARQUET)
-    assert (november.billing_period, november.state) == (NOVEMBER, FindingState.WAITING)
+    assert (november.billing_period, november.status) == (NOVEMBER, Status.WAITING)
     assert found.objects == ()
 
 
 def test_an_export_that_is_delivered_anew_while_it_is_read_is_noticed(export: Export) -> None:
     export.overwrite("E1")
     (finding,) = look(export.place, export.location).months
-    store = open_store(export.place.settings(), source_at(export.place, export.location))
+    opened = open_source(export.place.settings(), source_at(export.place, export.location))
     assert isinstance(finding.delivery, Increment)
-    assert increment_is_unchanged(store, finding.delivery)
+    assert opened.is_unchanged(finding.delivery)
     export.overwrite("E2")
-    assert not increment_is_unchanged(store, finding.delivery)
+    assert not opened.is_unchanged(finding.delivery)
 
 
 @pytest.mark.parametrize("inside", ["data", "metadata", "data/BILLING_PERIOD=2026-10"])

@@ -13,9 +13,9 @@ import pytest
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.aws.cur_root import find_bucket_root
-from cost_lakehouse.sources.delivery import FindingState, StoredObject
-from cost_lakehouse.sources.discovery import discover
+from cost_lakehouse.sources.delivery import Status, StoredObject
 from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.sources.registry import open_source
 from tests.sources.places import OCTOBER, FolderPlace, Report, manifest
 
 
@@ -133,8 +133,8 @@ def test_a_month_behind_a_link_out_of_the_root_fails_with_the_way_out(folder_rep
     month = tmp_path / "bucket" / folder_report.location / "20261101-20261201"
     month.symlink_to(tmp_path / "elsewhere")
     october, november = folder_report.discover()
-    assert october.state is FindingState.AVAILABLE
-    assert november.state is FindingState.FAILED
+    assert october.status is Status.NEW
+    assert november.status is Status.FAILED
     assert "leads out of" in november.reason
     assert "instead of linking" in november.reason
 
@@ -177,8 +177,8 @@ def test_a_copy_under_another_name_is_told_by_its_manifest(tmp_path: Path) -> No
     place.put(
         "copy/hourly/20261001-20261101/hourly-Manifest.json", manifest("hourly", "a", ["cur/hourly/20261001-20261101/f.gz"])
     )
-    (finding,) = discover(place.settings(), place.source("copy/hourly"))
-    assert finding.state is FindingState.FAILED
+    (finding,) = open_source(place.settings(), place.source("copy/hourly")).list_deliveries().months
+    assert finding.status is Status.FAILED
     assert "'cur/hourly/20261001-20261101/f.gz', which is outside of this location" in finding.reason
 
 
@@ -186,7 +186,7 @@ def test_a_location_that_is_no_folder_is_an_error_of_the_source(tmp_path: Path) 
     (tmp_path / "file").write_bytes(b"")
     for wrong in ("nothing", "file"):
         with pytest.raises(SourceError, match=f"There is no folder {tmp_path / wrong}"):
-            discover(FolderPlace(tmp_path).settings(), FolderPlace(tmp_path).source(wrong))
+            open_source(FolderPlace(tmp_path).settings(), FolderPlace(tmp_path).source(wrong)).list_deliveries()
 
 
 def test_a_relative_location_is_relative_to_the_configuration(tmp_path: Path) -> None:
@@ -194,4 +194,4 @@ def test_a_relative_location_is_relative_to_the_configuration(tmp_path: Path) ->
     report.deliver("a")
     settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml")
     source = SourceSettings(name="acme", kind="aws_cur", location="bucket/cur/hourly/")
-    assert [each.state for each in discover(settings, source)] == [FindingState.AVAILABLE]
+    assert [each.status for each in open_source(settings, source).list_deliveries().months] == [Status.NEW]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cost_lakehouse.cli.commands.discover import survey_all
+from cost_lakehouse.cli.commands.discover import plan_all
 from cost_lakehouse.cli.commands.run import Loaded, is_due, tell_loads, tell_summary
 from cost_lakehouse.cli.commands.status import show_status
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_table, say, tell_problem
@@ -21,7 +21,7 @@ from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import receipts
-from cost_lakehouse.orchestration.survey import holdings
+from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.sample_bills import demo as story
 from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.summaries.stale import stale_slices
@@ -114,9 +114,9 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
     """One step: what arrives, what the lakehouse makes of it; whether that is what it should."""
     say()
     console().rule(f"{number}. {step.sentence}", align="left")
-    judged, errors = survey_all(settings, list(settings.sources), holdings(lake), None)
+    planned, errors = plan_all(settings, list(settings.sources), holdings(lake), None)
     loads = []
-    for each in judged:
+    for each in planned:
         if is_due(each, force=False) and each.delivery is not None:
             loads.append(Loaded(each, runner.load(each.delivery, force=False)))
     tell_loads(loads, exact)

@@ -11,9 +11,10 @@ from cost_lakehouse.cli.output import EXIT_FAILED, print_json, print_table, say,
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.orchestration.decisions import Judged, Standing
-from cost_lakehouse.orchestration.survey import Holdings, holdings, survey
+from cost_lakehouse.loading.holdings import Holdings, holdings
+from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.delivery import Status
 
 _COLUMNS = (
     Column("source"),
@@ -32,14 +33,14 @@ def show_deliveries(config: Path | None, source: str | None, month_text: str | N
     settings = settings_of(config)
     month = month_of(month_text, settings)
     chosen = sources_of(settings, source)
-    judged, errors = survey_all(settings, chosen, holdings(Lake(settings)), month)
-    failed = bool(errors) or any(each.standing is Standing.FAILED for each in judged)
+    planned, errors = plan_all(settings, chosen, holdings(Lake(settings)), month)
+    failed = bool(errors) or any(each.status is Status.FAILED for each in planned)
     if as_json:
-        print_json([_as_json(each) for each in judged])
-    elif judged:
-        rows = [_as_row(each) for each in judged]
+        print_json([_as_json(each) for each in planned])
+    elif planned:
+        rows = [_as_row(each) for each in planned]
         print_table(_COLUMNS, rows, elsewhere="`--json` has them.")
-        new = sum(each.standing is Standing.NEW for each in judged)
+        new = sum(each.status is Status.NEW for each in planned)
         say()
         say(f"{new} new. Load with `cost-lakehouse run`." if new else "Nothing new.")
     elif not errors:
@@ -49,41 +50,41 @@ def show_deliveries(config: Path | None, source: str | None, month_text: str | N
     return EXIT_FAILED if failed else 0
 
 
-def survey_all(
+def plan_all(
     settings: Settings, chosen: list[SourceSettings], held: Holdings, month: date | None
-) -> tuple[list[Judged], list[SourceError]]:
+) -> tuple[list[Planned], list[SourceError]]:
     """Every chosen source's deliveries, and the errors of those that cannot be listed."""
-    judged: list[Judged] = []
+    planned: list[Planned] = []
     errors: list[SourceError] = []
     for each in chosen:
         try:
-            judged += survey(settings, each, held, month)
+            planned += plan(settings, each, held, month)
         except SourceError as error:
             errors.append(error)
-    return judged, errors
+    return planned, errors
 
 
-def _as_row(judged: Judged) -> tuple[Any, ...]:
-    delivery = judged.delivery
+def _as_row(planned: Planned) -> tuple[Any, ...]:
+    delivery = planned.delivery
     if delivery is None:
-        return (judged.source, judged.month, "", "", "", "", judged.standing, judged.reason)
+        return (planned.source, planned.month, "", "", "", "", planned.status, planned.reason)
     delivered_at = f"{delivery.delivered_at:%Y-%m-%d %H:%M:%S}"
-    identity = (judged.source, judged.subject, delivery.delivery_id, len(delivery.objects), size(delivery.bytes))
-    return (*identity, delivered_at, judged.standing, judged.reason)
+    identity = (planned.source, planned.subject, delivery.delivery_id, len(delivery.objects), size(delivery.bytes))
+    return (*identity, delivered_at, planned.status, planned.reason)
 
 
-def _as_json(judged: Judged) -> dict[str, Any]:
-    delivery = judged.delivery
+def _as_json(planned: Planned) -> dict[str, Any]:
+    delivery = planned.delivery
     return {
-        "source": judged.source,
-        "billing_period": judged.finding.billing_period,
-        "month": judged.month or None,
+        "source": planned.source,
+        "billing_period": planned.finding.billing_period,
+        "month": planned.month or None,
         "report": delivery.report_name if delivery else None,
         "delivery_id": delivery.delivery_id if delivery else None,
         "files": len(delivery.objects) if delivery else None,
         "bytes": delivery.bytes if delivery else None,
         "delivered_at": delivery.delivered_at if delivery else None,
-        "state": judged.standing.value,
-        "reason": judged.reason or None,
-        "new": judged.standing is Standing.NEW,
+        "state": planned.status.value,
+        "reason": planned.reason or None,
+        "new": planned.status is Status.NEW,
     }

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
-from cost_lakehouse.cli.commands.discover import survey_all
+from cost_lakehouse.cli.commands.discover import plan_all
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_table, say, size, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.decisions import Judged, Standing
-from cost_lakehouse.orchestration.survey import holdings
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.summaries.stale import stale_slices
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Loaded:
     """One delivery that was tried, and how that ended."""
 
-    judged: Judged
+    planned: Planned
     outcome: RunOutcome
 
 
@@ -46,17 +46,17 @@ def run_once(
         if each.paused:
             raise ConfigurationError(f"Source {each.name!r} is paused in {settings.file}.", "Remove `paused: true` to load it.")
     lake = Lake(settings)
-    judged, errors = survey_all(settings, chosen, holdings(lake), month)
-    due = [each for each in judged if is_due(each, force)]
-    for unread in judged:
-        if unread.standing is Standing.FAILED:
+    planned, errors = plan_all(settings, chosen, holdings(lake), month)
+    due = [each for each in planned if is_due(each, force)]
+    for unread in planned:
+        if unread.status is Status.FAILED:
             tell_problem(f"{unread.label}: {unread.reason}", "Nothing was changed for it.")
     for error in errors:
         tell_problem(error.problem, error.fix)
-    failed = bool(errors) or any(each.standing is Standing.FAILED for each in judged)
+    failed = bool(errors) or any(each.status is Status.FAILED for each in planned)
     if not due:
-        say(nothing_new(judged))
-    for line in left_out(judged):
+        say(nothing_new(planned))
+    for line in left_out(planned):
         say(line)
     if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
         return EXIT_FAILED if failed else 0
@@ -69,22 +69,22 @@ def run_once(
     return EXIT_FAILED if failed else 0
 
 
-def is_due(judged: Judged, force: bool) -> bool:
+def is_due(planned: Planned, force: bool) -> bool:
     """Whether a manual run loads it: what is new, what was refused before, and with ``--force`` what is current too."""
-    wanted = {Standing.NEW, Standing.REFUSED} | ({Standing.CURRENT} if force else set())
-    return judged.delivery is not None and judged.standing in wanted
+    wanted = {Status.NEW, Status.REFUSED} | ({Status.CURRENT} if force else set())
+    return planned.delivery is not None and planned.status in wanted
 
 
-def nothing_new(judged: Sequence[Judged]) -> str:
+def nothing_new(planned: Sequence[Planned]) -> str:
     """Why there is nothing to load, for people."""
-    current = sum(each.standing is Standing.CURRENT for each in judged)
+    current = sum(each.status is Status.CURRENT for each in planned)
     return f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."
 
 
-def left_out(judged: Sequence[Judged]) -> list[str]:
+def left_out(planned: Sequence[Planned]) -> list[str]:
     """What is there, or ought to be, and is not loaded: a line each, and one a source for months before the first."""
-    lines = [f"  {each.label}: {each.standing}: {each.reason}" for each in judged if each.standing is Standing.WAITING]
-    early = [each for each in judged if each.standing is Standing.EARLY]
+    lines = [f"  {each.label}: {each.status}: {each.reason}" for each in planned if each.status is Status.WAITING]
+    early = [each for each in planned if each.status is Status.EARLY]
     for source in dict.fromkeys(each.source for each in early):
         months = [each.month for each in early if each.source == source]
         lines.append(f"  {source}: {', '.join(months)} not loaded: before lake.first_month")
@@ -92,7 +92,7 @@ def left_out(judged: Sequence[Judged]) -> list[str]:
 
 
 def execute(
-    settings: Settings, lake: Lake, due: Sequence[Judged], summarize: bool, force: bool, bar: LoadBar
+    settings: Settings, lake: Lake, due: Sequence[Planned], summarize: bool, force: bool, bar: LoadBar
 ) -> tuple[list[Loaded], SummaryOutcome | None]:
     """Load everything that is due, one run each, then build what is stale in one more."""
     with working("Starting Dagster", bar.console):
@@ -105,8 +105,8 @@ def execute(
         deliveries = [(each, each.delivery) for each in due if each.delivery is not None]
         for number, (each, delivery) in enumerate(deliveries, start=1):
             bar.position = f"[{number}/{len(deliveries)}] "
-            again = force and (isinstance(delivery, Delivery) or each.standing is Standing.CURRENT)
-            loads.append(Loaded(each, runner.load(delivery, again, each.standing is Standing.REFUSED)))
+            again = force and (isinstance(delivery, Delivery) or each.status is Status.CURRENT)
+            loads.append(Loaded(each, runner.load(delivery, again, each.status is Status.REFUSED)))
         summary = _summarize(runner, lake, loads, force, bar) if summarize else None
     return loads, summary
 
@@ -126,7 +126,7 @@ def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bo
     slices = {each.slice for each in stale_slices(lake, marts=own_marts(lake.settings))}
     if force:
         slices |= {
-            Slice(each.judged.source, date.fromisoformat(f"{month}-01"))
+            Slice(each.planned.source, date.fromisoformat(f"{month}-01"))
             for each in loads
             if each.outcome.ok
             for month in each.outcome.facts
@@ -157,24 +157,24 @@ def tell_loads(loads: Sequence[Loaded], exact: bool = False) -> None:
     print_table(_COLUMNS, [row for each in loads for row in _rows(each, exact)], elsewhere="`status --json` has them.")
     for each in loads:
         if not each.outcome.ok:
-            problem, label = each.outcome.problem, each.judged.label
+            problem, label = each.outcome.problem, each.planned.label
             tell_problem(problem if label in problem else f"{label}: {problem}", each.outcome.fix)
 
 
 def _rows(loaded: Loaded, exact: bool) -> list[tuple[Any, ...]]:
     """A row for each month that a load touched, or one that says how it ended."""
-    judged, facts = loaded.judged, loaded.outcome.facts
+    planned, facts = loaded.planned, loaded.outcome.facts
     if not facts:
-        delivery_id = judged.delivery.delivery_id if judged.delivery else ""
+        delivery_id = planned.delivery.delivery_id if planned.delivery else ""
         ended = "unchanged" if loaded.outcome.ok else "failed"
-        return [(judged.source, judged.subject, delivery_id, ended, "", "", "", "", "")]
+        return [(planned.source, planned.subject, delivery_id, ended, "", "", "", "", "")]
     rows: list[tuple[Any, ...]] = []
     for month, of_month in sorted(facts.items()):
         count, seconds = int(of_month["dagster/row_count"]), float(of_month["seconds"])
         speed = f"{count / seconds:,.0f}" if seconds > 0 and count > 0 and of_month["outcome"] == "loaded" else ""
         costs = ", ".join(_cost(each, exact) for each in of_month["cost"].split(", "))
         done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), costs, f"{seconds:.1f}", speed)
-        rows.append((judged.source, month, of_month["delivery_id"], *done))
+        rows.append((planned.source, month, of_month["delivery_id"], *done))
     return rows
 
 

@@ -18,7 +18,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.survey import Holdings, holdings
+from cost_lakehouse.loading.holdings import Holdings, holdings
 from cost_lakehouse.summaries.stale import stale_slices
 
 # Of a source of increments: the table whose numbers stand for a month, the first of these that has any.

@@ -172,52 +172,18 @@ def _dagster_home(settings: Settings) -> Finding:
 
 
 def _source(settings: Settings, source: SourceSettings) -> Finding:
-    try:
-        return _look_at(settings, source)
-    except SourceError as error:
-        from cost_lakehouse.cli.doctor.aws import explained
-
-        raise explained(source, error) from None
-
-
-def _look_at(settings: Settings, source: SourceSettings) -> Finding:
-    from cost_lakehouse.cli.doctor.aws import try_to_read
-    from cost_lakehouse.sources.delivery import FindingState
-    from cost_lakehouse.sources.discovery import discover
+    from cost_lakehouse.sources.registry import open_source
 
     name = f"source {source.name}"
     if source.paused:
         return Finding(name, "ok", "paused; not looked at")
-    if source.kind == "oci_cost_reports":
-        from cost_lakehouse.cli.doctor.oci import oci_source
+    try:
+        found = open_source(settings, source).check()
+    except SourceError as error:
+        from cost_lakehouse.sources.s3_refusal import explained
 
-        return oci_source(settings, source)
-    if source.kind == "focus":
-        from cost_lakehouse.cli.doctor.focus import focus_source
-
-        return focus_source(settings, source)
-    found = discover(settings, source)
-    there = [each for each in found if each.delivery is not None]
-    broken = [each for each in found if each.state is FindingState.FAILED]
-    if broken:
-        return Finding(name, "failed", f"{source.place}: {broken[-1].reason}", "See what the provider delivered there.")
-    if not there:
-        why = found[0].reason if found else "no delivery"
-        return Finding(
-            name,
-            "warning",
-            f"{source.place} can be listed, but holds no complete delivery: {why}",
-            "Compare the location with bucket, prefix and report name at the provider; a new report takes up to 24 hours.",
-        )
-    newest = max((each.delivery for each in there if each.delivery), key=lambda each: each.delivered_at)
-    try_to_read(settings, source, newest.objects)
-    months = f"{len(there)} month{'' if len(there) == 1 else 's'}"
-    says = f"{source.place}: {months}, newest delivery {newest.delivered_at:%Y-%m-%d %H:%M} UTC"
-    if source.athena is not None:
-        from cost_lakehouse.sources.aws.athena.table import AthenaStore
-
-        says = f"{says}; {AthenaStore.of(settings, source).try_results()}"
-    return Finding(name, "ok", says)
+        raise explained(source, error) from None
+    return Finding(name, found.state, found.says, found.fix)
 
 
 def _dbt(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""What ``cost-lakehouse doctor`` tries of Oracle Cloud: each identity, each bucket of reports, each mirror's destination."""
+"""What ``cost-lakehouse doctor`` tries of mirrors: each identity, each bucket of reports, each destination."""
 
 from __future__ import annotations
 
@@ -7,28 +7,11 @@ from itertools import islice
 
 from cost_lakehouse.cli.doctor.findings import Finding, not_writable
 from cost_lakehouse.errors import MirrorFailed
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.mirror import MirrorSettings
+from cost_lakehouse.sources.oci.reports import NO_REPORTS
 
 ATTEMPTS = 2
-_EMPTY = (
-    "A new tenancy's first reports come within a day. Else compare the tenancy's OCID with the console, and the region with "
-    "its home region."
-)
-
-
-def oci_source(settings: Settings, source: SourceSettings) -> Finding:
-    """Whether a source of Oracle's reports can be listed, and what lies there."""
-    from cost_lakehouse.sources.discovery import discover_reports
-
-    name = f"source {source.name}"
-    found = {table: objects for table, objects in discover_reports(settings, source).items() if objects}
-    if not found:
-        fix = _EMPTY if source.tenancy else "Let the mirror copy first (`cost-lakehouse mirror`), or correct `location`."
-        return Finding(name, "warning", f"{source.place} can be listed, but holds no reports", fix)
-    newest = max(each.last_modified for objects in found.values() for each in objects)
-    counts = ", ".join(f"{len(objects)} for {table}" for table, objects in found.items())
-    return Finding(name, "ok", f"{source.place}: reports: {counts}; the newest of {newest:%Y-%m-%d %H:%M} UTC")
 
 
 def mirror_checks(settings: Settings, mirror: MirrorSettings) -> Iterator[tuple[str, Callable[[], Finding]]]:
@@ -51,7 +34,7 @@ def _reports(settings: Settings, mirror: MirrorSettings) -> Finding:
     there = [prefix.rstrip("/") for prefix in mirror.prefixes if next(islice(store.list(prefix), 1), None) is not None]
     place = f"{store.describe('')} ({mirror.oci.auth.replace('_', ' ')})"
     if not there:
-        return Finding(name, "warning", f"{place} can be listed, but holds no reports", _EMPTY)
+        return Finding(name, "warning", f"{place} can be listed, but holds no reports", NO_REPORTS)
     return Finding(name, "ok", f"{place} holds {', '.join(there)}")
 
 

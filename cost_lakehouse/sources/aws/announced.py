@@ -8,7 +8,7 @@ from datetime import date
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
 from cost_lakehouse.sources.aws.manifest import ManifestError
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status, StoredObject
 from cost_lakehouse.sources.object_store import Listing, ObjectStore
 
 MANIFEST_SUFFIX = "-Manifest.json"
@@ -48,7 +48,6 @@ class MonthLook:
     store: ObjectStore
     lookup: Lookup
     source: str
-    kind: str
     report_name: str
     period: date
     announced: Callable[[StoredObject], Announced]  # raises ManifestError
@@ -81,7 +80,7 @@ class MonthLook:
                 continue
             delivery, lacks = self._delivery(manifest, announced)
             if delivery is not None:
-                return Finding(self.source, self.period, FindingState.AVAILABLE, delivery, waiting)
+                return Finding(self.source, self.period, Status.NEW, delivery, waiting)
             waiting = waiting or f"Delivery {announced.delivery_id} {lacks}."
         return self._waiting(waiting + unreadable if waiting else no_manifest())
 
@@ -111,15 +110,14 @@ class MonthLook:
             file_format=announced.file_format,
             report_name=self.report_name,
             delivered_at=manifest.last_modified,
-            kind=self.kind,
         )
         return delivery, ""
 
     def _waiting(self, reason: str) -> Finding:
-        return Finding(self.source, self.period, FindingState.WAITING, reason=reason)
+        return Finding(self.source, self.period, Status.WAITING, reason=reason)
 
     def _failed(self, reason: str) -> Finding:
-        return Finding(self.source, self.period, FindingState.FAILED, reason=reason)
+        return Finding(self.source, self.period, Status.FAILED, reason=reason)
 
 
 def files_are_unchanged(store: ObjectStore, objects: Iterable[StoredObject]) -> bool:

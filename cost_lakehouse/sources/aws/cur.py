@@ -23,7 +23,7 @@ from cost_lakehouse.sources.aws.cur_layout import (
     year_of,
 )
 from cost_lakehouse.sources.aws.manifest import ManifestError, parse_manifest
-from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
 
 UPDATING = "UPDATING"
@@ -39,14 +39,14 @@ def discover_report(store: ObjectStore, prefix: str, source: str, month: date | 
     return _Report(store, ReportLocation(prefix), source).findings(month)
 
 
-def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
+def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
     """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
 
     AWS replaces the files of an overwritten report one by one. A manifest of the same delivery, and every file with the ETag it
     was read with, mean that no two versions were mixed.
     """
     try:
-        found = store.head(delivery.manifest.key)
+        found = store.head(delivery.manifest.key) if delivery.manifest else None
         if found is None:
             return False
         manifest = parse_manifest(store.read(found))
@@ -115,7 +115,6 @@ class _Report:
             self._store,
             self._lookup,
             self._source,
-            "aws_cur",
             self._location.report,
             period,
             lambda manifest: self._announced(manifest, period),
@@ -206,4 +205,4 @@ class _Report:
         return self._waiting(None, f"{reason} Reports beside it: {beside}." if beside else reason)
 
     def _waiting(self, period: date | None, reason: str) -> Finding:
-        return Finding(self._source, period, FindingState.WAITING, reason=reason)
+        return Finding(self._source, period, Status.WAITING, reason=reason)

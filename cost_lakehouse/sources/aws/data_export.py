@@ -13,7 +13,7 @@ from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of, is_manifest
 from cost_lakehouse.sources.aws.data_export_manifest import ExportManifest, parse_export_manifest
 from cost_lakehouse.sources.aws.manifest import ManifestError
-from cost_lakehouse.sources.delivery import Delivery, Finding, FindingState, Increment, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
 from cost_lakehouse.sources.object_store import ObjectStore
 
 KIND = "aws_data_export"
@@ -98,7 +98,6 @@ class _Export:
             self._store,
             self._lookup,
             self._source,
-            self._kind,
             self._location.export,
             period,
             lambda manifest: self._announced(manifest, period),
@@ -160,4 +159,4 @@ class _Export:
         )
 
     def _waiting(self, period: date | None, reason: str) -> Finding:
-        return Finding(self._source, period, FindingState.WAITING, reason=reason)
+        return Finding(self._source, period, Status.WAITING, reason=reason)

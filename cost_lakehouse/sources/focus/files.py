@@ -7,42 +7,28 @@ the lake. In any other folder the files that are there are the bill: what takes 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.aws.announced import files_are_unchanged
 from cost_lakehouse.sources.aws.cur_layout import last_part, parts
-from cost_lakehouse.sources.aws.data_export import discover_export, is_unchanged
+from cost_lakehouse.sources.aws.data_export import discover_export
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of
 from cost_lakehouse.sources.aws.data_export_root import find_export_root
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, StoredObject
+from cost_lakehouse.sources.base import Delivered
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
 from cost_lakehouse.sources.focus.layout import OCI_FOLDER, is_export, sort_files, trap
 from cost_lakehouse.sources.object_store import ObjectStore
 
 KIND = "focus"
 TABLE = "raw.focus"
 _NAMED = 3
+_NOTHING = "no FOCUS file is there yet"
 
 
-@dataclass(frozen=True)
-class FocusFiles:
-    """What lies at a source of FOCUS.
-
-    ``months`` are the findings of an export, where there is one; else ``objects`` are the files. ``is_complete`` says that a
-    file which is not there any more is no part of the bill. ``note`` is for people: what is not read.
-    """
-
-    objects: tuple[StoredObject, ...] = ()
-    months: tuple[Finding, ...] = ()
-    is_complete: bool = False
-    note: str = ""
-    keys: frozenset[str] = field(default_factory=frozenset)  # everything that is listed, read or not
-
-
-def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> FocusFiles:
+def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> Delivered:
     """What lies at ``location``; ``month`` restricts the look to one month where manifests tell months apart.
 
     Raises SourceError where the place cannot be listed, or where its files must not be added up.
@@ -50,7 +36,7 @@ def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, mon
     level = store.list_folder(location.folder)
     if is_export(level.folders) or _has_months(store, location):
         findings = discover_export(store, location, source, month, KIND)
-        return FocusFiles(months=tuple(_as_increment(each) for each in findings))
+        return Delivered(tuple(_as_increment(each) for each in findings), nothing=_NOTHING)
     names = parts(location.prefix)
     if OCI_FOLDER in names:
         return _files(store, location.folder, is_complete=False)
@@ -60,16 +46,6 @@ def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, mon
     if any(name in ("data", "metadata") for name in names):
         _refuse_part_of_export(store, names)
     return _files(store, location.folder, is_complete=True)
-
-
-def increment_is_unchanged(store: ObjectStore, increment: Increment) -> bool:
-    """Whether what was listed still is what lies there: the manifest if there is one, else nothing to ask.
-
-    Every file was read as it was listed. Raises SourceError or DeliveryFailed where the store does not answer.
-    """
-    if increment.manifest is not None:
-        return is_unchanged(store, increment)
-    return not increment.gone or files_are_unchanged(store, increment.objects)
 
 
 def focus_root(location: Path) -> Path:
@@ -113,7 +89,7 @@ def _as_increment(finding: Finding) -> Finding:
     return replace(finding, delivery=whole)
 
 
-def _files(store: ObjectStore, folder: str, is_complete: bool) -> FocusFiles:
+def _files(store: ObjectStore, folder: str, is_complete: bool) -> Delivered:
     listed = list(store.list(folder))
     if is_complete and (why := trap(listed)):
         raise SourceError(
@@ -124,7 +100,7 @@ def _files(store: ObjectStore, folder: str, is_complete: bool) -> FocusFiles:
     found = sort_files(listed, folder)
     said: Mapping[str, tuple[str, ...]] = {"neither CSV nor Parquet": found.unknown, "empty": found.empty}
     note = "; ".join(f"not read, because {why}: {_names(keys)}" for why, keys in said.items() if keys)
-    return FocusFiles(found.objects, (), is_complete, note, frozenset(each.key for each in listed))
+    return Delivered((), {TABLE: found.objects}, is_complete, frozenset(each.key for each in listed), note, _NOTHING)
 
 
 def _names(keys: tuple[str, ...]) -> str:

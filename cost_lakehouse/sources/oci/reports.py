@@ -6,8 +6,7 @@ Oracle lays them out as ``reports/cost-csv/0001000002420479-00001.csv.gz``, ``re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from cost_lakehouse.errors import SourceError
@@ -17,17 +16,12 @@ from cost_lakehouse.sources.object_store import ObjectStore
 TABLES: Mapping[str, str] = {"cost-csv": "raw.oci_cost", "usage-csv": "raw.oci_usage", "FOCUS Reports": "raw.focus"}
 """The folder of each kind of report -> the raw table that its rows belong in."""
 
+NO_REPORTS = (
+    "A new tenancy's first reports come within a day. Else compare the tenancy's OCID with the console, and the region with "
+    "its home region."
+)
 _REPORTS = "reports"
 _SUFFIXES = (".csv.gz", ".csv", ".csv.zip", ".parquet")
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """What is listed of one kind of report, against what the lake knows."""
-
-    new: tuple[StoredObject, ...]
-    refused: tuple[StoredObject, ...]
-    loaded: tuple[StoredObject, ...]
 
 
 def list_reports(store: ObjectStore, prefix: str) -> dict[str, list[StoredObject]]:
@@ -41,24 +35,6 @@ def list_reports(store: ObjectStore, prefix: str) -> dict[str, list[StoredObject
             if each.key.lower().endswith(_SUFFIXES):
                 found[table][each.key] = each
     return {table: [objects[key] for key in sorted(objects)] for table, objects in found.items()}
-
-
-def sort_objects(listed: Sequence[StoredObject], loaded: Mapping[str, str], refused: Iterable[tuple[str, str]] = ()) -> Sorted:
-    """What is new, what was refused as it lies there, and what the lake holds; ``loaded`` maps a key to its etag. Pure.
-
-    The whole set counts, not the last name: new names may sort before old ones. An object with another etag is new.
-    """
-    known_refused = set(refused)
-    parts: tuple[list[StoredObject], list[StoredObject], list[StoredObject]] = ([], [], [])
-    for each in listed:
-        if loaded.get(each.key) == each.etag:
-            parts[2].append(each)
-        elif (each.key, each.etag) in known_refused:
-            parts[1].append(each)
-        else:
-            parts[0].append(each)
-    new, bad, held = (tuple(part) for part in parts)
-    return Sorted(new, bad, held)
 
 
 def reports_root(location: Path) -> Path:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from cost_lakehouse.sources.aws.athena.table import AthenaStore
+from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.aws.athena.versions import Version
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, FindingState, StoredObject
-
-KIND = "aws_athena"
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status, StoredObject
 
 
-def discover_table(store: AthenaStore, source: str, report: str, first: date, month: date | None = None) -> list[Finding]:
+def discover_table(table: AthenaTable, source: str, report: str, first: date, month: date | None = None) -> list[Finding]:
     """One finding a month of the table, oldest first; ``month`` restricts it to one. ``first`` is the lake's first month.
 
     Raises SourceError where Athena cannot be asked.
     """
     reason = ""
-    if store.versions.is_updating():
+    if table.versions.is_updating():
         reason = "AWS is replacing the table's files (its status table says UPDATING)"
-    versions = store.versions.versions(month, first)
+    versions = table.versions.versions(month, first)
     if not versions:
-        return [Finding(source, month, FindingState.WAITING, reason=reason or "The table has no such month yet.")]
+        return [Finding(source, month, Status.WAITING, reason=reason or "The table has no such month yet.")]
     if reason:
-        return [Finding(source, each.month, FindingState.WAITING, reason=reason) for each in versions]
-    return [Finding(source, each.month, FindingState.AVAILABLE, _delivery(store, source, report, each)) for each in versions]
+        return [Finding(source, each.month, Status.WAITING, reason=reason) for each in versions]
+    return [Finding(source, each.month, Status.NEW, _delivery(table, source, report, each)) for each in versions]
 
 
-def _delivery(store: AthenaStore, source: str, report: str, version: Version) -> Delivery:
+def _delivery(table: AthenaTable, source: str, report: str, version: Version) -> Delivery:
     # Where Athena tells no files, nobody knows since when the month is as it is: since now, as far as is known here.
     seen = version.written_at or datetime.now(UTC).replace(microsecond=0)
-    whole = StoredObject(store.key_of(version.month), version.name, version.bytes, seen)
+    whole = StoredObject(table.key_of(version.month), version.name, version.bytes, seen)
     return Delivery(
         source=source,
         billing_period=version.month,
@@ -40,5 +38,4 @@ def _delivery(store: AthenaStore, source: str, report: str, version: Version) ->
         file_format=FileFormat.PARQUET,
         report_name=report,
         delivered_at=seen,
-        kind=KIND,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -19,14 +19,13 @@ from cost_lakehouse.sources.aws.athena.reader import GIGABYTE, Tell, WindowDone,
 from cost_lakehouse.sources.aws.athena.sql import SUM_DIGITS, Window
 from cost_lakehouse.sources.aws.athena.versions import TableVersions
 from cost_lakehouse.sources.aws.manifest import first_of_month
-from cost_lakehouse.sources.delivery import Delivery, StoredObject
-from cost_lakehouse.sources.object_store import Listing, read_small
+from cost_lakehouse.sources.delivery import Delivery, Increment, StoredObject
 
 _ALMOST = 1e-9  # by how much sums of doubles may differ for being added up in another order
 
 
-class AthenaStore:
-    """An ObjectStore whose objects are months of the table; see ``key_of``. Opening one runs the queries that are not kept."""
+class AthenaTable:
+    """A table whose months are objects; see ``key_of``. Opening one runs the queries whose results are not cached."""
 
     def __init__(
         self, source: SourceSettings, athena: AthenaSettings, kept: Path, pause: Callable[[float], None] = time.sleep
@@ -41,7 +40,7 @@ class AthenaStore:
         self._opened: tuple[KeptResults, dict[Window, WindowResult]] | None = None
 
     @classmethod
-    def of(cls, settings: Settings, source: SourceSettings) -> AthenaStore:
+    def of(cls, settings: Settings, source: SourceSettings) -> AthenaTable:
         """The table of a source of kind ``aws_athena``.
 
         Raises SourceError where its credentials cannot be used.
@@ -72,22 +71,6 @@ class AthenaStore:
         """The key for people."""
         return f"{self._source.place}, {key.rsplit('/', 1)[-1].removesuffix('.parquet')}"
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Nothing: a table has versions of months, no files that concern anybody."""
-        return iter(())
-
-    def list_folder(self, folder: str) -> Listing:
-        """Nothing."""
-        return Listing((), ())
-
-    def head(self, key: str) -> StoredObject | None:
-        """Nothing."""
-        return None
-
-    def read(self, obj: StoredObject) -> bytes:
-        """A whole month; for small tables only."""
-        return read_small(self, obj)
-
     def open(self, obj: StoredObject) -> BinaryIO:
         """A month as one Parquet file, all windows in order. Windows that were read before, of this version, are not queried.
 
@@ -109,12 +92,12 @@ class AthenaStore:
         self._opened = (kept, results)
         return kept.merged(results, self.versions.table.columns)
 
-    def is_unchanged(self, delivery: Delivery) -> bool:
+    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
         """Whether the table still has the version that was read, whole; looks at the rows that were read, too.
 
         Raises DeliveryRefused where the windows do not add up to the month that they are windows of.
         """
-        month = delivery.billing_period
+        month = _month_of(delivery.objects[0].key)
         totals = self.versions.totals(month) if self._opened else None
         now = [each.name for each in self.versions.versions(month)]
         if now != [delivery.delivery_id] or self.versions.is_updating():

@@ -11,11 +11,10 @@ from unittest.mock import patch
 
 import pytest
 
-from cost_lakehouse import ingest_increment
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.decisions import Standing
+from cost_lakehouse.loading import increment as loading_increment
+from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.builders import csv_bytes
 from tests.oci_builders import Mirror, cost_line
@@ -44,7 +43,7 @@ def test_each_row_goes_into_the_month_in_which_its_usage_began_by_one_commit(mir
 
     (result,) = mirror.load()
 
-    assert result.outcome is Outcome.LOADED
+    assert result.status is Status.LOADED
     assert [(each.billing_period, each.files, each.rows) for each in result.receipts] == [
         (date(2026, 9, 1), 1, 1),
         (date(2026, 10, 1), 1, 2),
@@ -61,7 +60,7 @@ def test_only_new_files_are_read_and_a_second_look_changes_nothing(mirror: Mirro
     mirror.write("0001-00001.csv.gz", [cost_line(cost="2")])
     mirror.write("0001-00002.csv.gz", [cost_line(cost="4")])
 
-    (increment,) = mirror.offers(Standing.NEW)
+    (increment,) = mirror.offers(Status.NEW)
     assert [each.name for each in increment.objects] == ["0001-00001.csv.gz", "0001-00002.csv.gz"]
     mirror.load()
 
@@ -102,9 +101,9 @@ def test_a_forced_load_of_everything_doubles_nothing(mirror: Mirror) -> None:
     mirror.write("0002-00001.csv.gz", [cost_line(cost="4")])
     mirror.load()
 
-    (result,) = mirror.load(standing=Standing.CURRENT)
+    (result,) = mirror.load(standing=Status.CURRENT)
 
-    assert result.outcome is Outcome.LOADED
+    assert result.status is Status.LOADED
     assert mirror.ask(COSTS) == [("2026-09-01", Decimal("2")), ("2026-10-01", Decimal("5"))]
     assert mirror.ask(SUMS) == [("2026-09-01", Decimal("2"), 1), ("2026-10-01", Decimal("5"), 2)]
 
@@ -129,16 +128,16 @@ def test_a_bad_number_refuses_its_load_whole_and_the_next_one_goes_on_without_th
         mirror.load()
 
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("1"))]
-    assert [(each.objects[0].name, len(each.objects)) for each in mirror.offers(Standing.REFUSED)] == [("0003-00001.csv.gz", 1)]
-    assert [each.name for each in mirror.offers(Standing.NEW)[0].objects] == ["0002-00001.csv.gz"]
+    assert [(each.objects[0].name, len(each.objects)) for each in mirror.offers(Status.REFUSED)] == [("0003-00001.csv.gz", 1)]
+    assert [each.name for each in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
     mirror.load()
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("3"))]
     # The file is repaired: it is another one now, and no refusal stands any more.
     mirror.write("0003-00001.csv.gz", [cost_line(cost="4"), cost_line(cost="4.50")])
     mirror.load()
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("11.5"))]
-    assert mirror.offers(Standing.REFUSED) == []
-    assert mirror.judged()[0].standing is Standing.CURRENT
+    assert mirror.offers(Status.REFUSED) == []
+    assert mirror.planned()[0].status is Status.CURRENT
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_a_file_that_cannot_be_read_is_named_and_put_on_record(mirror: Mirror, c
     ((state, reason, table),) = mirror.ask("select state, reason, raw_table from raw.receipts")
     assert (state, table) == ("refused", "raw.oci_cost")
     assert says in reason
-    (refused,) = [each for each in mirror.judged() if each.standing is Standing.REFUSED]
+    (refused,) = [each for each in mirror.planned() if each.status is Status.REFUSED]
     assert refused.may_pass
     assert mirror.ask("select count(*) from raw.oci_cost") == [(0,)]
 
@@ -176,13 +175,13 @@ def test_a_load_that_was_killed_between_its_receipts_and_its_commit_never_happen
     mirror.write("0001-00001.csv.gz", [cost_line(cost="1")])
     mirror.load()
     mirror.write("0002-00001.csv.gz", [cost_line(cost="2"), cost_line(cost="2", start="2026-08-01T00:00Z")])
-    with patch.object(ingest_increment, "replace_files", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with patch.object(loading_increment, "replace_files", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         mirror.load()
 
     # On record, but not in the lake: neither status nor summaries may take it for true.
     assert mirror.ask("select count(*)::int from raw.receipts") == [(3,)]
     assert [each.slice for each in stale_slices(mirror.lake)] == [Slice("acme-oci", date(2026, 10, 1))]
-    assert [each.name for each in mirror.offers(Standing.NEW)[0].objects] == ["0002-00001.csv.gz"]
+    assert [each.name for each in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
     mirror.load()
 
     assert mirror.ask(COSTS) == [("2026-08-01", Decimal("2")), ("2026-10-01", Decimal("3"))]
@@ -294,7 +293,7 @@ def test_the_place_may_be_the_mirror_or_its_folder_of_reports(tmp_path: Path, lo
     mirror.write("0001-00001.csv.gz", [cost_line()])
     mirror.write("0001-00001.csv.gz", [cost_line()], report="FOCUS Reports/2026/10/06")
 
-    assert [(each.table, len(each.objects)) for each in mirror.offers(Standing.NEW)] == [("raw.oci_cost", 1), ("raw.focus", 1)]
+    assert [(each.table, len(each.objects)) for each in mirror.offers(Status.NEW)] == [("raw.oci_cost", 1), ("raw.focus", 1)]
 
 
 def test_a_lake_of_before_increments_gains_their_columns(mirror: Mirror) -> None:

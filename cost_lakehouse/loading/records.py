@@ -11,7 +11,7 @@ from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of,
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.increments import EMPTY, REPEATED, TAKEN_OUT, HeldObject
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.load_files import LoadedFiles, LoadedSlice
+from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
 from cost_lakehouse.sources.delivery import Increment
 
 FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows

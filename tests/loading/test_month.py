@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.sources.delivery import Status
 from tests.builders import BASE, Workshop, csv_bytes, line
 
 
@@ -39,9 +39,9 @@ def test_a_delivery_of_several_files_is_loaded_whole_with_its_receipt(workshop: 
 
     result = workshop.load()
 
-    assert result.outcome is Outcome.LOADED
+    assert result.status is Status.LOADED
     assert (result.receipt.files, result.receipt.rows, result.receipt.state) == (2, 3, "accepted")
-    assert result.totals == {"USD": Decimal("0.3000001")}
+    assert result.totals[date(2026, 10, 1)] == {"USD": Decimal("0.3000001")}
     assert ask(workshop, "select sum(line_item_unblended_cost) from raw.aws_cur") == [(Decimal("0.30000010000000000000"),)]
     origin = ask(workshop, "select file_name, row_number, delivery_id from raw.aws_cur order by all")
     assert [(name.rsplit("/", 1)[-1], number) for name, number, _ in origin] == [
@@ -73,7 +73,7 @@ def test_a_delivery_that_is_current_is_not_loaded_again(workshop: Workshop) -> N
     workshop.write([line()])
     workshop.load()
 
-    assert workshop.load().outcome is Outcome.UNCHANGED
+    assert workshop.load().status is Status.UNCHANGED
     assert ask(workshop, "select count(*) from raw.receipts") == [(1,)]
 
 
@@ -83,7 +83,7 @@ def test_a_forced_load_of_the_same_delivery_doubles_neither_rows_nor_control_tot
 
     second = workshop.load(force=True)
 
-    assert second.outcome is Outcome.LOADED
+    assert second.status is Status.LOADED
     assert second.receipt.digest == first.receipt.digest
     assert costs(workshop) == [Decimal("2")]
     assert ask(workshop, "select count(*) from raw.receipts where state = 'accepted'") == [(2,)]
@@ -98,7 +98,7 @@ def test_files_replaced_in_place_under_the_same_assembly_are_loaded_again(worksh
     workshop.load()
     workshop.write([line(UnblendedCost="3"), line(UnblendedCost="4")])
 
-    assert workshop.load().outcome is Outcome.LOADED
+    assert workshop.load().status is Status.LOADED
     assert costs(workshop) == [Decimal("3"), Decimal("4")]
 
 
@@ -109,8 +109,8 @@ def test_an_older_delivery_never_replaces_a_newer_one(workshop: Workshop) -> Non
     manifest = workshop.bucket / "cur/hourly/20261001-20261101/hourly-Manifest.json"
     os.utime(manifest, (1_000_000_000, 1_000_000_000))
 
-    assert workshop.load().outcome is Outcome.OLDER
-    assert workshop.load(force=True).outcome is Outcome.OLDER
+    assert workshop.load().status is Status.OLDER
+    assert workshop.load(force=True).status is Status.OLDER
     assert costs(workshop) == [Decimal("2")]
 
 
@@ -172,7 +172,7 @@ def test_a_header_only_delivery_empties_the_slice_and_is_current_afterwards(work
 
     assert workshop.load().receipt.rows == 0
     assert costs(workshop) == []
-    assert workshop.load().outcome is Outcome.UNCHANGED
+    assert workshop.load().status is Status.UNCHANGED
 
 
 def test_one_payer_and_month_comes_from_one_source_only(tmp_path: Path) -> None:

@@ -11,17 +11,17 @@ import pytest
 
 import cost_lakehouse.loading.holders
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused, SourceError
-from cost_lakehouse.ingest import Outcome
 from cost_lakehouse.lake.ledger import holders_of
-from cost_lakehouse.orchestration.decisions import Standing
-from cost_lakehouse.orchestration.survey import holdings, survey
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.plan import plan
+from cost_lakehouse.sources.delivery import Status
 from tests.builders import Workshop, line, write_delivery
 from tests.focus_builders import AWS_1_0, AWS_1_2, FocusPlace, as_csv, as_parquet, charge
 from tests.oci_builders import Mirror, cost_line
 
 MONDAY = datetime(2026, 10, 5, 12, tzinfo=UTC)
 TUESDAY, WEDNESDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
-NEW, CURRENT, REFUSED, WAITING = Standing.NEW, Standing.CURRENT, Standing.REFUSED, Standing.WAITING
+NEW, CURRENT, REFUSED, WAITING = Status.NEW, Status.CURRENT, Status.REFUSED, Status.WAITING
 
 
 def test_a_delivery_of_an_export_takes_the_place_of_the_month_s_last_one(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_delivery_of_an_export_takes_the_place_of_the_month_s_last_one(tmp_pat
     place.export("E9", [as_csv([charge("8", day="2026-09-30")])], month="2026-09", beside=True, written=MONDAY)
     assert place.standings() == [("2026-09", NEW), ("2026-10", NEW)]
 
-    assert [each.outcome for each in place.load()] == [Outcome.LOADED, Outcome.LOADED]
+    assert [each.status for each in place.load()] == [Status.LOADED, Status.LOADED]
     assert place.costs() == [("acme", "2026-09", Decimal("8")), ("acme", "2026-10", Decimal("7"))]
     assert place.standings() == [("2026-09", CURRENT), ("2026-10", CURRENT)]
 
@@ -59,7 +59,7 @@ def test_an_older_delivery_never_replaces_a_newer_one(tmp_path: Path) -> None:
     place.load()
     place.export("E1", [as_csv([charge("1")])], beside=True, written=MONDAY)
 
-    assert place.standings() == [("2026-10", Standing.OLDER)]
+    assert place.standings() == [("2026-10", Status.OLDER)]
 
 
 def test_an_export_without_its_manifest_is_waited_for(tmp_path: Path) -> None:
@@ -236,8 +236,8 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     place.write("b.csv.gz", b"")
     place.write("notes.txt", b"x")
     place.write("_SUCCESS", b"x")
-    (judged,) = place.judged()
-    assert judged.reason == "not read, because neither CSV nor Parquet: notes.txt; not read, because empty: b.csv.gz"
+    (planned,) = place.planned()
+    assert planned.reason == "not read, because neither CSV nor Parquet: notes.txt; not read, because empty: b.csv.gz"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_files_of_which_something_else_says_which_count_are_never_added_up(name:
     place.write("a.parquet", as_parquet([charge("1")]))
     place.write(name, b"{}")
     with pytest.raises(SourceError, match=why) as told:
-        place.judged()
+        place.planned()
     assert "Set `location` to the export itself" in told.value.fix
 
 
@@ -263,7 +263,7 @@ def test_deliveries_side_by_side_without_a_manifest_are_never_added_up(tmp_path:
     for execution in ("6b622448-daaa-439c-92f1-afc727f1e0a3", "7b622448-daaa-439c-92f1-afc727f1e0a3"):
         place.write(f"BILLING_PERIOD=2026-10/2026-10-06T01:02:03.337Z-{execution}/a.csv.gz", as_csv([charge("1")]))
     with pytest.raises(SourceError, match="BILLING_PERIOD=2026-10 has 2 deliveries of one month side by side"):
-        place.judged()
+        place.planned()
 
 
 def test_the_data_folder_of_an_export_is_no_bill(tmp_path: Path) -> None:
@@ -271,14 +271,14 @@ def test_the_data_folder_of_an_export_is_no_bill(tmp_path: Path) -> None:
     place.export("E1", [as_csv([charge("1")])])
     inside = place.settings.source("acme").model_copy(update={"location": str(tmp_path / "acme/data")})
     with pytest.raises(SourceError, match=f"is a part of the export {tmp_path / 'acme'}"):
-        survey(place.settings, inside, holdings(place.lake))
+        plan(place.settings, inside, holdings(place.lake))
 
 
 def test_months_before_the_lake_s_first_are_left_out(tmp_path: Path) -> None:
     place = FocusPlace(tmp_path, first_month="2026-10")
     place.export("E9", [as_csv([charge("8", day="2026-09-30")])], month="2026-09")
     place.export("E1", [as_csv([charge("1")])])
-    assert place.standings() == [("2026-09", Standing.EARLY), ("2026-10", NEW)]
+    assert place.standings() == [("2026-09", Status.EARLY), ("2026-10", NEW)]
 
 
 def test_a_payer_s_month_comes_from_one_of_two_focus_sources(tmp_path: Path) -> None:

@@ -1,14 +1,10 @@
-"""One delivery becomes one slice, with its receipt: the one place where sources, formats, lake and audit meet."""
+"""A delivery that is one whole month becomes one slice, with its receipt, in place of what was there."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
-from enum import StrEnum
 
 from cost_lakehouse.audit.receipts import (
     ACCEPTED,
@@ -18,93 +14,31 @@ from cost_lakehouse.audit.receipts import (
     digest_of,
     rejected_values_json,
 )
-from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
+from cost_lakehouse.audit.stored_totals import StoredTotals, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
 from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, commit_labels, remove_files_of_other_loads, stored_loads
-from cost_lakehouse.lake.ledger import LEDGERS, is_current, receipts, record_accepted, record_refused
+from cost_lakehouse.lake.data_files import commit_labels, remove_files_of_other_loads, stored_loads
+from cost_lakehouse.lake.ledger import LEDGERS, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
 from cost_lakehouse.loading.holders import Account, refuse_other_holders
+from cost_lakehouse.loading.holdings import SliceHistory, committed_loads, delivery_status, history_of
+from cost_lakehouse.loading.locks import LOCK_WAIT_SECONDS, commit_lock
+from cost_lakehouse.loading.prove import refuse_unproven
+from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.delivery import Delivery
-from cost_lakehouse.sources.discovery import manifest_is_unchanged
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.delivery import Delivery, Status
 
 RAW_TABLE = "raw.aws_cur"
-_LOCK_WAIT_SECONDS = 600
-
-
-class Outcome(StrEnum):
-    """What a load did."""
-
-    LOADED = "loaded"
-    UNCHANGED = "unchanged"  # the slice holds this delivery already
-    OLDER = "older"  # the slice holds a newer delivery, which stays
-
-
-class DeliveryState(StrEnum):
-    """What a delivery is to the lake."""
-
-    NEW = "new"
-    CURRENT = "current"
-    OLDER = "older"
-    REFUSED = "refused"  # it was read before, exactly as it lies there, and refused
-
-
-@dataclass(frozen=True)
-class LoadResult:
-    """What a load did and proved. ``totals`` is the unblended cost, a currency each; ``receipt`` that of the slice now."""
-
-    outcome: Outcome
-    receipt: Receipt
-    previous: Receipt | None = None
-    seconds: float = 0.0
-    totals: dict[str, Decimal] = field(default_factory=dict)
-    top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class SliceHistory:
-    """What the lake knows of one slice."""
-
-    stored: StoredLoad | None  # the load its rows come from
-    accepted: tuple[Receipt, ...]  # oldest first
-    committed: Receipt | None  # the newest accepted receipt that the slice's rows belong to
-    refused: tuple[Receipt, ...]  # oldest first
-
-
-def history_of(slice_: Slice, all_receipts: list[Receipt], stored: dict[Slice, StoredLoad]) -> SliceHistory:
-    """Pick one slice's history. ``all_receipts`` are sorted, oldest first."""
-    own = [each for each in all_receipts if (each.source, each.billing_period) == (slice_.source, slice_.billing_period)]
-    accepted = tuple(each for each in own if each.state == ACCEPTED)
-    load = stored.get(slice_)
-    committed = [each for each in accepted if is_current(each, load)]
-    refused = tuple(each for each in own if each.state == REFUSED)
-    return SliceHistory(load, accepted, committed[-1] if committed else None, refused)
-
-
-def delivery_state(delivery: Delivery, history: SliceHistory) -> DeliveryState:
-    """What a delivery is to the lake; decides whether there is something to do. Pure."""
-    committed = history.committed
-    if committed is not None and committed is history.accepted[-1]:
-        same = (committed.delivery_id, committed.fingerprint) == (delivery.delivery_id, delivery.fingerprint)
-        if same:
-            return DeliveryState.CURRENT
-    if committed is not None and delivery.delivered_at < committed.delivered_at:
-        return DeliveryState.OLDER
-    refused = history.refused[-1] if history.refused else None
-    if refused is not None and (refused.delivery_id, refused.fingerprint) == (delivery.delivery_id, delivery.fingerprint):
-        return DeliveryState.REFUSED
-    return DeliveryState.NEW
 
 
 def load_delivery(
-    lake: Lake, store: ObjectStore, delivery: Delivery, *, force: bool = False, progress: Progress | None = None
+    lake: Lake, source: Source, delivery: Delivery, *, force: bool = False, progress: Progress | None = None
 ) -> LoadResult:
     """Load a delivery whole, or not at all.
 
@@ -114,64 +48,23 @@ def load_delivery(
     """
     started = time.monotonic()
     slice_ = Slice(delivery.source, delivery.billing_period)
-    with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", _LOCK_WAIT_SECONDS) as lock:
+    with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", LOCK_WAIT_SECONDS) as lock:
         history = history_of(slice_, receipts(lake, slice_, RAW_TABLE), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
         for name in LEDGERS:
             on_record = {each.load_id for each in (*history.accepted, *history.refused)}
             remove_files_of_other_loads(lake, name, slice_, on_record)
-        state = delivery_state(delivery, history)
-        if history.committed is not None and (state is DeliveryState.OLDER or (state is DeliveryState.CURRENT and not force)):
-            outcome = Outcome.OLDER if state is DeliveryState.OLDER else Outcome.UNCHANGED
-            return LoadResult(outcome, history.committed, history.committed)
+        state = delivery_status(delivery, history)
+        if history.committed is not None and (state is Status.OLDER or (state is Status.CURRENT and not force)):
+            status = Status.OLDER if state is Status.OLDER else Status.UNCHANGED
+            return LoadResult(status, (history.committed,), previous=history.committed)
         if progress is not None:
             progress.start(f"{slice_} {delivery.delivery_id}", delivery.bytes)
         try:
-            return _Load(lake, store, delivery, history, started, progress, lock).run()
+            return _Load(lake, source, delivery, history, started, progress, lock).run()
         finally:
             if progress is not None:
                 progress.finish()
-
-
-def committed_loads(history: SliceHistory) -> set[str]:
-    """The loads of a slice that came to their commit.
-
-    An accepted receipt that is newer than the slice's rows belongs to a load that was killed between the two.
-    """
-    if history.committed is None:
-        return set()
-    return {each.load_id for each in history.accepted if each.loaded_at <= history.committed.loaded_at}
-
-
-def refuse_rejected(label: str, loaded: LoadedFiles) -> None:
-    """Raise DeliveryRefused where a value cannot be stored exactly; ``label`` says whose it is."""
-    if not loaded.rejected:
-        return
-    shown = "; ".join(str(each) for each in loaded.rejected[:3])
-    more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
-    count = f"{loaded.rejected_count:,} value{'' if loaded.rejected_count == 1 else 's'}"
-    raise DeliveryRefused(
-        f"{label}: {count} cannot be stored: {shown}{more}.",
-        "The slice keeps its old rows. Ask the provider for a corrected delivery; it loads by itself when it arrives.",
-        tuple(loaded.rejected),
-        loaded.rejected_count,
-    )
-
-
-def refuse_differences(label: str, found: Sequence[str]) -> None:
-    """Raise DeliveryRefused where something would be stored that was not delivered; ``found`` says what, a sentence each."""
-    if found:
-        raise DeliveryRefused(
-            f"{label}: what would be stored is not what was delivered: {'; '.join(found[:5])}.",
-            "Nothing was committed. This is a defect of the loader: please report it with this message.",
-        )
-
-
-@contextmanager
-def commit_lock(lake: Lake, what: str) -> Iterator[None]:
-    """One commit of line items at a time, whatever its table: two sources of one payer never pass each other unseen."""
-    with lake.lock("commit-line-items", f"The commit of {what}", _LOCK_WAIT_SECONDS):
-        yield
 
 
 class _Load:
@@ -180,7 +73,7 @@ class _Load:
     def __init__(
         self,
         lake: Lake,
-        store: ObjectStore,
+        source: Source,
         delivery: Delivery,
         history: SliceHistory,
         started: float,
@@ -189,7 +82,7 @@ class _Load:
     ) -> None:
         self._lake = lake
         self._lock = lock
-        self._store = store
+        self._source = source
         self._delivery = delivery
         self._history = history
         self._started = started
@@ -214,7 +107,7 @@ class _Load:
                     delivery.file_format,
                     delivery.billing_period,
                 )
-                self._loaded = load_files(self._store, wanted, lambda _: folder, self._load_id, self._progress)
+                self._loaded = load_files(self._source, wanted, lambda _: folder, self._load_id, self._progress)
                 self._rows = self._loaded.slices[delivery.billing_period]
                 stored = stored_totals(self._rows.files, AWS_CUR)
                 self._prove(stored)
@@ -232,15 +125,9 @@ class _Load:
             remove_files_of_other_loads(self._lake, RAW_TABLE, self._slice, committed_loads(self._history))
 
     def _prove(self, stored: StoredTotals) -> None:
-        loaded = self._loaded
-        label = f"{self._slice}, delivery {self._delivery.delivery_id}"
-        refuse_rejected(label, loaded)
-        counted = sum(loaded.records.values())
-        found = differences(self._rows.totals, stored)
-        if counted != self._rows.totals.row_count:
-            found.insert(0, f"{counted} records were counted, {self._rows.totals.row_count} were read")
-        refuse_differences(label, found)
-        if not manifest_is_unchanged(self._store, self._delivery):
+        month = self._delivery.billing_period
+        refuse_unproven(f"{self._slice}, delivery {self._delivery.delivery_id}", self._loaded, {month: stored})
+        if not self._source.is_unchanged(self._delivery):
             raise DeliveryChanged(
                 f"{self._slice}: delivery {self._delivery.delivery_id} was replaced while it was read.", "Run it again."
             )
@@ -265,12 +152,13 @@ class _Load:
                 guard=self._may_commit,
             )
         return LoadResult(
-            Outcome.LOADED,
-            receipt,
-            self._history.committed,
+            Status.LOADED,
+            (receipt,),
             time.monotonic() - self._started,
-            self._rows.totals.by_currency(AWS_CUR.cost),
-            stored.top_services,
+            {receipt.billing_period: receipt.rows},
+            {receipt.billing_period: self._rows.totals.by_currency(AWS_CUR.cost)},
+            {receipt.billing_period: stored.top_services},
+            previous=self._history.committed,
         )
 
     def _may_commit(self) -> None:

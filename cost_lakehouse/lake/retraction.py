@@ -21,7 +21,7 @@ from cost_lakehouse.lake.slices import Slice
 
 
 @dataclass
-class Withdrawal:
+class Retraction:
     """What is taken out of one slice. Nothing is committed: ``dropped`` are to go, ``kept`` to come in the same commit."""
 
     dropped: set[str] = field(default_factory=set)  # locations of present files
@@ -30,13 +30,13 @@ class Withdrawal:
     rows: int = 0  # that go
 
 
-def withdraw(lake: Lake, table_name: str, slice_: Slice, objects: Collection[str], aside: Path) -> Withdrawal:
+def retract(lake: Lake, table_name: str, slice_: Slice, objects: Collection[str], aside: Path) -> Retraction:
     """Rewrite the slice's files that hold rows of ``objects`` (their keys); rows that go are written below ``aside``.
 
     Raises LakeError where a file cannot be read, or rows were lost on the way.
     """
     table = lake.current(table_name)
-    found = Withdrawal()
+    found = Retraction()
     with ExitStack() as stack:
         for task, rows in _files_with(lake, table, file_tasks(table, [slice_]), objects):
             rewrite_id = new_rewrite_id()

@@ -1,4 +1,4 @@
-"""What ``cost-lakehouse doctor`` tries of a bill in a bucket beyond looking for it, and what it finds out of a refusal."""
+"""What a few more requests tell of a bucket that refuses: who asked, and whether it is for not paying."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ from botocore.exceptions import ClientError
 
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, cause_of
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.aws.session import session_of
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.discovery import open_store
 from cost_lakehouse.sources.s3_client import make_s3_client
 from cost_lakehouse.sources.s3_errors import StoreError
 from cost_lakehouse.sources.s3_store import split_location
-
-
-def try_to_read(settings: Settings, source: SourceSettings, objects: tuple[StoredObject, ...]) -> None:
-    """Read the beginning of a bill's first file: a policy or a KMS key may allow the manifest alone.
-
-    Raises SourceError or DeliveryFailed where it cannot be read.
-    """
-    if not source.is_s3 or not objects:
-        return
-    with open_store(settings, source).open(objects[0]) as content:
-        content.read(1)
 
 
 def explained(source: SourceSettings, error: SourceError) -> SourceError:

@@ -6,27 +6,17 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
 from cost_lakehouse.audit.corrections import as_json, corrections_of
-from cost_lakehouse.audit.receipts import Receipt, control_total_rows, withdrawn_total_rows
-from cost_lakehouse.audit.stored_totals import StoredTotals, differences, stored_totals
+from cost_lakehouse.audit.receipts import Receipt, control_total_rows, retracted_total_rows
+from cost_lakehouse.audit.stored_totals import StoredTotals, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, TableFormat
-from cost_lakehouse.increment_records import (
-    WithoutRows,
-    accepted_receipt,
-    files_of_month,
-    objects_without_rows,
-    refused_receipt,
-    taken_out_rows,
-)
-from cost_lakehouse.ingest import Outcome, commit_lock, refuse_differences, refuse_rejected
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import commit_labels, remove_files_of_killed_loads
 from cost_lakehouse.lake.increments import (
@@ -36,49 +26,41 @@ from cost_lakehouse.lake.increments import (
     increment_lock,
     last_load_property,
 )
-from cost_lakehouse.lake.ledger import receipts, record_increment, take_back
+from cost_lakehouse.lake.ledger import receipts, record_increment, rollback
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
+from cost_lakehouse.lake.retraction import Retraction, retract
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.withdrawal import Withdrawal, withdraw
-from cost_lakehouse.load_files import FilesToLoad, LoadedFiles, LoadedSlice, load_files
 from cost_lakehouse.loading.holders import refuse_other_holders
+from cost_lakehouse.loading.locks import LOCK_WAIT_SECONDS, commit_lock
+from cost_lakehouse.loading.prove import refuse_unproven
+from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.records import (
+    WithoutRows,
+    accepted_receipt,
+    files_of_month,
+    objects_without_rows,
+    refused_receipt,
+    taken_out_rows,
+)
 from cost_lakehouse.loading.repeats import Overlap, in_order, overlaps, refuse_partial, same_content
+from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.delivery import Increment, StoredObject
-from cost_lakehouse.sources.focus.files import increment_is_unchanged
-from cost_lakehouse.sources.object_store import ObjectStore
-
-_LOCK_WAIT_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class IncrementResult:
-    """What a load did and proved. ``receipts`` has one for each month that it touched, oldest month first.
-
-    ``rows`` and ``totals`` are of the new objects alone, receipts and ledgers count what was taken out for them as well.
-    """
-
-    outcome: Outcome
-    receipts: tuple[Receipt, ...] = ()
-    seconds: float = 0.0
-    rows: Mapping[date, int] = field(default_factory=dict)
-    totals: Mapping[date, Mapping[str, Decimal]] = field(default_factory=dict)  # month -> currency -> cost
-    top_services: Mapping[date, Sequence[tuple[str, str, Decimal]]] = field(default_factory=dict)
-    findings: tuple[str, ...] = ()  # a sentence for each object that was taken without its rows
+from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.delivery import Increment, Status, StoredObject
 
 
 def load_increment(
     lake: Lake,
-    store: ObjectStore,
+    source: Source,
     increment: Increment,
     *,
     force: bool = False,
     replaces: bool = False,
     progress: Progress | None = None,
-) -> IncrementResult:
+) -> LoadResult:
     """Load those objects of an increment that the lake does not hold as they are; all of them with ``force``.
 
     An object that the lake holds another version of has its rows replaced. ``replaces`` says that a correction takes the place
@@ -89,19 +71,19 @@ def load_increment(
     started = time.monotonic()
     table = increment.table
     name = increment_lock(increment.source, increment.report_name)
-    with lake.lock(name, f"The load of {increment.source}'s {increment.report_name}", _LOCK_WAIT_SECONDS) as lock:
+    with lake.lock(name, f"The load of {increment.source}'s {increment.report_name}", LOCK_WAIT_SECONDS) as lock:
         known = receipts(lake, raw_table=table)
         held = held_increments(lake, known, increment.source).get((increment.source, table), Increments())
         for each in held.killed:
-            take_back(lake, each)
+            rollback(lake, each)
         remove_files_of_killed_loads(lake, table, increment.source, held.loads)
         todo = increment if force else _to_load(increment, held)
         if not todo.objects:
-            return IncrementResult(Outcome.UNCHANGED)
+            return LoadResult(Status.UNCHANGED)
         if progress is not None:
             progress.start(f"{todo.source} {todo.report_name} {len(todo.objects)} files", todo.bytes)
         try:
-            return _Load(lake, store, todo, held, replaces, lock, started, progress).run()
+            return _Load(lake, source, todo, held, replaces, lock, started, progress).run()
         finally:
             if progress is not None:
                 progress.finish()
@@ -127,7 +109,7 @@ class _Load:
     def __init__(
         self,
         lake: Lake,
-        store: ObjectStore,
+        source: Source,
         increment: Increment,
         held: Increments,
         replaces: bool,
@@ -136,7 +118,7 @@ class _Load:
         progress: Progress | None,
     ) -> None:
         self._lake = lake
-        self._store = store
+        self._source = source
         self._increment = increment
         self._held = held
         self._replaces = replaces
@@ -155,7 +137,7 @@ class _Load:
         self._without: Mapping[str, WithoutRows] = {}
         self._taken_out: dict[date, dict[str, HeldObject]] = {}  # month -> what goes from it for others to take its place
 
-    def run(self) -> IncrementResult:
+    def run(self) -> LoadResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves every month as it was."""
         committed = False
         try:
@@ -238,7 +220,7 @@ class _Load:
             adds=increment.billing_period is None,
         )
         try:
-            return load_files(self._store, wanted, folder_of, self._load_id, self._progress)
+            return load_files(self._source, wanted, folder_of, self._load_id, self._progress)
         except DeliveryChanged:
             raise
         except DeliveryFailed as error:
@@ -247,17 +229,11 @@ class _Load:
 
     def _prove(self, loaded: LoadedFiles, stored: Mapping[date, StoredTotals]) -> None:
         try:
-            refuse_rejected(self._label, loaded)
-            counted = sum(loaded.records.values())
-            rows = sum(part.totals.row_count for part in loaded.slices.values())
-            found = [f"{counted} records were counted, {rows} were read"] if counted != rows else []
-            for month, part in sorted(loaded.slices.items()):
-                found += [f"{month:%Y-%m}: {each}" for each in differences(part.totals, stored[month])]
-            refuse_differences(self._label, found)
+            refuse_unproven(self._label, loaded, stored)
         except DeliveryRefused as error:
             self._record_refused(error, set(loaded.rejected_by_object), loaded)
             raise
-        if not increment_is_unchanged(self._store, self._increment):
+        if not self._source.is_unchanged(self._increment):
             raise DeliveryChanged(f"{self._label}: it was replaced while it was read.", "Run it again.")
 
     def _refuse_other_holders(
@@ -272,11 +248,11 @@ class _Load:
             refuse_other_holders(self._lake, self._increment.table, self._increment.source, wanted)
         except DeliveryRefused as error:
             for each in made:
-                take_back(self._lake, each)
+                rollback(self._lake, each)
             self._record_refused(error, set(), loaded)
             raise
 
-    def _withdraw(self, aside: Path, loaded: LoadedFiles) -> dict[date, Withdrawal]:
+    def _withdraw(self, aside: Path, loaded: LoadedFiles) -> dict[date, Retraction]:
         """Take the rows of objects that came again out of the months that hold them, and those of what others replace."""
         months: dict[date, set[str]] = {}
         for key, each in self._replaced.items():
@@ -289,7 +265,7 @@ class _Load:
                 months.setdefault(month, set()).update(gone)
         known = self._replaced | self._gone
         found = {
-            month: withdraw(self._lake, self._increment.table, self._slice(month), keys, aside)
+            month: retract(self._lake, self._increment.table, self._slice(month), keys, aside)
             for month, keys in sorted(months.items())
         }
         for month, keys in months.items():
@@ -306,9 +282,9 @@ class _Load:
         self,
         loaded: LoadedFiles,
         stored: Mapping[date, StoredTotals],
-        withdrawn: Mapping[date, Withdrawal],
+        withdrawn: Mapping[date, Retraction],
         locations: Mapping[date, Sequence[str]],
-    ) -> IncrementResult:
+    ) -> LoadResult:
         table, increment = self._increment.table, self._increment
         months = sorted({*loaded.slices, *withdrawn, *(each.month for each in self._without.values())})
         dropped = {location for each in withdrawn.values() for location in each.dropped}
@@ -319,9 +295,9 @@ class _Load:
         self._lock.ensure_held()
         for month in months:
             part = loaded.slices.get(month, LoadedSlice())
-            gone = withdrawn.get(month, Withdrawal())
+            gone = withdrawn.get(month, Retraction())
             totals = control_total_rows(part.totals, stored.get(month, StoredTotals()), self._format.cost)
-            totals += withdrawn_total_rows(stored_totals(gone.gone, self._format))
+            totals += retracted_total_rows(stored_totals(gone.gone, self._format))
             files = files_of_month(increment, month, part.records, self._without, loaded.contents)
             corrections = self._corrections(month, part, locations.get(month, ()), gone)
             taken_out = self._taken_out.get(month, {})
@@ -348,8 +324,8 @@ class _Load:
                 guard=may_commit,
                 table_properties={last_load_property(increment.source): self._load_id},
             )
-        return IncrementResult(
-            Outcome.LOADED,
+        return LoadResult(
+            Status.LOADED,
             tuple(made),
             time.monotonic() - self._started,
             {month: part.totals.row_count for month, part in loaded.slices.items()},
@@ -358,7 +334,7 @@ class _Load:
             tuple(each.sentence(key) for key, each in sorted(self._without.items())),
         )
 
-    def _corrections(self, month: date, part: LoadedSlice, new: Sequence[str], gone: Withdrawal) -> str:
+    def _corrections(self, month: date, part: LoadedSlice, new: Sequence[str], gone: Retraction) -> str:
         """What the load's corrections in a month come to, for the receipt; only bills of costs have any that count."""
         if self._format.table != "raw.oci_cost" or not any(each.line_item_type == CORRECTION for each in part.totals.rows):
             return ""

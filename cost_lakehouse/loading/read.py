@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -23,10 +23,16 @@ from cost_lakehouse.formats.typed_rows import Origin, TypedPiece
 from cost_lakehouse.lake.month_writers import MonthWriters
 from cost_lakehouse.progress import Progress
 from cost_lakehouse.sources.delivery import FileFormat, StoredObject
-from cost_lakehouse.sources.object_store import ObjectStore
 
 REJECTED_KEPT = 1000
 _USUAL_MEMORY = pa.default_memory_pool()
+
+
+class Openable(Protocol):
+    """Where the content of listed objects is."""
+
+    def open(self, obj: StoredObject) -> BinaryIO:
+        """The content, to be read once from front to back; raises DeliveryChanged, DeliveryFailed or SourceError."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class LoadedFiles:
 
 
 def load_files(
-    store: ObjectStore,
+    source: Openable,
     request: FilesToLoad,
     folder_of: Callable[[date], Path],
     load_id: str,
@@ -93,7 +99,7 @@ def load_files(
     caller to remove.
     """
     _choose_memory(request.file_format)
-    return _Load(store, request, folder_of, load_id, progress).run()
+    return _Load(source, request, folder_of, load_id, progress).run()
 
 
 def _choose_memory(file_format: FileFormat) -> None:
@@ -111,13 +117,13 @@ class _Load:
 
     def __init__(
         self,
-        store: ObjectStore,
+        source: Openable,
         request: FilesToLoad,
         folder_of: Callable[[date], Path],
         load_id: str,
         progress: Progress | None,
     ) -> None:
-        self._store = store
+        self._source = source
         self._request = request
         self._progress = progress
         self._workers = max(1, os.cpu_count() or 1)
@@ -175,7 +181,7 @@ class _Load:
                 raise
 
     def _open(self, each: StoredObject) -> BinaryIO:
-        stream = self._store.open(each)
+        stream = self._source.open(each)
         return stream if self._progress is None else _Counted(stream, self._advance)  # type: ignore[return-value]  # a RawIOBase
 
     def _advance(self, bytes_read: int, rows: int) -> None:

@@ -1,0 +1,97 @@
+"""The kinds of sources, and the only place that tells them apart: what each one is, and who opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.sources.base import Source
+
+_AWS_DESCRIPTION = (
+    "Every line of the bill that arrives at `{place}`, at full fidelity: the rows of `raw.aws_cur` with source `{source}`. "
+    "One partition is one billing month, replaced whole by each delivery."
+)
+_AWS_HINT = "Look whether the report still exists and its bucket policy lets AWS write (Billing, Data Exports)."
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """What is true of every source of one kind, without looking at any.
+
+    ``tables`` are the raw tables that it feeds, the main one first. ``adds_files`` says that its files' months may be known
+    only once they are read. ``punctual_table`` is the table whose reports tell whether it is late, where others may end.
+    """
+
+    kind: str
+    provider: str  # aws, oci or focus
+    tables: tuple[str, ...]
+    description: str  # of the asset; {place} and {source} are filled in
+    where_to_look: str  # when nothing new arrives
+    adds_files: bool = False
+    punctual_table: str | None = None
+
+
+KINDS: Mapping[str, SourceKind] = {
+    each.kind: each
+    for each in (
+        SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
+        SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
+        SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
+        SourceKind(
+            "oci_cost_reports",
+            "oci",
+            ("raw.oci_cost", "raw.oci_usage", "raw.focus"),
+            "Every line of Oracle's cost reports (`raw.oci_cost`), usage reports (`raw.oci_usage`) and FOCUS reports "
+            "(`raw.focus`) that arrive at `{place}`, at full fidelity, with source `{source}`. One partition is one billing "
+            "month, by the start of usage. A run loads every file that is new, whichever months it was started for: the months "
+            "of a file's rows are known once it is read.",
+            "Look whether the mirror still runs and copies, and whether OCI still writes reports.",
+            adds_files=True,
+            punctual_table="raw.oci_cost",
+        ),
+        SourceKind(
+            "focus",
+            "focus",
+            ("raw.focus",),
+            "Every line of the FOCUS bill that arrives at `{place}`, at full fidelity: the rows of `raw.focus` with source "
+            "`{source}`. One partition is one billing month. Months that manifests announce are replaced whole by each "
+            "delivery; where there are none, a run loads every file that is new, whichever months it was started for.",
+            "Look whether the provider still writes FOCUS files there.",
+            adds_files=True,
+        ),
+    )
+}
+
+
+def kind_of(source: SourceSettings) -> SourceKind:
+    """What is true of a source by its kind."""
+    return KINDS[source.kind]
+
+
+def open_source(settings: Settings, source: SourceSettings) -> Source:
+    """The place that a source's settings name; what it needs is imported only here.
+
+    Raises SourceError where the folder, profile or region does not exist; a bucket is asked for only when it is listed.
+    """
+    match source.kind:
+        case "aws_athena":
+            from cost_lakehouse.sources.aws.athena.source import AthenaSource
+
+            return AthenaSource(settings, source)
+        case "aws_data_export":
+            from cost_lakehouse.sources.aws.data_export_source import DataExportSource
+
+            return DataExportSource.of(settings, source)
+        case "oci_cost_reports":
+            from cost_lakehouse.sources.oci.source import OciReportsSource
+
+            return OciReportsSource.of(settings, source)
+        case "focus":
+            from cost_lakehouse.sources.focus.source import FocusSource
+
+            return FocusSource.of(settings, source)
+        case "aws_cur":
+            from cost_lakehouse.sources.aws.cur_source import CurSource
+
+            return CurSource.of(settings, source)
