@@ -19,8 +19,9 @@ _AWS_HINT = "Look whether the report still exists and its bucket policy lets AWS
 class SourceKind:
     """What is true of every source of one kind, without looking at any.
 
-    ``tables`` are the raw tables that it feeds, the main one first. ``adds_files`` says that its files' months may be known
-    only once they are read. ``punctual_table`` is the table whose reports tell whether it is late, where others may end.
+    ``tables`` are the raw tables that it feeds, the main one first. ``exported_by_aws`` says that AWS may write its files
+    into a bucket, ``adds_files`` that their months may be known only once they are read. ``punctual_table`` is the table
+    whose reports tell whether it is late, where others may end.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class SourceKind:
     tables: tuple[str, ...]
     description: str  # of the asset; {place} and {source} are filled in
     where_to_look: str  # when nothing new arrives
+    exported_by_aws: bool = False
     adds_files: bool = False
     punctual_table: str | None = None
 
@@ -35,8 +37,8 @@ class SourceKind:
 KINDS: Mapping[str, SourceKind] = {
     each.kind: each
     for each in (
-        SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
-        SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
+        SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
+        SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
         SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
         SourceKind(
             "oci_cost_reports",
@@ -58,6 +60,7 @@ KINDS: Mapping[str, SourceKind] = {
             "`{source}`. One partition is one billing month. Months that manifests announce are replaced whole by each "
             "delivery; where there are none, a run loads every file that is new, whichever months it was started for.",
             "Look whether the provider still writes FOCUS files there.",
+            exported_by_aws=True,
             adds_files=True,
         ),
     )

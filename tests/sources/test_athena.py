@@ -194,6 +194,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from cost_lakehouse.settings import load_settings
+from cost_lakehouse.sources.registry import open_source
 
 settings = load_settings(Path(sys.argv[1]))
 (finding,) = open_source(settings, settings.source("acme")).list_deliveries(date(2026, 10, 1)).months

@@ -17,8 +17,8 @@ from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.organizations import OrganizationSettings
-from cost_lakehouse.sources.focus.files import KIND as FOCUS
 from cost_lakehouse.sources.focus.layout import OCI_FOLDER
+from cost_lakehouse.sources.registry import kind_of
 from cost_lakehouse.sources.s3_store import split_location
 
 PARTS = {
@@ -127,9 +127,8 @@ def policies_of(source: SourceSettings, wanted: Wanted, organization: Organizati
 
 def _is_delivered_by_aws(source: SourceSettings) -> bool:
     """Whether AWS writes to the bucket: not into a replica, nor Oracle's reports, of which FOCUS has a folder of its own."""
-    if source.kind == FOCUS and OCI_FOLDER in source.location.split("/"):
-        return False
-    return source.kind in ("aws_cur", "aws_data_export", FOCUS) and source.replica_of is None
+    is_oracles = OCI_FOLDER in source.location.split("/")
+    return kind_of(source).exported_by_aws and not is_oracles and source.replica_of is None
 
 
 def organization_policies(organization: OrganizationSettings, wanted: Wanted) -> dict[str, Any]:
