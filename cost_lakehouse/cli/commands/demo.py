@@ -52,7 +52,7 @@ def run_demo(folder: Path, today: date | None = None, exact: bool = False) -> in
     today = today or story_day(datetime.now(UTC))
     settings = prepare(folder.expanduser().resolve(), today)
     # The demo lives in its own folder, whatever the caller's environment says.
-    for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_DAGSTER_DB"):
+    for name in ("DAGSTER_HOME", "COST_LAKEHOUSE_DAGSTER_DB", "COST_LAKEHOUSE_LOGS"):
         os.environ.pop(name, None)
     steps: list[Callable[[Path, date], story.Step]] = [
         story.first_deliveries,
