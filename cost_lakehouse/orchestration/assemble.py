@@ -73,11 +73,17 @@ def jobs(line_items: Sequence[dg.AssetsDefinition], summaries: dg.AssetsDefiniti
         dg.define_asset_job(
             LOAD_JOB,
             selection=dg.AssetSelection.assets(*line_items),
-            description="Loads one month of the chosen sources from what their providers delivered.",
+            description=(
+                "Loads one month of the chosen sources from what their providers delivered. "
+                "What the lake holds already is left alone; `force: true` in the launchpad loads it again."
+            ),
         ),
         dg.define_asset_job(
             SUMMARY_JOB,
             selection=dg.AssetSelection.assets(summaries),
-            description="Builds, tests and publishes the summaries of every slice that is stale in the chosen months.",
+            description=(
+                "Builds, tests and publishes the summaries of every slice that is stale in the chosen months. "
+                "What is up to date is left alone; `force: true` in the launchpad builds it again."
+            ),
         ),
     ]

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "uv run cost-lakehouse alerts test": "needs servers that take messages; tests/alerts runs it",
     "uv run cost-lakehouse policy aws": "needs sources at AWS; tests/cli runs it",
     "uv run cost-lakehouse policy aws --source acme-payer --part reader": "as above",
+    "uv run cost-lakehouse policy aws --source acme-payer --table-location s3://acme-billing/cur/hourly-cur/data": "as above",
     "uv run cost-lakehouse import kubecost cloud-integration.json": "needs another tool's file; tests/cli runs it",
     "uv run cost-lakehouse import koku source.json --write": "as above",
     "uv run cost-lakehouse policy store": "needs a warehouse on S3; tests/cli runs it",
