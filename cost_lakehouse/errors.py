@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+SHORT_SECRET = 8  # characters: a shorter one is likely to be a part of words that are none
 
 
 class CostLakehouseError(Exception):
@@ -40,6 +44,16 @@ class FileIsEmpty(DeliveryFailed):
 
 class DeliveryChanged(DeliveryFailed):
     """A file or the manifest was replaced while it was read: start over with the new delivery."""
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text with each secret cut out: a long one wherever it is, a short one where it stands alone, as ``a`` is in ``= a``."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        pattern = re.escape(secret)
+        if len(secret) < SHORT_SECRET:
+            pattern = rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
+        text = re.sub(pattern, "***", text)
+    return text
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cost_lakehouse.errors import without_secrets
+
 # Everything a boto3 call raises; an answer that botocore cannot parse (a web page, say) is an error outside of its family.
 S3_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 S3Failure = ClientError | BotoCoreError | ResponseParserError
@@ -193,8 +195,18 @@ def said_by(error: S3Failure) -> str:
     return str(error)
 
 
-def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
-    """A text with each secret cut out."""
-    for each in secrets:
-        text = text.replace(each, "***")
-    return text
+def denied_by(error: S3Failure) -> tuple[str, str]:
+    """Of a refusal: what the store itself says of it, and what else to do; each "" where nothing."""
+    message = str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else ""
+    message = " ".join(message.split()).rstrip(".")
+    if message.lower() in ("", "access denied", "accessdenied", "forbidden"):
+        return "", ""
+    if "explicit deny" not in message.lower():
+        return f" The store says: {message}.", ""
+    return f" The store says: {message}.", _EXPLICIT
+
+
+_EXPLICIT = (
+    " An explicit deny counts more than any right: look for the policy that has it. Where the bucket demands encryption "
+    "headers of whoever writes, set `sse_type` (and `kms_key_id` with SSE-KMS); where it demands a network or TLS, use that."
+)

@@ -11,6 +11,7 @@ from email.utils import format_datetime, parseaddr
 from cost_lakehouse.alerts.bodies import html_body
 from cost_lakehouse.alerts.messages import Message
 from cost_lakehouse.alerts.not_sent import NotSent
+from cost_lakehouse.errors import without_secrets
 from cost_lakehouse.settings.alerts import EmailSettings
 
 TIMEOUT_SECONDS = 10.0
@@ -48,10 +49,7 @@ class EmailChannel:
         except smtplib.SMTPAuthenticationError as error:
             raise NotSent(f"{self._place} does not accept user and password: {_said(error)}.", "Correct them.") from None
         except smtplib.SMTPNotSupportedError as error:
-            raise NotSent(
-                f"{self._place} cannot do what `security: {self._settings.security}` needs: {error}.",
-                "Set `security` to what the server offers: starttls, tls or none.",
-            ) from None
+            raise self._not_supported(str(error)) from None
         except smtplib.SMTPRecipientsRefused as error:
             said = "; ".join(f"{receiver}: {_reply(*reply)}" for receiver, reply in sorted(error.recipients.items()))
             raise NotSent(f"{self._place} accepts no receiver: {said}.", "Correct `to`, or let the server relay.") from None
@@ -60,6 +58,11 @@ class EmailChannel:
         except smtplib.SMTPDataError as error:
             raise NotSent(f"{self._place} does not accept the message: {_said(error)}.", of_message=True) from None
         except smtplib.SMTPException as error:
+            if "authentication method" in str(error):
+                raise NotSent(
+                    f"{self._place} offers no way of logging in that is known here (CRAM-MD5, PLAIN, LOGIN).",
+                    "Let the server offer PLAIN or LOGIN over TLS, or send through a relay without `user` and `password`.",
+                ) from None
             raise NotSent(f"{self._place} broke off: {_redacted(str(error), self._settings)}.") from None
         except OSError as error:
             raise NotSent(
@@ -68,6 +71,29 @@ class EmailChannel:
             ) from None
         said = "; ".join(f"{receiver}: {_reply(*reply)}" for receiver, reply in sorted(refused.items()))
         return f"not accepted for {said}" if said else ""
+
+    def _not_supported(self, said: str) -> NotSent:
+        """The server lacks an extension of SMTP's: AUTH, SMTPUTF8 or STARTTLS."""
+        if "AUTH" in said:
+            return NotSent(
+                f"{self._place} takes no login: it does not offer AUTH{self._if_unsafe()}.",
+                "A relay that knows this machine needs none: remove `user` and `password`. Else use the server's submission "
+                "port, 465 (tls) or 587 (starttls).",
+            )
+        if "SMTPUTF8" in said:
+            addresses = (self._settings.sender, *self._settings.to)
+            strange = ", ".join(each for each in addresses if not each.isascii())
+            return NotSent(
+                f"{self._place} takes no addresses beyond ASCII (SMTPUTF8): {strange}.",
+                "Write `from` and `to` with addresses in ASCII (most mailboxes have one), or use a server that has SMTPUTF8.",
+            )
+        return NotSent(
+            f"{self._place} cannot do what `security: {self._settings.security}` needs: {said}.",
+            "Set `security` to what the server offers: starttls, tls or none.",
+        )
+
+    def _if_unsafe(self) -> str:
+        return "" if self._settings.security != "none" else " on a connection without TLS"
 
     @property
     def _place(self) -> str:
@@ -127,5 +153,4 @@ def _reply(code: int, text: bytes | str) -> str:
 
 
 def _redacted(text: str, settings: EmailSettings) -> str:
-    secret = settings.password.get_secret_value() if settings.password else ""
-    return text.replace(secret, "***") if secret else text
+    return without_secrets(text, [settings.password.get_secret_value()] if settings.password else [])

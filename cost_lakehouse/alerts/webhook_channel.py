@@ -18,6 +18,7 @@ from requests.exceptions import ConnectTimeout, RequestException, SSLError, Time
 from cost_lakehouse.alerts.bodies import BODIES
 from cost_lakehouse.alerts.messages import Message
 from cost_lakehouse.alerts.not_sent import NotSent
+from cost_lakehouse.errors import without_secrets
 from cost_lakehouse.settings.alerts import WebhookSettings
 
 TIMEOUTS = (5.0, 10.0)  # to connect, to answer
@@ -126,9 +127,7 @@ class WebhookChannel:
         url = self._settings.url.get_secret_value()
         _, _, path = url.partition("://")[2].partition("/")
         secrets = [url, path, *path.split("/"), *(each.get_secret_value() for each in self._settings.headers.values())]
-        for secret in sorted(filter(lambda each: len(each) > 3, secrets), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text, (each for each in secrets if len(each) > 3))
 
 
 def _pause(response: requests.Response, attempt: int) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """The entry point of the command."""
-    from cost_lakehouse.cli.app import app
+    from cost_lakehouse.cli.streams import told_about_streams
 
-    app()
+    with told_about_streams():
+        from cost_lakehouse.cli.app import app
+
+        app()

@@ -16,6 +16,7 @@ from typing import Any
 
 from cost_lakehouse.cli.output import is_unicode, json_value, plain_decimal, print_lines, terminal_width
 from cost_lakehouse.cli.tables import Column, lay_out, too_wide, vertical
+from cost_lakehouse.errors import CostLakehouseError
 
 ROWS_AT_ONCE = 5_000
 
@@ -56,6 +57,18 @@ def _print_table(answer: Answer) -> None:
 _NUMBERS = {"NUMBER", "BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "FLOAT", "REAL", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER"}
 
 
+def _check_encodable(text: str) -> str:
+    """Raises CostLakehouseError where stdout cannot take it: another character in its place would be another value."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError as error:
+        raise CostLakehouseError(
+            f"The result holds {text[error.start]!a}, which stdout's encoding {error.encoding} has not.",
+            "Set PYTHONIOENCODING=utf-8 (or a UTF-8 locale, such as LC_ALL=C.UTF-8), or use `--format json`.",
+        ) from None
+    return text
+
+
 def _print_csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -63,10 +76,10 @@ def _print_csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
     for number, row in enumerate(rows, start=1):
         writer.writerow(["" if value is None else _text(value) for value in row])
         if number % ROWS_AT_ONCE == 0:
-            sys.stdout.write(buffer.getvalue())
+            sys.stdout.write(_check_encodable(buffer.getvalue()))
             buffer.seek(0)
             buffer.truncate()
-    sys.stdout.write(buffer.getvalue())
+    sys.stdout.write(_check_encodable(buffer.getvalue()))
 
 
 def _print_json(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import Timeout
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -17,10 +16,10 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.catalog_errors import OPENING_FAILS, cannot_be_opened
 from cost_lakehouse.lake.identity_store import IdentityStore
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
 from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
@@ -73,12 +72,8 @@ class Lake:
                 self.identity = IdentityStore(self._catalog, url, self.warehouse)
                 self.identity.ensure()
                 self._create_tables()
-        except (OSError, DBAPIError, Timeout) as error:
-            raise LakeError(
-                f"The lake cannot be opened (catalog {settings.catalog_url.render_as_string(hide_password=True)}, "
-                f"warehouse {settings.warehouse}): {type(error).__name__}: {_first_line(error)}.",
-                "Check that both places exist, can be reached and written with these credentials, and have free space.",
-            ) from error
+        except OPENING_FAILS as error:
+            raise cannot_be_opened(settings, error) from error
 
     def table(self, name: str) -> Table:
         """The table ``namespace.name`` as it is now, with all its snapshots, which costs the more the more there are.
@@ -228,7 +223,3 @@ def _with_timeouts(url: URL) -> URL:
     """The catalog's address with patience for busy files and none for servers that do not answer."""
     defaults = {"timeout": "60"} if url.get_backend_name() == "sqlite" else {"connect_timeout": "10", "keepalives_idle": "30"}
     return url.update_query_dict({name: value for name, value in defaults.items() if name not in url.query})
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no message"])[0]

@@ -6,8 +6,8 @@ import os
 
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from cost_lakehouse.errors import LakeError
-from cost_lakehouse.s3_causes import S3Cause, S3Failure, cause_of, said_by, without_secrets
+from cost_lakehouse.errors import LakeError, without_secrets
+from cost_lakehouse.s3_causes import S3Cause, S3Failure, cause_of, denied_by, said_by
 from cost_lakehouse.settings.store import StoreSettings
 
 _OWN_CREDENTIALS = (
@@ -130,6 +130,9 @@ class StoreErrors:
             problem, fix = f"{place} cannot be used: {said_by(error)}.", "See the message; `cost-lakehouse doctor` says more."
         else:
             problem, fix = (each.format(**self._words, place=place) for each in _WORDS[cause])
+            if cause is S3Cause.DENIED:
+                said, more = denied_by(error)
+                problem, fix = f"{problem}{said}", f"{fix}{more}"
         return LakeError(without_secrets(problem, self._secrets), without_secrets(fix, self._secrets))
 
     def explain_code(self, code: str, message: str, place: str) -> LakeError:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.errors import CostLakehouseError, MirrorFailed
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.locks import FileLocks
 from cost_lakehouse.mirror.destination import Destination
@@ -74,8 +74,26 @@ def _alone(settings: Settings, mirror: MirrorSettings) -> Iterator[None]:
         if mirror.is_s3:
             yield
         else:
+            _make_folder(Path(place) / STATE)
             with FileLocks(Path(place) / STATE).hold("mirror", what, 0):
                 yield
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises MirrorFailed where it cannot be made: a file is in the way, or a right is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        in_the_way = next((each for each in (folder, *folder.parents) if each.exists() and not each.is_dir()), None)
+        if in_the_way is not None:
+            raise MirrorFailed(
+                f"{in_the_way} is a file, where the mirror's destination {folder.parent} is to be a folder.",
+                "Remove the file, or correct the mirror's `destination`.",
+            ) from None
+        raise MirrorFailed(
+            f"The mirror's destination {folder.parent} cannot be written: {error.strerror}.",
+            "Give this user write access, or correct `destination`.",
+        ) from None
 
 
 @dataclass(frozen=True)

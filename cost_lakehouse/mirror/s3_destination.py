@@ -66,7 +66,14 @@ class S3Destination:
     """A Destination in one bucket, below a prefix ("" or with a slash at its end)."""
 
     def __init__(
-        self, client: S3Client, bucket: str, prefix: str, errors: S3Errors, part_size: int, parts_at_once: int
+        self,
+        client: S3Client,
+        bucket: str,
+        prefix: str,
+        errors: S3Errors,
+        part_size: int,
+        parts_at_once: int,
+        encryption: dict[str, Any] | None = None,
     ) -> None:
         self._client = client
         self._bucket = bucket
@@ -74,6 +81,7 @@ class S3Destination:
         self._errors = errors
         self._part_size = part_size
         self._parts_at_once = parts_at_once
+        self._encryption = encryption or {}  # what boto3 is told of it, wherever an object is begun
         self._store = S3Store(client, bucket, errors)
         self._unfinished = UnfinishedUploads(client, bucket, prefix)
 
@@ -95,7 +103,8 @@ class S3Destination:
             raise MirrorFailed(
                 f"Mirror {mirror.name}: `endpoint` is not a URL.", "Write it as https://host or http://host:port."
             ) from None
-        return cls(client, bucket, f"{prefix}/" if prefix else "", errors, mirror.part_size, mirror.parts_at_once)
+        below = f"{prefix}/" if prefix else ""
+        return cls(client, bucket, below, errors, mirror.part_size, mirror.parts_at_once, _encryption(mirror))
 
     def describe(self, key: str) -> str:
         """``s3://bucket/prefix/key``."""
@@ -135,7 +144,7 @@ class S3Destination:
             if len(parts) == 1:
                 self._write_whole(original, key, note, copied)
                 return
-            upload = PartsUpload(self._client, self._bucket, key, parts, self._parts_at_once)
+            upload = PartsUpload(self._client, self._bucket, key, parts, self._parts_at_once, self._encryption)
             # Once more from the beginning, where what an earlier run had sent turns out to be of something else.
             earlier = self._unfinished.take(key, listed.stored.last_modified)
             if not upload.run(original, note, ETAG, earlier, copied) and not upload.run(original, note, ETAG, None, copied):
@@ -154,7 +163,7 @@ class S3Destination:
         next(islice(self.list(""), 1), None)
         key = f"{self._prefix}{PROBE}"
         with self._told(PROBE):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=b"writable")
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=b"writable", **self._encryption)
         with suppress(*S3_FAILURES):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
@@ -173,6 +182,7 @@ class S3Destination:
                 Body=content.body,
                 ContentMD5=content.md5_header,
                 Metadata={**note, MD5: content.md5.hex()},
+                **self._encryption,
             )
             if _is_md5(answer["ETag"], answer):
                 arrived = answer["ETag"].strip('"') == content.md5.hex()
@@ -202,6 +212,12 @@ class _Told:
         if isinstance(error, S3_FAILURES):
             told: S3Failure = error
             raise _failed(self._errors.explain(told, self._place)) from None
+
+
+def _encryption(mirror: MirrorSettings) -> dict[str, Any]:
+    if mirror.sse_type == "SSE-KMS":
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": mirror.kms_key_id}
+    return {"ServerSideEncryption": "AES256"} if mirror.sse_type else {}
 
 
 def _failed(told: CostLakehouseError) -> MirrorFailed:

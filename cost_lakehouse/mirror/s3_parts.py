@@ -80,8 +80,11 @@ class UnfinishedUploads:
 class PartsUpload:
     """The upload of one large object."""
 
-    def __init__(self, client: S3Client, bucket: str, key: str, parts: list[Part], at_once: int) -> None:
+    def __init__(
+        self, client: S3Client, bucket: str, key: str, parts: list[Part], at_once: int, encryption: dict[str, Any]
+    ) -> None:
         self._client = client
+        self._encryption = encryption
         self._place = {"Bucket": bucket, "Key": key}
         self._parts = parts
         self._at_once = at_once
@@ -97,7 +100,11 @@ class PartsUpload:
             with suppress(ClientError):
                 self._client.abort_multipart_upload(**place, UploadId=earlier.upload_id)
             earlier = None
-        upload_id = earlier.upload_id if earlier else self._client.create_multipart_upload(**place, Metadata=note)["UploadId"]
+        upload_id = (
+            earlier.upload_id
+            if earlier
+            else self._client.create_multipart_upload(**place, Metadata=note, **self._encryption)["UploadId"]
+        )
         for part in self._parts:
             if part.number in sent:
                 copied(part.size)

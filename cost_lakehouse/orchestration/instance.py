@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
 from cost_lakehouse.orchestration.run_logs import logs_in_s3
 from cost_lakehouse.orchestration.signs_of_life import SignsOfLife, lives
 from cost_lakehouse.orchestration.tags import PROCESS_TAG
@@ -154,21 +155,30 @@ class SharedComputeLogs(LocalComputeLogManager):
 def command_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The shared instance as the command uses it: its runs are recorded, its terminal stays its own.
 
-    Dagster copies a run's output to files through further processes; the command's runs log their events only.
+    Dagster copies a run's output to files through further processes; the command's runs log their events only. Raises
+    ConfigurationError where the home or its dagster.yaml cannot be used, LakeError where Dagster's records cannot.
     """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    rules = home / INSTANCE_FILE
-    if not rules.exists():
-        rules.write_text(INSTANCE_RULES, encoding="utf-8")
+    with explained_home(home):
+        home.mkdir(parents=True, exist_ok=True)
+        rules = home / INSTANCE_FILE
+        if not rules.exists():
+            rules.write_text(INSTANCE_RULES, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
-    overrides = {
-        **_storage_of(rules, settings),
-        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
-    }
     try:
-        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides)) as instance:
-            yield instance
+        with ExitStack() as opened:
+            with explained_rules(rules), explained_records(home):
+                overrides = {
+                    **_storage_of(rules, settings),
+                    "compute_logs": {
+                        "module": "dagster._core.storage.noop_compute_log_manager",
+                        "class": "NoOpComputeLogManager",
+                    },
+                }
+                made = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+                instance = opened.enter_context(made)
+            with explained_records(home):
+                yield instance
     finally:
         _SIGNS.end()
 

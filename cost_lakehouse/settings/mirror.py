@@ -49,6 +49,8 @@ class MirrorSettings(AwsAccess):
     oci: OciSettings = OciSettings()
     destination: str
     vault: VaultKeys | None = None
+    sse_type: Literal["SSE-S3", "SSE-KMS"] | None = None  # how the bucket is asked to encrypt; None: as its own setting says
+    kms_key_id: str | None = None
     reports: tuple[Report, ...] = ("cost-csv", "usage-csv", "focus")
     part_size_mib: int = Field(default=64, ge=SMALLEST_PART_MIB, le=LARGEST_PART_MIB)
     parts_at_once: int = Field(default=8, ge=1, le=64)
@@ -87,13 +89,15 @@ class MirrorSettings(AwsAccess):
 
     @model_validator(mode="after")
     def _options_fit_the_destination(self) -> MirrorSettings:
-        s3_only = (*ACCESS_KEYS, "vault")
+        s3_only = (*ACCESS_KEYS, "vault", "sse_type", "kms_key_id")
         given = [name for name in s3_only if getattr(self, name) is not None]
         if given and not self.is_s3:
             raise ValueError(f"{', '.join(given)} only fits a destination that starts with s3://")
         others = (self.access_key, self.profile, self.web_identity_token_file)
         if self.vault is not None and any(each is not None for each in others):
             raise ValueError("vault, access_key, profile and web_identity_token_file are different keys; keep one of them")
+        if (self.sse_type == "SSE-KMS") != (self.kms_key_id is not None):
+            raise ValueError("SSE-KMS and kms_key_id go together")
         return self
 
     @property

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from cost_lakehouse.errors import SourceError
+from cost_lakehouse.errors import SourceError, without_secrets
 from cost_lakehouse.s3_causes import (
     RoleRefused,
     S3Cause,
     S3Failure,
     TokenUnreadable,
     cause_of,
+    denied_by,
     host_of,
     region_of,
     said_by,
-    without_secrets,
 )
 from cost_lakehouse.settings.aws_access import AwsAccess
 
@@ -189,6 +189,9 @@ class S3Errors:
         else:
             words = {**self._words, **self._words_of(error)}
             problem, fix = (each.format(**words, place=place) for each in self._told[cause])
+            if cause is S3Cause.DENIED:
+                said, more = denied_by(error)
+                problem, fix = f"{problem}{said}", f"{fix}{more}"
         return StoreError(without_secrets(problem, self._secrets), without_secrets(fix, self._secrets), cause)
 
     def _words_of(self, error: S3Failure) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, tell_problem
 from cost_lakehouse.cli.statement import NotAsked, check_on_duckdb, check_on_trino, statements
+from cost_lakehouse.cli.streams import drop_output
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,6 +46,8 @@ def run_query(config: Path | None, sql: str, output: str) -> int:
         known = ", ".join(lake.table_names())
         tell_problem(f"The query failed: {error}", f"Correct the SQL. Tables that are there: {known}.")
         return EXIT_FAILED
+    except BrokenPipeError:
+        drop_output()  # The reader (such as `head`) has seen enough.
     return 0
 
 
