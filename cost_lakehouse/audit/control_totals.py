@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cost_lakehouse.formats.decimals import EXACT, DecimalColumn, exact_number
 from cost_lakehouse.formats.doubles import Wholes
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # 16 MiB of text hold fewer than 2^24 rows: sums of smaller values cannot overflow 38 digits.
 _SAFE_SUMMAND = Decimal(10) ** 10
@@ -150,6 +152,8 @@ def _add_wholes(result: ControlTotals, groups: list[Group], group_of_row: np.nda
 
 def _add_plain(result: ControlTotals, groups: list[Group], group_of_row: np.ndarray, texts: dict[str, pa.Array]) -> None:
     """Sum plain numbers by polars; where it cannot take a column, by Python."""
+    import polars as pl  # half a second, which whoever only reads totals does not need
+
     parsed: dict[str, pl.Series] = {}
     for metric, text in texts.items():
         try:

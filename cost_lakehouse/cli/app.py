@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from cost_lakehouse.cli.interrupts import interruptible
 from cost_lakehouse.cli.output import told_errors
 
 app = typer.Typer(
@@ -71,8 +72,22 @@ class QueryCommand(TyperCommand):
 _SQL_COMMENT = re.compile(r"--(?:[^=]*\s|.*\n)", re.DOTALL)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"cost-lakehouse {version('cost-lakehouse')}")
+        raise typer.Exit
+
+
 @app.callback()
-def common(context: typer.Context, config: Config = None) -> None:
+def common(
+    context: typer.Context,
+    config: Config = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """What every command knows."""
     context.obj = config
 
@@ -94,7 +109,9 @@ def demo(
     from cost_lakehouse.cli.commands.demo import run_demo
 
     with told_errors():
-        raise typer.Exit(run_demo(folder, today and today.date(), exact))
+        with interruptible() as interruption:
+            code = run_demo(folder, today and today.date(), exact, interruption)
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -102,10 +119,12 @@ def discover(
     context: typer.Context, source: Source = None, month: Month = None, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Show the deliveries that are there, and which are new."""
-    from cost_lakehouse.cli.commands.discover import show_deliveries
-
     with told_errors():
-        raise typer.Exit(show_deliveries(_chosen(context, config), source, month, as_json))
+        chosen = _checked(context, config)
+        _check_choice(chosen, source, None, month)
+        from cost_lakehouse.cli.commands.discover import show_deliveries
+
+        raise typer.Exit(show_deliveries(chosen, source, month, as_json))
 
 
 @app.command()
@@ -120,22 +139,26 @@ def run(
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
-    from cost_lakehouse.cli.commands.alerts import with_alerts
-    from cost_lakehouse.cli.commands.run import run_once
-
     with told_errors():
-        chosen = _chosen(context, config)
-        work = partial(run_once, chosen, source, kind, month, summarize, force, exact)
-        raise typer.Exit(with_alerts(chosen, "run", work))
+        chosen = _checked(context, config)
+        _check_choice(chosen, source, kind, month)
+        from cost_lakehouse.cli.commands.alerts import with_alerts
+        from cost_lakehouse.cli.commands.run import run_once
+
+        with interruptible() as interruption:
+            work = partial(run_once, chosen, source, kind, month, summarize, force, exact, interruption)
+            code = with_alerts(chosen, "run", work)
+        raise typer.Exit(code)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def dbt(context: typer.Context, config: Config = None) -> None:
     """Run any dbt command on your lake, with your own models too: build, test, show, compile … Nothing is published."""
-    from cost_lakehouse.cli.dbt import run_dbt_command
-
     with told_errors():
-        raise typer.Exit(run_dbt_command(_chosen(context, config), context.args))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.dbt import run_dbt_command
+
+        raise typer.Exit(run_dbt_command(chosen, context.args))
 
 
 @app.command()
@@ -146,12 +169,14 @@ def mirror(
     config: Config = None,
 ) -> None:
     """Copy Oracle's reports to where the mirrors keep them: what is new or differs; recorded in Dagster like any run."""
-    from cost_lakehouse.cli.commands.alerts import with_alerts
-    from cost_lakehouse.cli.commands.mirror import mirror_reports
-
     with told_errors():
-        chosen = _chosen(context, config)
-        raise typer.Exit(with_alerts(chosen, "mirror", lambda: mirror_reports(chosen, name, dry_run)))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.alerts import with_alerts
+        from cost_lakehouse.cli.commands.mirror import mirror_reports
+
+        with interruptible() as interruption:
+            code = with_alerts(chosen, "mirror", lambda: mirror_reports(chosen, name, dry_run, interruption))
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -161,21 +186,22 @@ def accounts(
     config: Config = None,
 ) -> None:
     """Read account names, units and tags out of AWS Organizations, and bring marts.aws_accounts up to date."""
-    from cost_lakehouse.cli.commands.accounts import read_account_names
-    from cost_lakehouse.cli.commands.alerts import with_alerts
-
     with told_errors():
-        chosen = _chosen(context, config)
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.accounts import read_account_names
+        from cost_lakehouse.cli.commands.alerts import with_alerts
+
         raise typer.Exit(with_alerts(chosen, "accounts", lambda: read_account_names(chosen, name)))
 
 
 @app.command()
 def status(context: typer.Context, as_json: AsJson = False, exact: Exact = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
-    from cost_lakehouse.cli.commands.status import show_status
-
     with told_errors():
-        raise typer.Exit(show_status(_chosen(context, config), as_json, exact))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.status import show_status
+
+        raise typer.Exit(show_status(chosen, as_json, exact))
 
 
 @app.command(cls=QueryCommand)
@@ -188,10 +214,11 @@ def query(
     config: Config = None,
 ) -> None:
     """Ask the lake in SQL; stdout carries the result alone."""
-    from cost_lakehouse.cli.commands.query import run_query
-
     with told_errors():
-        raise typer.Exit(run_query(_chosen(context, config), sql, output.value))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.query import run_query
+
+        raise typer.Exit(run_query(chosen, sql, output.value))
 
 
 @app.command()
@@ -203,21 +230,22 @@ def maintain(
     config: Config = None,
 ) -> None:
     """Expire old snapshots, merge small files and remove what nothing refers to; what proves a bill stays."""
-    from cost_lakehouse.cli.commands.alerts import with_alerts
-    from cost_lakehouse.cli.commands.maintain import maintain_lake
-
     with told_errors():
-        chosen = _chosen(context, config)
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.alerts import with_alerts
+        from cost_lakehouse.cli.commands.maintain import maintain_lake
+
         raise typer.Exit(with_alerts(chosen, "maintain", lambda: maintain_lake(chosen, table or [], dry_run, as_json)))
 
 
 @app.command()
 def doctor(context: typer.Context, config: Config = None) -> None:
     """Check configuration, credentials, buckets and engine; each failure with its cause and fix."""
-    from cost_lakehouse.cli.doctor.examine import examine
-
     with told_errors():
-        raise typer.Exit(examine(_chosen(context, config)))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.doctor.examine import examine
+
+        raise typer.Exit(examine(chosen))
 
 
 @alerts_app.callback(invoke_without_command=True)
@@ -226,55 +254,61 @@ def alerts(context: typer.Context, as_json: AsJson = False, config: Config = Non
     context.obj = _chosen(context, config)
     if context.invoked_subcommand is not None:
         return
-    from cost_lakehouse.cli.commands.alerts import show_alerts
-
     with told_errors():
+        _checked(context, context.obj)
+        from cost_lakehouse.cli.commands.alerts import show_alerts
+
         raise typer.Exit(show_alerts(context.obj, as_json))
 
 
 @alerts_app.command("test")
 def alerts_test(context: typer.Context, config: Config = None) -> None:
     """Send a test message through every channel, and say of each whether it was taken."""
-    from cost_lakehouse.cli.commands.alerts import send_test
-
     with told_errors():
-        raise typer.Exit(send_test(_chosen(context, config)))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.alerts import send_test
+
+        raise typer.Exit(send_test(chosen))
 
 
 @alerts_app.command("close")
 def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
     """End an alert that nothing else will end, such as that of a job which is never run again."""
-    from cost_lakehouse.cli.commands.alerts import close_alert
-
     with told_errors():
-        raise typer.Exit(close_alert(_chosen(context, config), incident))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.alerts import close_alert
+
+        raise typer.Exit(close_alert(chosen, incident))
 
 
 @import_app.command("kubecost")
 def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of Kubecost's or OpenCost's cloud-integration.json as YAML; keys in it are not copied."""
-    from cost_lakehouse.cli.commands.import_sources import import_sources
-
     with told_errors():
-        raise typer.Exit(import_sources("kubecost", file, _chosen(context, config), write))
+        chosen = _chosen(context, config)
+        from cost_lakehouse.cli.commands.import_sources import import_sources
+
+        raise typer.Exit(import_sources("kubecost", file, chosen, write))
 
 
 @import_app.command("koku")
 def import_koku(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of a source payload of Koku as YAML; the reports in its bucket are found."""
-    from cost_lakehouse.cli.commands.import_sources import import_sources
-
     with told_errors():
-        raise typer.Exit(import_sources("koku", file, _chosen(context, config), write))
+        chosen = _chosen(context, config)
+        from cost_lakehouse.cli.commands.import_sources import import_sources
+
+        raise typer.Exit(import_sources("koku", file, chosen, write))
 
 
 @policy_app.command("store")
 def policy_store(context: typer.Context, config: Config = None) -> None:
     """Print the policy of the process that writes the configured store, as JSON: its prefix only."""
-    from cost_lakehouse.cli.commands.policy import print_store_policy
-
     with told_errors():
-        raise typer.Exit(print_store_policy(_chosen(context, config)))
+        chosen = _checked(context, config)
+        from cost_lakehouse.cli.commands.policy import print_store_policy
+
+        raise typer.Exit(print_store_policy(chosen))
 
 
 @policy_app.command("aws")
@@ -307,6 +341,27 @@ def policy_aws(
     wanted = Wanted(tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports)
     with told_errors():
         raise typer.Exit(print_aws_policies(_chosen(context, config), source, part.value if part else None, wanted))
+
+
+def _checked(context: typer.Context, config: Path | None) -> Path | None:
+    """The chosen configuration, once it is known to be right: that is told before what a command needs is imported.
+
+    Raises ConfigurationError.
+    """
+    from cost_lakehouse.cli.choices import settings_of
+
+    chosen = _chosen(context, config)
+    settings_of(chosen)
+    return chosen
+
+
+def _check_choice(config: Path | None, source: str | None, kind: str | None, month: str | None) -> None:
+    """The same of what is to be loaded. Raises ConfigurationError."""
+    from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
+
+    settings = settings_of(config)
+    month_of(month, settings)
+    sources_of(settings, source, kind)
 
 
 def _chosen(context: typer.Context, config: Path | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from cost_lakehouse.errors import LakeError
 
 _POLL_SECONDS = 0.5
+_QUIET_SECONDS = 2.0  # so long a wait is nothing to speak of
+_LOG = logging.getLogger(__name__)
 
 
 class Lock(Protocol):
@@ -44,11 +47,31 @@ class FileLocks:
     def hold(self, name: str, what: str, wait_seconds: float) -> Iterator[Lock]:
         """Hold the lock file of that name."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder / f"{name}.lock")
         try:
-            with FileLock(self._folder / f"{name}.lock", timeout=wait_seconds):
-                yield _HeldByFile()
+            _acquire(lock, what, wait_seconds)
         except Timeout:
             raise _busy(what) from None
+        try:
+            yield _HeldByFile()
+        finally:
+            lock.release()
+
+
+def _acquire(lock: FileLock, what: str, wait_seconds: float) -> None:
+    """Raises Timeout where another process holds the lock longer."""
+    try:
+        lock.acquire(timeout=min(wait_seconds, _QUIET_SECONDS))
+    except Timeout:
+        if wait_seconds <= _QUIET_SECONDS:
+            raise
+        _tell_wait(what)
+        lock.acquire(timeout=wait_seconds - _QUIET_SECONDS)
+
+
+def _tell_wait(what: str) -> None:
+    """On stderr where nothing else is set up for logs: whoever waits is to know for what."""
+    _LOG.warning("Waiting: %s is being worked on by another process.", what)
 
 
 class _HeldByFile:
@@ -73,9 +96,13 @@ class PostgresLocks:
         with self._engine.connect() as connection:
             # Autocommit: a lock that waits for hours must not hold a transaction open.
             connection.execution_options(isolation_level="AUTOCOMMIT")
+            told = False
             while not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
                 if time.monotonic() >= end:
                     raise _busy(what)
+                if not told and time.monotonic() >= end - wait_seconds + _QUIET_SECONDS:
+                    told = True
+                    _tell_wait(what)
                 time.sleep(_POLL_SECONDS)
             try:
                 yield _HeldByConnection(connection, key, what)

@@ -13,7 +13,8 @@ import dagster as dg
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.loading.plan import Planned, month_text, plan
+from cost_lakehouse.loading.last_looks import plan_and_note
+from cost_lakehouse.loading.plan import Planned, month_text
 from cost_lakehouse.orchestration.decisions import (
     attempt_for,
     delivery_key_of,
@@ -71,7 +72,7 @@ def sweep(
     held = holdings(Lake(settings))
     names = resume_order([each.name for each in settings.sources if not each.paused], resume_at)
     seen: dict[str, Sweep] = {}
-    for look in looks.take(names, lambda name: plan(settings, settings.source(name), held), out_of_time):
+    for look in looks.take(names, lambda name: plan_and_note(settings, settings.source(name), held), out_of_time):
         seen[look.name] = found = Sweep()
         if look.late:
             found.lines.append(f"{look.name}: {_late(look)}")

@@ -8,4 +8,5 @@ from pydantic import BaseModel, ConfigDict
 class Strict(BaseModel):
     """Settings that refuse keys they do not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built on first use: a command that reads one file does not build the models of all others, nor any twice.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

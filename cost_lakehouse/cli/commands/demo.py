@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cost_lakehouse.cli.commands.discover import plan_all
 from cost_lakehouse.cli.commands.run import Loaded, is_due, tell_loads, tell_summary
 from cost_lakehouse.cli.commands.status import show_status
+from cost_lakehouse.cli.interrupts import Interruption
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_table, say, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
@@ -44,7 +45,7 @@ limit 10
 MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time."
 
 
-def run_demo(folder: Path, today: date | None = None, exact: bool = False) -> int:
+def run_demo(folder: Path, today: date | None = None, exact: bool = False, interruption: Interruption | None = None) -> int:
     """Tell the story in ``folder`` as of ``today``, by default of now; the exit code.
 
     Raises ConfigurationError where the folder holds something that is not a demo's.
@@ -61,17 +62,19 @@ def run_demo(folder: Path, today: date | None = None, exact: bool = False) -> in
         story.late_refund,
         story.refused,
     ]
+    interruption = interruption or Interruption()
+    interruption.says = lambda: f"What was made so far is in {settings.base}; `demo` makes it anew each time."
     lake = Lake(settings)
     with LoadBar() as bar:
         with working("Starting Dagster", bar.console):
             from cost_lakehouse.orchestration.in_process import InProcess
             from cost_lakehouse.orchestration.instance import command_instance
         with command_instance(settings) as instance:
-            runner = InProcess(settings, instance, lambda _context: bar)
-            told_right = [
-                _tell(number, step(settings.base / BILLS, today), settings, lake, runner, bar, exact)
-                for number, step in enumerate(steps, start=1)
-            ]
+            runner = InProcess(settings, instance, bar.of_run)
+            told_right: list[bool] = []
+            for number, step in enumerate(steps, start=1):
+                told_right.append(_tell(number, step(settings.base / BILLS, today), settings, lake, runner, bar, exact))
+                interruption.check()
     _ending(settings, lake, exact)
     return 0 if all(told_right) else EXIT_FAILED
 

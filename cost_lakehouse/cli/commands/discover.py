@@ -12,7 +12,8 @@ from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import Holdings, holdings
-from cost_lakehouse.loading.plan import Planned, plan
+from cost_lakehouse.loading.last_looks import plan_and_note
+from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Status
 
@@ -58,7 +59,7 @@ def plan_all(
     errors: list[SourceError] = []
     for each in chosen:
         try:
-            planned += plan(settings, each, held, month)
+            planned += plan_and_note(settings, each, held, month)
         except SourceError as error:
             errors.append(error)
     return planned, errors

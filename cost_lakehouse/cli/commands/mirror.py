@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.interrupts import Interruption
 from cost_lakehouse.cli.output import EXIT_FAILED, console, print_table, say, size, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.settings.mirror import MirrorSettings
+
+if TYPE_CHECKING:
+    from cost_lakehouse.orchestration.in_process import MirrorOutcome
 
 KEYS_SHOWN = 20
 _NUMBERS = {  # name -> how early it is left out of a narrow table
@@ -27,7 +31,7 @@ _NUMBERS = {  # name -> how early it is left out of a narrow table
 }
 
 
-def mirror_reports(config: Path | None, name: str | None, dry_run: bool) -> int:
+def mirror_reports(config: Path | None, name: str | None, dry_run: bool, interruption: Interruption) -> int:
     """Copy, print what was done; the exit code. One mirror's failure does not keep the others from running."""
     settings = settings_of(config)
     chosen = _chosen(settings, name)
@@ -38,14 +42,28 @@ def mirror_reports(config: Path | None, name: str | None, dry_run: bool) -> int:
         from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
     with command_instance(settings) as instance, LoadBar("objects") as bar:
         end_dead_runs(instance)
-        outcomes = [(each.name, run_mirror_once(settings, instance, each.name, lambda _context: bar)) for each in chosen]
-    _print([(mirror, each.facts, each.ok) for mirror, each in outcomes])
-    for mirror, each in outcomes:
-        if not each.ok:
-            tell_problem(each.problem if mirror in each.problem else f"{mirror}: {each.problem}", each.fix)
-        elif not each.facts.get("objects"):
+        outcomes: list[tuple[str, MirrorOutcome]] = []
+        interruption.says = lambda: _kept_so_far([each.name for each in chosen], len(outcomes))
+        for each in chosen:
+            outcomes.append((each.name, run_mirror_once(settings, instance, each.name, bar.of_run)))
+            interruption.check()
+    _print([(mirror, outcome.facts, outcome.ok) for mirror, outcome in outcomes])
+    for mirror, outcome in outcomes:
+        if not outcome.ok:
+            problem = outcome.problem if mirror in outcome.problem else f"{mirror}: {outcome.problem}"
+            tell_problem(problem, outcome.fix)
+        elif not outcome.facts.get("objects"):
             say(f"{mirror}: Oracle's bucket holds no reports; see `cost-lakehouse doctor`.")
-    return 0 if all(each.ok for _, each in outcomes) else EXIT_FAILED
+    return 0 if all(outcome.ok for _, outcome in outcomes) else EXIT_FAILED
+
+
+def _kept_so_far(names: Sequence[str], finished: int) -> str:
+    left = ", ".join(names[finished + 1 :])
+    under_way = f" {names[finished]} was under way:" if finished < len(names) else ""
+    return (
+        f"Kept:{under_way} every object that was copied whole, and the parts of large ones; the next run goes on there."
+        f"{f' Not looked at: {left}.' if left else ''}"
+    )
 
 
 def _chosen(settings: Settings, name: str | None) -> list[MirrorSettings]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
 from cost_lakehouse.cli.commands.discover import plan_all
+from cost_lakehouse.cli.interrupts import Interruption
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_table, say, size, tell_problem
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from cost_lakehouse.orchestration.in_process import InProcess, RunOutcome, SummaryOutcome
 
 
+_NAMED = 5
+
+
 @dataclass(frozen=True)
 class Loaded:
     """One delivery that was tried, and how that ended."""
@@ -36,7 +40,14 @@ class Loaded:
 
 
 def run_once(
-    config: Path | None, source: str | None, kind: str | None, month_text: str | None, summarize: bool, force: bool, exact: bool
+    config: Path | None,
+    source: str | None,
+    kind: str | None,
+    month_text: str | None,
+    summarize: bool,
+    force: bool,
+    exact: bool,
+    interruption: Interruption,
 ) -> int:
     """Load, summarise, print what happened; the exit code."""
     settings = settings_of(config)
@@ -45,6 +56,7 @@ def run_once(
     for each in chosen:
         if each.paused:
             raise ConfigurationError(f"Source {each.name!r} is paused in {settings.file}.", "Remove `paused: true` to load it.")
+    interruption.says = lambda: "Nothing was loaded: it was still looking for deliveries."
     lake = Lake(settings)
     planned, errors = plan_all(settings, chosen, holdings(lake), month)
     due = [each for each in planned if is_due(each, force)]
@@ -61,7 +73,7 @@ def run_once(
     if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
         return EXIT_FAILED if failed else 0
     with LoadBar() as bar:
-        loads, summary = execute(settings, lake, due, summarize, force, bar)
+        loads, summary = execute(settings, lake, due, summarize, force, bar, interruption)
     tell_loads(loads, exact)
     if summary is not None:
         tell_summary(summary, exact)
@@ -92,7 +104,13 @@ def left_out(planned: Sequence[Planned]) -> list[str]:
 
 
 def execute(
-    settings: Settings, lake: Lake, due: Sequence[Planned], summarize: bool, force: bool, bar: LoadBar
+    settings: Settings,
+    lake: Lake,
+    due: Sequence[Planned],
+    summarize: bool,
+    force: bool,
+    bar: LoadBar,
+    interruption: Interruption,
 ) -> tuple[list[Loaded], SummaryOutcome | None]:
     """Load everything that is due, one run each, then build what is stale in one more."""
     with working("Starting Dagster", bar.console):
@@ -100,15 +118,28 @@ def execute(
         from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
     with command_instance(settings) as instance:
         end_dead_runs(instance)
-        runner = InProcess(settings, instance, lambda _context: bar)
-        loads = []
+        runner = InProcess(settings, instance, bar.of_run)
+        loads: list[Loaded] = []
+        interruption.says = lambda: kept_so_far(due, loads)
         deliveries = [(each, each.delivery) for each in due if each.delivery is not None]
         for number, (each, delivery) in enumerate(deliveries, start=1):
             bar.position = f"[{number}/{len(deliveries)}] "
             again = force and (isinstance(delivery, Delivery) or each.status is Status.CURRENT)
             loads.append(Loaded(each, runner.load(delivery, again, each.status is Status.REFUSED)))
+            interruption.check()
         summary = _summarize(runner, lake, loads, force, bar) if summarize else None
     return loads, summary
+
+
+def kept_so_far(due: Sequence[Planned], loads: Sequence[Loaded]) -> str:
+    """What is kept where a run is stopped now, and what was not looked at. Pure."""
+    good = sum(each.outcome.ok for each in loads)
+    left = [each.label for each in due if each.delivery is not None][len(loads) :]
+    kept = f"Kept: {good} load{'' if good == 1 else 's'}" if good else "Nothing was loaded"
+    if not left:
+        return f"{kept}; the summaries were not finished. Run it again: what is loaded is not loaded twice."
+    shown = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    return f"{kept}; not loaded: {shown}. Run it again: what is loaded is not loaded twice."
 
 
 def own_marts(settings: Settings) -> list[str]:

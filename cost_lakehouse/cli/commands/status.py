@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import money, print_json, print_table, say, size
+from cost_lakehouse.cli.output import money, print_json, print_table, print_wrapped, say, size
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.table_format import FORMATS, OCI_USAGE
@@ -19,6 +20,8 @@ from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, holdings
+from cost_lakehouse.loading.last_looks import LastLook, last_looks
+from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.stale import stale_slices
 
 # Of a source of increments: the table whose numbers stand for a month, the first of these that has any.
@@ -45,6 +48,11 @@ class SliceStatus:
     def shown(self) -> Receipt:
         """The newest receipt of what is held, else the refused one."""
         return self.held[-1] if self.held or self.refused is None else self.refused
+
+    @property
+    def newest(self) -> Receipt:
+        """The receipt of what was tried last."""
+        return self.refused or self.held[-1]
 
     @property
     def state(self) -> str:
@@ -114,7 +122,55 @@ def _amounts(
     return {currency: amount for currency, amount in amounts.items() if currency or amount}
 
 
-_COLUMNS = (
+@dataclass(frozen=True)
+class SourceStatus:
+    """How one configured source does. ``state`` is active, paused, waiting (nothing was delivered yet) or failing."""
+
+    source: str
+    kind: str
+    state: str
+    looked_at: datetime | None
+    newest_delivery: datetime | None
+    problem: str
+
+
+def source_statuses(settings: Settings, looks: Mapping[str, LastLook], found: Sequence[SliceStatus]) -> list[SourceStatus]:
+    """How every configured source does, in the file's order. Pure.
+
+    It fails where the last look at it did, or where what was tried last was refused.
+    """
+    told: list[SourceStatus] = []
+    for source in settings.sources:
+        own = [each for each in found if each.slice_.source == source.name]
+        look = looks.get(source.name)
+        last = max((each.newest for each in own), key=lambda receipt: receipt.loaded_at, default=None)
+        problem = look.problem if look else ""
+        if not problem and last is not None and last.state == REFUSED:
+            problem = f"{last.billing_period:%Y-%m}: {last.reason}"
+        if source.paused:
+            state = "paused"
+        elif problem:
+            state = "failing"
+        elif any(each.held for each in own) or (look and look.newest):
+            state = "active"
+        else:
+            state, problem = "waiting", look.waits if look else ""
+        delivered = [each.newest.delivered_at for each in own] + ([look.newest] if look and look.newest else [])
+        told.append(
+            SourceStatus(source.name, source.kind, state, look.at if look else None, max(delivered, default=None), problem)
+        )
+    return told
+
+
+_SOURCES = (
+    Column("source"),
+    Column("kind", rank=3),
+    Column("state"),
+    Column("last looked at (UTC)", rank=2),
+    Column("newest delivery (UTC)", rank=1),
+    Column("last error", "note"),
+)
+_MONTHS = (
     Column("source"),
     Column("month"),
     Column("delivery", "id", 3),
@@ -124,31 +180,49 @@ _COLUMNS = (
     Column("cost", "number"),
     Column("loaded at (UTC)", rank=1),
     Column("state"),
+    Column("newer delivery"),
 )
 
 
 def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     """Print how everything stands; the exit code (0: showing a failure is no failure)."""
-    found = statuses(Lake(settings_of(config)))
+    settings = settings_of(config)
+    found = statuses(Lake(settings))
+    sources = source_statuses(settings, last_looks(settings), found)
     if as_json:
-        print_json([_as_json(each) for each in found])
-    elif not found:
+        by_name = {each.source: each for each in sources}
+        idle = [each for each in sources if each.source not in {every.slice_.source for every in found}]
+        print_json([*(_as_json(each, by_name.get(each.slice_.source)) for each in found), *map(_idle_as_json, idle)])
+        return 0
+    if sources:
+        print_table(_SOURCES, [_as_source_row(each) for each in sources], elsewhere="`--json` has them.")
+        say()
+    if not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
-    else:
-        print_table(_COLUMNS, [_as_row(each, exact) for each in found], elsewhere="`--json` has them.")
-        for each in found:
-            if each.refused:
-                say()
-                say(f"{each.slice_}: delivery {each.refused.delivery_id} was refused: {each.refused.reason}")
+        return 0
+    print_table(_MONTHS, [_as_row(each, exact) for each in found], elsewhere="`--json` has them.")
+    for each in found:
+        if each.refused:
+            say()
+            print_wrapped(f"{each.slice_}: delivery {each.refused.delivery_id} was refused: {each.refused.reason}")
     return 0
+
+
+def _as_source_row(status: SourceStatus) -> tuple[Any, ...]:
+    times = (f"{each:%Y-%m-%d %H:%M}" if each else "" for each in (status.looked_at, status.newest_delivery))
+    return (status.source, status.kind, status.state, *times, status.problem)
 
 
 def _as_row(status: SliceStatus, exact: bool) -> tuple[Any, ...]:
     shown = status.shown
-    state = status.state if status.summarized or not status.held else f"{status.state}, not summarized"
     numbers: tuple[Any, ...] = ("", "", "", "")
+    state = newer = ""
     if status.held:
         numbers = (status.sum("files"), f"{status.sum('rows'):,}", size(status.sum("bytes")), money(status.totals, exact))
+        state = ACCEPTED if status.summarized else f"{ACCEPTED}, not summarized"
+        newer = REFUSED if status.refused else ""
+    elif status.refused:
+        state = REFUSED
     return (
         status.slice_.source,
         status.slice_.month,
@@ -156,10 +230,11 @@ def _as_row(status: SliceStatus, exact: bool) -> tuple[Any, ...]:
         *numbers,
         f"{shown.loaded_at:%Y-%m-%d %H:%M:%S}",
         state,
+        newer,
     )
 
 
-def _as_json(status: SliceStatus) -> dict[str, Any]:
+def _as_json(status: SliceStatus, source: SourceStatus | None) -> dict[str, Any]:
     return {
         "source": status.slice_.source,
         "billing_period": status.slice_.billing_period,
@@ -172,8 +247,46 @@ def _as_json(status: SliceStatus) -> dict[str, Any]:
         "loaded_at": status.held[-1].loaded_at if status.held else None,
         "delivered_at": status.shown.delivered_at,
         "state": status.state,
+        "held_state": ACCEPTED if status.held else None,
+        "newer_delivery": REFUSED if status.held and status.refused else None,
         "last_error": status.refused.reason if status.refused else None,
         "refused_delivery_id": status.refused.delivery_id if status.refused else None,
         "summarized": status.summarized,
         "other_rows": status.others,
+        **_source_as_json(source),
+    }
+
+
+def _idle_as_json(source: SourceStatus) -> dict[str, Any]:
+    """The row of a source of which no month was ever tried: it has no month, and nothing of one."""
+    return {
+        "source": source.source,
+        "billing_period": None,
+        "month": None,
+        "delivery_id": None,
+        "files": 0,
+        "rows": 0,
+        "bytes": 0,
+        "totals": {},
+        "loaded_at": None,
+        "delivered_at": None,
+        "state": source.state,
+        "held_state": None,
+        "newer_delivery": None,
+        "last_error": source.problem or None,
+        "refused_delivery_id": None,
+        "summarized": False,
+        "other_rows": {},
+        **_source_as_json(source),
+    }
+
+
+def _source_as_json(source: SourceStatus | None) -> dict[str, Any]:
+    """The same in every row of a source; of one that is not configured any more, ``removed``."""
+    return {
+        "source_state": source.state if source else "removed",
+        "source_kind": source.kind if source else None,
+        "last_looked_at": source.looked_at if source else None,
+        "newest_delivery_at": source.newest_delivery if source else None,
+        "source_error": (source.problem or None) if source else None,
     }
