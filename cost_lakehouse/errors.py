@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHORT_SECRET = 8  # characters: a shorter one is likely to be a part of words that are none
+_SHOWN = 60
 
 
 class CostLakehouseError(Exception):
@@ -67,7 +68,12 @@ class RejectedValue:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.file}, record {self.record}, column {self.column}: {self.value!r} {self.reason}"
+        return f"{self.file}, record {self.record}, column {self.column}: {shortened(self.value)!r} {self.reason}"
+
+
+def shortened(value: str) -> str:
+    """A delivered value as messages show it: ten thousand digits tell no more than the first sixty."""
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}… ({len(value):,} characters)"
 
 
 class DeliveryRefused(CostLakehouseError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from cost_lakehouse.audit.control_totals import ControlTotals
 from cost_lakehouse.audit.stored_totals import StoredTotals
-from cost_lakehouse.errors import RejectedValue
+from cost_lakehouse.errors import RejectedValue, shortened
 from cost_lakehouse.formats.decimals import EXACT
 
 ACCEPTED, REFUSED = "accepted", "refused"
@@ -123,4 +123,5 @@ def digest_of(slice_text: str, files: Sequence[tuple[str, str, int, int]], rows:
 
 def rejected_values_json(rejected: Sequence[RejectedValue]) -> str:
     """The first rejected values, for the receipt."""
-    return json.dumps([each.__dict__ for each in rejected[:REJECTED_VALUES_KEPT]], ensure_ascii=False) if rejected else ""
+    kept = [{**each.__dict__, "value": shortened(each.value)} for each in rejected[:REJECTED_VALUES_KEPT]]
+    return json.dumps(kept, ensure_ascii=False) if rejected else ""

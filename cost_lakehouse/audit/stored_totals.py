@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from cost_lakehouse.audit.control_totals import ControlTotals, Group
+from cost_lakehouse.audit.read_back import unreadable
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.table_format import TableFormat
 
@@ -24,6 +25,7 @@ class StoredTotals:
     sums: dict[tuple[Group, str], tuple[int, Decimal]] = field(default_factory=dict)
     top_services: list[tuple[str, str, Decimal]] = field(default_factory=list)  # service, currency, headline amount
     accounts: set[tuple[str, str]] = field(default_factory=set)  # payer and usage account
+    unreadable: list[str] = field(default_factory=list)  # what of the files nobody could read or sum, a sentence each
 
 
 def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
@@ -31,31 +33,37 @@ def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
     result = StoredTotals()
     if not files:
         return result
+    with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
+        try:
+            _sum(connection, [str(path) for path in files], table, result)
+        except duckdb.OutOfRangeException as error:
+            result.unreadable.append(f"a sum has more digits than there is room for: {str(error).splitlines()[0][:200]}")
+        result.unreadable += unreadable(connection, files, table)
+    return result
+
+
+def _sum(connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFormat, result: StoredTotals) -> None:
     groups = ", ".join(table.group_sql)
     sums = ", ".join(f"count({name}), sum({name})" for name in table.metrics)
-    paths = [str(path) for path in files]
-    with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
-        for row in connection.execute(
-            f"select {groups}, count(*), {sums} from read_parquet(?) group by all", [paths]
-        ).fetchall():
-            group = Group(*row[:4])
-            result.rows[group] = row[4]
-            for metric, count, total in zip(table.metrics, row[5::2], row[6::2], strict=True):
-                if count:
-                    result.sums[(group, metric)] = (count, total)
-        result.accounts = set(connection.execute(table.accounts_query, [paths]).fetchall())
-        if table.service is not None:
-            result.top_services = connection.execute(
-                f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "
-                "from read_parquet(?) group by all order by 3 desc, 1 limit ?",
-                [paths, TOP_SERVICES],
-            ).fetchall()
-    return result
+    query = f"select {groups}, count(*), {sums} from read_parquet(?) group by all"
+    for row in connection.execute(query, [paths]).fetchall():
+        group = Group(*row[:4])
+        result.rows[group] = row[4]
+        for metric, count, total in zip(table.metrics, row[5::2], row[6::2], strict=True):
+            if count:
+                result.sums[(group, metric)] = (count, total)
+    result.accounts = set(connection.execute(table.accounts_query, [paths]).fetchall())
+    if table.service is not None:
+        result.top_services = connection.execute(
+            f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "
+            "from read_parquet(?) group by all order by 3 desc, 1 limit ?",
+            [paths, TOP_SERVICES],
+        ).fetchall()
 
 
 def differences(delivered: ControlTotals, stored: StoredTotals) -> list[str]:
     """Every place where delivered = stored + rounding does not hold, as a sentence; none means proven."""
-    found = []
+    found = list(stored.unreadable)
     for group in sorted(delivered.rows.keys() | stored.rows.keys()):
         expected, actual = delivered.rows.get(group, 0), stored.rows.get(group, 0)
         if expected != actual:

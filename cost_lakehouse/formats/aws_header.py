@@ -13,8 +13,17 @@ _MAP_CATEGORIES = {
     "cost_category": "cost_category",
     "discount": "discount",
 }
+# CUR 2.0's newer column of all labels, whatever they hang on: AWS tells users to select it in place of the two maps above (user
+# guide, "Tags column"). A resource tag stands there without the `user:` that it has everywhere else.
+TAGS = "tags"
+_LABEL_CATEGORIES = ("account_tag", "user_attribute", "iam_principal")
 # In these maps a key is kept as it was delivered: it is the customer's own text. The others take CUR 2.0's snake form.
 _KEYS_AS_DELIVERED = ("resource_tags", "cost_category")
+
+
+def resource_tag_key(name: str) -> str:
+    """The key in ``resource_tags`` of a resource tag in ``tags``: with the prefix of those who set it."""
+    return name if name.startswith(("user:", "aws:")) else f"user:{name}"
 
 
 def aws_place(columns: Sequence[Column]) -> Place:
@@ -28,11 +37,15 @@ def aws_place(columns: Sequence[Column]) -> Place:
 def _target(delivered: str, known: dict[str, str], by_letters: dict[str, str]) -> Target:
     if delivered in _MAP_CATEGORIES:
         return Target(delivered, _MAP_CATEGORIES[delivered], "map")  # CUR 2.0 has the whole map
+    if delivered == TAGS:
+        return Target(delivered, TAGS, "map")
     if "/" in delivered:
         category, name = delivered.split("/", 1)
         category = snake(category)
     else:
         category, name = _snake_category(delivered)
+    if category in _LABEL_CATEGORIES and "/" in delivered:
+        return Target(delivered, TAGS, "map", delivered)  # accountTag/<key>: as keys of the map are spelled
     column = by_letters.get(f"{category}_{snake(name)}".replace("_", ""))
     if column is not None and known[column] != "map" and category not in _KEYS_AS_DELIVERED:
         return Target(delivered, column, known[column])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import TypeVar
 
 import numpy as np
@@ -16,8 +16,10 @@ from cost_lakehouse.formats.raw_schema import MONEY_SCALE
 
 _DIGITS = 38
 _Said = TypeVar("_Said")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\s*", re.ASCII)
-# Wide enough for every double written out (1E-324 and 309 digits before the point), so that nothing is lost on the way.
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_MOST_DIGITS = 700  # before and after the point together: the shortest text of every double has fewer
+_LONGEST_TEXT = 45  # pyarrow casts 57 digits and more to a number that they are not
+# Wide enough for sums of such numbers, so that nothing is lost on the way.
 EXACT = Context(prec=1500, rounding=ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
 
 
@@ -35,10 +37,22 @@ class DecimalColumn:
 
 
 def exact_number(text: str) -> Decimal | None:
-    """The exact value of a delivered number in plain or scientific notation, or None where it is none."""
+    """The exact value of a delivered number in plain or scientific notation, or None where it is none.
+
+    Raises OverflowError where it has too many digits to reckon with (``1E+2000``, ten thousand digits): no bill has them.
+    """
     if not _NUMBER.fullmatch(text):
         return None
-    return Decimal(text.strip())
+    try:
+        exact = Decimal(text.strip())
+    except InvalidOperation:  # an exponent beyond what Python counts to
+        raise OverflowError from None
+    if exact.is_zero():
+        return Decimal(0)
+    last = exact.as_tuple().exponent
+    if isinstance(last, str) or max(exact.adjusted(), 0) - min(last, 0) >= _MOST_DIGITS:
+        raise OverflowError
+    return exact
 
 
 def to_decimals(text: pa.Array, scale: int = MONEY_SCALE) -> DecimalColumn:
@@ -53,11 +67,13 @@ def to_decimals(text: pa.Array, scale: int = MONEY_SCALE) -> DecimalColumn:
         return DecimalColumn(pa.nulls(len(text), kind))
     if text.type == pa.float64():
         return _of_doubles(text, scale)
-    try:
-        # pyarrow either keeps every digit or fails; it never rounds.
-        return DecimalColumn(pc.cast(text, kind))
-    except pa.ArrowInvalid:
-        return _one_by_one(text, scale)
+    if pc.max(pc.binary_length(text)).as_py() <= _LONGEST_TEXT:
+        try:
+            # pyarrow either keeps every digit or fails; it never rounds.
+            return DecimalColumn(pc.cast(text, kind))
+        except pa.ArrowInvalid:
+            pass
+    return _one_by_one(text, scale)
 
 
 def _of_doubles(doubles: pa.Array, scale: int) -> DecimalColumn:
@@ -113,12 +129,19 @@ def _one_by_one(text: pa.Array, scale: int) -> DecimalColumn:
 
 
 def _round(row: int, text: str, scale: int, result: DecimalColumn) -> Decimal | None:
-    exact = exact_number(text)
+    try:
+        exact = exact_number(text)
+    except OverflowError:
+        result.rejected[row] = f"is a number of more than {_MOST_DIGITS} digits"
+        return None
     if exact is None:
         result.rejected[row] = "is not a number"
         return None
+    if exact.adjusted() >= _DIGITS - scale:
+        result.rejected[row] = f"has more than {_DIGITS - scale} digits before the point"
+        return None
     stored = exact.quantize(Decimal(1).scaleb(-scale), context=EXACT)
-    if abs(stored) >= Decimal(10) ** (_DIGITS - scale):
+    if stored.copy_abs() >= Decimal(10) ** (_DIGITS - scale):
         result.rejected[row] = f"has more than {_DIGITS - scale} digits before the point"
         return None
     if stored != exact:

@@ -14,8 +14,8 @@ FINDINGS = "findings"  # every bill's map of what is odd about a row as it was d
 class Target:
     """Where one delivered column goes. ``key`` is set where ``column`` is a map that takes one entry of it.
 
-    ``fills`` names the column that takes a value from here in rows where its own delivered column has none: two spellings of
-    one column in one file.
+    ``fills`` names the column that takes a value from here in rows where its own delivered column has none: two columns of one
+    name, or two spellings of it, in one file.
     """
 
     delivered: str
@@ -40,26 +40,19 @@ def letters(name: str) -> str:
 
 
 def assign(header: Sequence[str], place: Place) -> list[Target]:
-    """One target a delivered column, in the header's order; no column is left out, no two share a place.
+    """One target a delivered column, in the header's order; no column is left out.
 
     Of two columns that ask for one place the better spelling has it; the other is kept in ``other``, and fills the place where
-    the first has no value. So is a column that would be one entry of a map that is delivered whole.
+    the first has no value. Columns that ask for one entry of a map share it, as they do with a map that is delivered whole.
     """
     wanted = [place(delivered) for delivered in header]
-    whole = {target.column for target, _ in wanted if target.kind == "map" and target.key is None}
-    taken: set[tuple[str, str | None]] = set()
+    taken: set[str] = set()
     targets: dict[int, Target] = {}
     for index in sorted(range(len(header)), key=lambda each: wanted[each][1]):
-        target, spelling = wanted[index]
-        if target.key is not None and target.column in whole:
-            target = Target(target.delivered, OTHER, "map", target.delivered)
-        elif (target.column, target.key) in taken:
-            fills = target.column if spelling and target.key is None and target.kind != "map" else None
-            target = Target(target.delivered, OTHER, "map", target.delivered, fills)
-        copies = 2
-        while (target.column, target.key) in taken:
-            target = Target(target.delivered, OTHER, "map", f"{target.delivered}#{copies}", target.fills)
-            copies += 1
-        taken.add((target.column, target.key))
+        target, _ = wanted[index]
+        if target.key is None and target.kind != "map":
+            if target.column in taken:
+                target = Target(target.delivered, OTHER, "map", target.delivered, target.column)
+            taken.add(target.column)
         targets[index] = target
     return [targets[index] for index in range(len(header))]

@@ -1,18 +1,21 @@
-"""Maps of text: many sparse columns become one, row by row in numpy, and JSON objects are read once a distinct text."""
+"""Maps of text: many sparse columns become one, row by row in numpy; whole maps and columns that fill one map come together."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from cost_lakehouse.formats.labels import Labels, read_labels, without_repeats
 from cost_lakehouse.formats.raw_schema import CODED_MAP, CODED_TEXT
 
 # A dictionary writes each key's text once; in the file it is a plain map of text. Every map of rows that are not coded has
 # this one type (of coded ones CODED_MAP), or its batches would not fit into one file.
 PLAIN_MAP = pa.map_(CODED_TEXT, pa.string())
+_BITS = 62  # keys that fit into one number, a bit each
 
 
 def map_type(coded: bool) -> pa.DataType:
@@ -20,8 +23,50 @@ def map_type(coded: bool) -> pa.DataType:
     return CODED_MAP if coded else PLAIN_MAP
 
 
+@dataclass
+class Gathered:
+    """One map a row with each key once.
+
+    ``repeats`` are values that differ from the one in the map, by key: a text a row, null where there is none.
+    """
+
+    maps: pa.Array
+    repeats: dict[str, pa.Array] = field(default_factory=dict)
+
+
+@dataclass
+class JsonMaps:
+    """Texts as maps. ``unread`` holds the texts that say more than the maps, ``wrong`` those with labels that these lack."""
+
+    maps: pa.Array
+    unread: pa.Array
+    wrong: pa.Array
+
+
+def gather(
+    wholes: Sequence[pa.Array],
+    columns: Sequence[tuple[str, pa.Array]],
+    rows: int,
+    coded: bool = False,
+    same: Callable[[str], str] | None = None,
+) -> Gathered:
+    """One map a row out of whole maps, and columns that give one entry each.
+
+    Where a key is given twice, the first value that is not empty is taken, whole maps first. Keys that ``same`` makes equal are
+    spellings of one key, which of several maps and columns one gives; of one map both stay. ``coded`` keeps codes of the text.
+    """
+    there = [each for each in wholes if each.null_count < rows]
+    keys = [key for key, values in columns if values.null_count < rows]
+    if not there and len(set(keys)) == len(keys):
+        return Gathered(to_map(columns, rows, coded))
+    if len(there) == 1 and not keys and not has_repeats(there[0]):
+        return Gathered(there[0] if there[0].type == map_type(coded) else _recoded(there[0], coded))
+    parts = [*there, *(to_map([(key, values)], rows, coded) for key, values in columns if values.null_count < rows)]
+    return _together(parts, rows, coded, same)
+
+
 def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int, coded: bool = False) -> pa.Array:
-    """One map a row with an entry for every column that has a value there; null where none has.
+    """One map a row with an entry for every column that has a value there; null where none has. Keys are distinct.
 
     ``coded`` keeps codes of the text.
     """
@@ -39,62 +84,163 @@ def to_map(columns: Sequence[tuple[str, pa.Array]], rows: int, coded: bool = Fal
     return _map(offsets, keys, items)
 
 
-def json_maps(column: pa.Array, coded: bool = False) -> tuple[pa.Array, pa.Array]:
-    """JSON objects as maps, and the texts that are none (null elsewhere); a map stays one. An empty object is null.
+def json_maps(column: pa.Array, coded: bool = False) -> JsonMaps:
+    """Texts that hold labels as maps; a map stays one. Nothing, or an object without entries, is null.
 
     A value that is no text keeps its JSON spelling: ``true``, ``1.50``, ``{"a": 1}``. ``coded`` keeps codes of the text.
     """
+    nothing = pa.nulls(len(column), pa.string())
     if pa.types.is_map(column.type):
-        items = _coded(column.items) if coded else column.items
-        return _map(column.offsets.to_numpy(), _coded(column.keys), items), pa.nulls(len(column), pa.string())
+        return JsonMaps(_recoded(column, coded), nothing, nothing)
     if column.null_count == len(column):
-        return pa.nulls(len(column), map_type(coded)), column
-    encoded = column.dictionary_encode()
+        return JsonMaps(pa.nulls(len(column), map_type(coded)), nothing, nothing)
+    encoded = _coded(column)
     texts = encoded.dictionary.to_pylist()
-    objects = [_pairs(text) for text in texts]
-    lengths = [len(pairs or ()) for pairs in objects]
+    labels = [_labels(text) for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    flat = [pair for pairs in objects for pair in pairs or ()]
+    np.cumsum([len(each.pairs) for each in labels], out=offsets[1:])
+    flat = [pair for each in labels for pair in each.pairs]
     keys = pa.array([key for key, _ in flat], pa.string()).dictionary_encode()
     values = pa.array([value for _, value in flat], pa.string())
     maps = _map(offsets, keys, _coded(values) if coded else values)
-    unread = pa.array([text if pairs is None else None for text, pairs in zip(texts, objects, strict=True)], pa.string())
-    return maps.take(encoded.indices), unread.take(encoded.indices)
+    told = list(zip(texts, labels, strict=True))
+    unread = pa.array([None if each.whole and not each.rest else text for text, each in told], pa.string())
+    wrong = pa.array([None if each.whole else text for text, each in told], pa.string())
+    return JsonMaps(maps.take(encoded.indices), unread.take(encoded.indices), wrong.take(encoded.indices))
 
 
-class _Number(str):
-    """A number as it is spelled: no digit is lost."""
-
-    __slots__ = ()
-
-
-class _Object(tuple[tuple[str, object], ...]):
-    """A JSON object's entries as they stand there, equal names included."""
-
-    __slots__ = ()
-
-
-def _pairs(text: str) -> list[tuple[str, str | None]] | None:
-    """The entries of a JSON object; None where the text is none, or names a key twice."""
-    try:
-        value = json.loads(text, object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, _Object) or len({key for key, _ in value}) < len(value):
-        return None
-    return [(key, each if each is None or type(each) is str else _spelled(each)) for key, each in value]
+def entries_of(maps: pa.Array, prefix: str, renamed: Callable[[str], str], coded: bool = False) -> pa.Array:
+    """Of each map the entries whose key begins with ``prefix``, under a name that is made of the rest of the key."""
+    row, keys, items = _entries(maps)
+    names = keys.dictionary.to_pylist()
+    wanted = np.array([name is not None and len(name) > len(prefix) and name.startswith(prefix) for name in names], bool)
+    chosen = np.flatnonzero(wanted[keys.indices.to_numpy()]) if len(names) else np.zeros(0, np.int64)
+    others = pa.array(
+        [renamed(name[len(prefix) :]) if use else "" for name, use in zip(names, wanted, strict=True)], pa.string()
+    )
+    indices = keys.indices.take(pa.array(chosen))
+    taken = others.take(indices).dictionary_encode()
+    return _map(_offsets(row[chosen], len(maps)), taken, _items(items.take(pa.array(chosen)), coded))
 
 
-def _spelled(value: object) -> str:
-    """A JSON value as text."""
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, _Object):
-        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_spelled(each)}" for key, each in value) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_spelled(each) for each in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+def _labels(text: str | None) -> Labels:
+    labels = read_labels(text) if text is not None else Labels([])
+    return Labels([], whole=False) if labels is None else without_repeats(labels)
+
+
+def _together(parts: Sequence[pa.Array], rows: int, coded: bool, same: Callable[[str], str] | None) -> Gathered:
+    """The entries of all parts: of each key that a row has, the first with a value stays."""
+    found = [_entries(part) for part in parts]
+    row = np.concatenate([each[0] for each in found])
+    keys = pa.concat_arrays([each[1].dictionary_decode() for each in found]).dictionary_encode()
+    items = pa.concat_arrays([_plain(each[2]) for each in found])
+    part = np.repeat(np.arange(len(parts)), [len(each[0]) for each in found])
+    names = keys.dictionary.to_pylist()
+    code = keys.indices.to_numpy().astype(np.int64)
+    texts = pc.fill_null(items, "")
+    empty = pc.equal(texts, "").to_numpy(zero_copy_only=False)
+    value = texts.dictionary_encode().indices.to_numpy()
+
+    entries, leader = _led(np.arange(len(row)), (row, code), (empty, part))
+    kept = np.sort(entries[entries == leader])
+    lost = entries[~empty[entries] & (value[entries] != value[leader])]
+    beside = np.zeros(0, np.int64)
+    if same is not None and len(parts) > 1:
+        spelled: dict[str, int] = {}
+        meant = np.array([spelled.setdefault(same(name), len(spelled)) for name in names], np.int64)[code]
+        entries, leader = _led(kept, (row, meant), (part,))
+        again = part[entries] != part[leader]  # two spellings in one part are two keys: only what the part tells apart
+        equal = empty[entries] | (value[entries] == value[leader])
+        kept = np.sort(entries[~(again & equal)])
+        beside = entries[again & ~equal]
+    kept = kept[np.argsort(row[kept], kind="stable")]
+    chosen = pa.array(kept)
+    maps = _map(_offsets(row[kept], rows), keys.take(chosen), _items(items.take(chosen), coded))
+    return Gathered(maps, _by_key(np.concatenate((lost, beside)), row, code, names, items, rows))
+
+
+def _led(
+    entries: np.ndarray, group: tuple[np.ndarray, np.ndarray], rank: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Entries by their group, in it by rank and then as they stand, and beside each one the first of its group."""
+    order = entries[
+        np.lexsort((entries, *(each[entries] for each in reversed(rank)), *(each[entries] for each in reversed(group))))
+    ]
+    first = np.ones(len(order), bool)
+    first[1:] = np.logical_or.reduce([each[order][1:] != each[order][:-1] for each in group])
+    return order, order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+
+
+def _by_key(
+    told: np.ndarray, row: np.ndarray, code: np.ndarray, names: list[str], items: pa.Array, rows: int
+) -> dict[str, pa.Array]:
+    """Values by their key, a text a row."""
+    repeats: dict[str, pa.Array] = {}
+    for each in np.unique(code[told]).tolist():
+        texts: list[str | None] = [None] * rows
+        for entry in told[code[told] == each].tolist():
+            said, place = items[entry].as_py(), int(row[entry])
+            texts[place] = said if texts[place] in (None, said) else f"{texts[place]}, {said}"
+        repeats[names[each]] = pa.array(texts, pa.string())
+    return repeats
+
+
+def has_repeats(maps: pa.Array) -> bool:
+    """Whether a row has a key twice. Counted by bits, a key each: sorting all entries would cost what a load cannot spare."""
+    offsets = maps.offsets.to_numpy()
+    keys = _distinct_keys(maps)
+    if len(keys) < 2:
+        return False
+    codes = keys.indices.to_numpy(zero_copy_only=False)
+    starts = offsets[:-1][np.diff(offsets) > 0] - offsets[0]
+    rises = codes[1:] > codes[:-1]
+    rises[starts[1:] - 1] = True
+    if rises.all():  # in one order in every row, as one writer lists them
+        return False
+    codes = codes.astype(np.int64)
+    for low in range(0, len(keys.dictionary), _BITS):
+        inside = (codes >= low) & (codes < low + _BITS)
+        bits = np.where(inside, np.int64(1) << np.where(inside, codes - low, 0), 0)
+        if (np.add.reduceat(bits, starts) != np.bitwise_or.reduceat(bits, starts)).any():
+            return True
+    return False
+
+
+def _entries(maps: pa.Array) -> tuple[np.ndarray, pa.DictionaryArray, pa.Array]:
+    """Each entry's row, its key as a code of distinct texts, and its value."""
+    offsets = maps.offsets.to_numpy()
+    row = np.repeat(np.arange(len(maps)), np.diff(offsets))
+    return row, _distinct_keys(maps), maps.items.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+
+
+def _distinct_keys(maps: pa.Array) -> pa.DictionaryArray:
+    """The keys of all entries as codes of texts, each text once."""
+    offsets = maps.offsets
+    start = offsets[0].as_py()
+    keys = maps.keys.slice(start, offsets[len(offsets) - 1].as_py() - start)
+    coded = _coded(keys)
+    if pc.count_distinct(coded.dictionary).as_py() < len(coded.dictionary):
+        return keys.cast(pa.string()).dictionary_encode()
+    return coded
+
+
+def _offsets(row: np.ndarray, rows: int) -> np.ndarray:
+    """Where each row's entries begin, of entries in the rows' order."""
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(np.bincount(row, minlength=rows), out=offsets[1:])
+    return offsets
+
+
+def _recoded(maps: pa.Array, coded: bool) -> pa.Array:
+    return _map(maps.offsets.to_numpy(), _coded(maps.keys), _items(maps.items, coded))
+
+
+def _items(items: pa.Array, coded: bool) -> pa.Array:
+    return _coded(items) if coded else _plain(items)
+
+
+def _plain(text: pa.Array) -> pa.Array:
+    return text if pa.types.is_string(text.type) else text.cast(pa.string())
 
 
 def _coded(text: pa.Array) -> pa.Array:

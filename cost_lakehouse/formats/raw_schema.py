@@ -23,6 +23,8 @@ SLICE_FIELDS = [
 ]
 # Nearly every value is another one: codes would only cost time and room.
 DISTINCT_TEXT = {"identity_line_item_id", "line_item_reference_no"}
+# Codes and ids, of which a blank says nothing. (Descriptions and names stay as they are delivered.)
+_CODES = ("_id", "_code", "_currency", "_type", "_category", "_class", "_arn", "_a_r_n", "_no", "_status")
 # Of every line item: the file and the record in it, header excluded.
 ORIGIN_FIELDS = [pa.field("file_name", pa.string(), nullable=False), pa.field("row_number", pa.int64(), nullable=False)]
 
@@ -34,6 +36,11 @@ class Column:
     name: str
     kind: str  # text, decimal, timestamp or map
     delivered: tuple[str, ...] = ()
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it holds codes or ids, of which a blank says nothing."""
+        return self.kind == "text" and self.name.endswith(_CODES) and self.name not in DISTINCT_TEXT
 
     def type(self, scale: int) -> pa.DataType:
         """How it is stored; ``scale`` is that of the table's decimals."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.formats.aws_header import aws_place
+from cost_lakehouse.formats.aws_header import TAGS, aws_place, resource_tag_key
 from cost_lakehouse.formats.header import FINDINGS, OTHER, Place, Target, assign
 from cost_lakehouse.formats.named_header import named_place
 from cost_lakehouse.formats.raw_schema import MONEY_SCALE, ORIGIN_FIELDS, SLICE_FIELDS, TEXT_MAP, Column, read_columns
@@ -25,6 +25,16 @@ _KINDS = {
 }
 
 USAGE, CORRECTION = "Usage", "Correction"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Entries of the map ``source`` whose keys begin with ``prefix`` belong into the map ``into`` too, under another key."""
+
+    source: str
+    prefix: str
+    into: str
+    key: Callable[[str], str]  # of what follows the prefix
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +57,25 @@ class TableFormat:
     service: str | None = None  # what the receipt lists the largest of
     period: tuple[str, ...] = ()  # moments that tell a row's month, the first that it has; none: the delivery says the month
     correction: str | None = None
+    local_period: tuple[str, ...] = ()  # of these, moments whose month is that of the zone they are written in
     null_text: str = ""  # text that stands for a missing value, beside the empty one
     payer_of: tuple[tuple[str, ...], str, str] | None = None
     account: str = ""  # the column of the account that used what the payer pays; "" where payers have none
     reference: tuple[str, str] | None = None  # the columns of a line's tenancy and number, where lines are numbered
     scale: int = MONEY_SCALE
+    spread: tuple[Spread, ...] = ()  # labels of one map that fill others as well
+    account_ids: tuple[str, ...] = ()  # AWS's account ids: 12 digits, leading zeros included
+    account_ids_of: tuple[str, ...] = ()  # columns of the provider's name, which tell whose account ids are; none: AWS's
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
         """Column -> text, decimal, timestamp or map, in the table's order."""
         return {**{column.name: column.kind for column in self.known}, **dict.fromkeys(self.maps, "map")}
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """Columns of codes and ids, of which a blank says nothing."""
+        return frozenset(column.name for column in self.known if column.is_code)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -145,6 +164,11 @@ AWS_CUR = TableFormat(
     groups=("bill_payer_account_id", "line_item_currency_code", "line_item_line_item_type", "bill_invoice_id"),
     service="line_item_product_code",
     account="line_item_usage_account_id",
+    spread=(
+        Spread(TAGS, "resourceTags/", "resource_tags", resource_tag_key),
+        Spread(TAGS, "costCategory/", "cost_category", str),
+    ),
+    account_ids=("bill_payer_account_id", "line_item_usage_account_id"),
 )
 
 _OCI_TAGS = [("tags/", "tags", False)]
@@ -200,10 +224,13 @@ FOCUS = TableFormat(
     groups=("billing_account_id", "billing_currency", "charge_category", "invoice_id"),
     service="service_name",
     period=("billing_period_start", "charge_period_start"),
+    local_period=("billing_period_start",),
     null_text="NULL",  # FOCUS forbids empty text for a missing value: writers of CSV spell NULL (the FOCUS sample data do)
     # Oracle's billing account is a subscription; its cost reports know the tenancy only, which is FOCUS's sub account.
     payer_of=(_FOCUS_PROVIDERS, "oracle", "sub_account_id"),
     account="sub_account_id",
+    account_ids=("billing_account_id", "sub_account_id"),
+    account_ids_of=_FOCUS_PROVIDERS,
 )
 
 FORMATS: Mapping[str, TableFormat] = {each.table: each for each in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}

@@ -1,23 +1,17 @@
-"""Records of a CSV chunk or a Parquet batch as text, so that every way of delivery gives the same values."""
+"""Records of a file as text, so that every way of delivery gives the same values; those of CSV are read here."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from cost_lakehouse.errors import DeliveryFailed
+from cost_lakehouse.errors import DeliveryFailed, RejectedValue
 from cost_lakehouse.formats.csv_chunks import Chunk
-from cost_lakehouse.formats.header import Target
-from cost_lakehouse.formats.raw_schema import CODED_MAP, CODED_TEXT, TEXT_MAP
 
 # What pyarrow parses at once: twice as fast as a whole chunk, whose pieces no cache holds.
 _BLOCK_BYTES = 1 << 20
@@ -34,6 +28,7 @@ class TextRows:
     columns: list[pa.Array]
     records: np.ndarray  # each row's number in the file, int64; counts from 1 after the header
     coded: bool = False
+    rejected: list[RejectedValue] = field(default_factory=list)  # what is no text, number, moment or map
 
     @property
     def count(self) -> int:
@@ -105,65 +100,5 @@ def _bad_record(chunk: Chunk, columns: int, file: str, error: pa.ArrowInvalid) -
     return DeliveryFailed(f"{file}, after record {chunk.first_record}: {reason}.", fix)
 
 
-def from_parquet(batch: pa.RecordBatch, targets: Sequence[Target], first_record: int) -> TextRows:
-    """The records of a Parquet batch as text, so that they take the same way as CSV.
-
-    A double becomes its shortest decimal text (0.1 is 0.1), so CSV and Parquet deliveries give the same numbers wherever a
-    double can hold them; one that becomes a decimal stays a double until then. An empty text is null.
-    """
-    columns = []
-    filled = {target.fills for target in targets}
-    for column, target in zip(batch.columns, targets, strict=True):
-        if column.null_count == len(column) and not pa.types.is_nested(column.type):
-            columns.append(pa.nulls(len(column), pa.string()))
-        elif target.kind == "timestamp" and pa.types.is_timestamp(column.type):
-            columns.append(column)
-        elif target.kind == "map" and target.key is None and pa.types.is_map(column.type):
-            columns.append(column if column.type == CODED_MAP else column.cast(TEXT_MAP))
-        elif target.kind == "decimal" and column.type == pa.float64() and not {target.fills, target.column} & (filled - {None}):
-            columns.append(column)
-        else:
-            columns.append(_as_text(column))
-    return TextRows(columns, _numbers(first_record, batch.num_rows), coded=True)
-
-
 def _numbers(first: int, count: int) -> np.ndarray:
     return np.arange(first, first + count, dtype=np.int64)
-
-
-def _as_text(column: pa.Array) -> pa.Array:
-    kind = column.type
-    if kind == CODED_TEXT:
-        return _coded_text(column)
-    if pa.types.is_dictionary(kind):
-        return _as_text(column.dictionary_decode())
-    if pa.types.is_null(kind):
-        return pa.nulls(len(column), pa.string())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        text = column.cast(pa.string())
-        return pc.if_else(pc.equal(text, ""), None, text)
-    if pa.types.is_timestamp(kind):
-        return pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
-    if pa.types.is_nested(kind):
-        return pa.array(
-            [None if each is None else _json(each) for each in column.to_pylist(maps_as_pydicts="lossy")], pa.string()
-        )
-    if pa.types.is_binary(kind):
-        return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
-    return column.cast(pa.string())
-
-
-def _coded_text(column: pa.DictionaryArray) -> pa.Array:
-    """Codes of text; an empty text is null."""
-    empty = pc.index(column.dictionary, "").as_py()
-    if empty < 0:
-        return column
-    if len(column.dictionary) == 1:
-        return pa.nulls(len(column), pa.string())
-    indices = pc.if_else(pc.equal(column.indices, pa.scalar(empty, pa.int32())), None, column.indices)
-    return pa.DictionaryArray.from_arrays(indices, column.dictionary)
-
-
-def _json(value: Any) -> str:
-    """A nested value as JSON text."""
-    return json.dumps(value, default=str, ensure_ascii=False)

@@ -17,6 +17,8 @@ _SPELLING = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?\s*(Z|z|UTC|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
 )
 
+_UTC_NAMES = {"UTC", "Etc/UTC", "GMT", "Z", "+00:00", "-00:00"}
+
 
 @dataclass
 class TimestampColumn:
@@ -29,6 +31,15 @@ class TimestampColumn:
 @lru_cache(maxsize=100_000)
 def to_timestamp(text: str) -> datetime | None:
     """The UTC moment (without zone) of a delivered date, or None where it is none. Text without a zone is UTC."""
+    moment = in_own_zone(text)
+    try:
+        return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # the first or last hours that a calendar has, and an offset
+        return None
+
+
+def in_own_zone(text: str) -> datetime | None:
+    """The moment of a delivered date with the offset that it is written in, or None where it is none."""
     match = _SPELLING.fullmatch(text.strip())
     if match is None:
         return None
@@ -36,10 +47,9 @@ def to_timestamp(text: str) -> datetime | None:
     zone = {None: "+00:00", "Z": "+00:00", "z": "+00:00", "UTC": "+00:00"}.get(zone, zone)
     microseconds = (fraction or "").ljust(6, "0")[:6]
     try:
-        moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}.{microseconds}{zone}")
+        return datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}.{microseconds}{zone}")
     except ValueError:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def to_timestamps(text: pa.Array) -> TimestampColumn:
@@ -60,3 +70,34 @@ def to_timestamps(text: pa.Array) -> TimestampColumn:
         for row in pc.indices_nonzero(wrong).to_pylist():
             result.rejected[row] = "is not a date"
     return result
+
+
+@dataclass
+class LocalMoments:
+    """Moments as the clock showed them where they were written: ``2026-10-01T00:00:00+08:00`` is October's first.
+
+    ``zones`` are the offsets or zones that are not UTC, null elsewhere.
+    """
+
+    stored: pa.Array  # timestamp[us], without zone
+    zones: pa.Array  # text
+    rejected: dict[int, str] = field(default_factory=dict)
+
+
+def to_local_moments(text: pa.Array) -> LocalMoments:
+    """Cast text, or timestamps of another unit or zone, each in its own zone; null stays null."""
+    if pa.types.is_timestamp(text.type):
+        zone = text.type.tz
+        if zone is None or zone in _UTC_NAMES:
+            return LocalMoments(text.cast(TIMESTAMP, safe=False), pa.nulls(len(text), pa.string()))
+        local = pc.local_timestamp(text).cast(TIMESTAMP, safe=False)
+        return LocalMoments(local, pc.if_else(text.is_valid(), zone, pa.scalar(None, pa.string())))
+    if text.null_count == len(text):
+        return LocalMoments(pa.nulls(len(text), TIMESTAMP), pa.nulls(len(text), pa.string()))
+    utc = to_timestamps(text)
+    encoded = text.dictionary_encode()
+    moments = [in_own_zone(each) for each in encoded.dictionary.to_pylist()]
+    zones = ["" if each is None else each.strftime("%z") for each in moments]
+    local = pa.array([each and each.replace(tzinfo=None) for each in moments], TIMESTAMP)
+    named = pa.array([None if zone in ("", "+0000") else f"{zone[:3]}:{zone[3:5]}" for zone in zones], pa.string())
+    return LocalMoments(local.take(encoded.indices), named.take(encoded.indices), utc.rejected)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cost_lakehouse.audit.control_totals import ControlTotals, totals_of
 from cost_lakehouse.errors import RejectedValue
+from cost_lakehouse.formats.columns_of_one_name import one_column_each, without_blanks
 from cost_lakehouse.formats.decimals import DecimalColumn, to_decimals
-from cost_lakehouse.formats.header import OTHER, Target
-from cost_lakehouse.formats.maps import json_maps, map_type, to_map
+from cost_lakehouse.formats.gathered_maps import Findings, GatheredMaps
+from cost_lakehouse.formats.header import Target
+from cost_lakehouse.formats.maps import map_type
 from cost_lakehouse.formats.months import by_month
 from cost_lakehouse.formats.raw_schema import CODED_TEXT, DISTINCT_TEXT
 from cost_lakehouse.formats.table_format import TableFormat
@@ -53,31 +54,40 @@ class TypedPiece:
 
 def typed_piece(rows: TextRows, targets: Sequence[Target], origin: Origin, table: TableFormat) -> TypedPiece:
     """Cast the text of each column to what the table holds, month by month, and sum the control totals from the text."""
-    result = TypedPiece({})
+    result = TypedPiece({}, list(rows.rejected))
+    rows, rejected = one_column_each(without_blanks(rows, targets, table), targets, origin.file_name)
+    result.rejected += rejected
     if origin.billing_period is not None:
-        parts = [(origin.billing_period, rows)]
+        parts: list[tuple[date, TextRows, dict[str, pa.Array]]] = [(origin.billing_period, rows, {})]
     else:
-        parts, result.rejected = by_month(rows, targets, table.period, origin.file_name)
-    for month, part in parts:
-        result.months[month] = _typed(part, targets, origin, month, table, result.rejected)
+        months = by_month(rows, targets, table.period, table.local_period, origin.file_name)
+        parts = months.parts
+        result.rejected += months.rejected
+    for month, part, odd in parts:
+        result.months[month] = _typed(part, targets, origin, month, table, result.rejected, Findings(odd))
     return result
 
 
 def _typed(
-    rows: TextRows, targets: Sequence[Target], origin: Origin, month: date, table: TableFormat, rejected: list[RejectedValue]
+    rows: TextRows,
+    targets: Sequence[Target],
+    origin: Origin,
+    month: date,
+    table: TableFormat,
+    rejected: list[RejectedValue],
+    findings: Findings,
 ) -> TypedRows:
     count = rows.count
     arrays: dict[str, pa.Array] = {}
-    in_maps: dict[str, list[tuple[str, pa.Array]]] = {name: [] for name in table.maps}
+    maps = GatheredMaps(table, count, rows.coded)
     texts: dict[str, pa.Array] = {}
     decimals: dict[str, DecimalColumn] = {}
-    for target, text in zip(targets, _filled(rows, targets, table.null_text), strict=True):
+    for target, text in zip(targets, rows.columns, strict=True):
         reasons: dict[int, str] = {}
         if target.key is not None:
-            in_maps[target.column].append((target.key, text))
+            maps.add(target, text)
         elif target.kind == "map":
-            arrays[target.column], unread = json_maps(text, rows.coded)
-            in_maps[OTHER].append((f"{target.delivered} (no JSON object)", unread))
+            maps.add_whole(target, text, findings)
         elif target.kind == "decimal":
             column = to_decimals(text, table.scale)
             arrays[target.column], reasons = column.stored, column.rejected
@@ -91,9 +101,7 @@ def _typed(
             record = int(rows.records[row])
             value = text.slice(row, 1).cast(pa.string())[0].as_py()
             rejected.append(RejectedValue(value, origin.file_name, record, target.delivered, reason))
-    for name in table.maps:
-        if name not in arrays:
-            arrays[name] = to_map(in_maps[name], count, rows.coded)
+    arrays |= maps.arrays(findings)
     totals = totals_of(table.group_keys(arrays, count), texts, decimals)
     arrays |= _origin_columns(origin, month, rows)
     if rows.coded:
@@ -119,24 +127,6 @@ def _code(arrays: dict[str, pa.Array], table: TableFormat, count: int) -> None:
             arrays[name] = nothing
         elif text.type != CODED_TEXT:
             arrays[name] = text.dictionary_encode()
-
-
-def _filled(rows: TextRows, targets: Sequence[Target], null_text: str) -> list[pa.Array]:
-    """Each delivered column; where it has no value, that of the column which is another spelling of it."""
-    columns = [_without(null_text, each) for each in rows.columns] if null_text else list(rows.columns)
-    places = {target.column: index for index, target in enumerate(targets) if target.key is None}
-    for target, text in zip(targets, list(columns), strict=True):
-        if target.fills is not None:
-            index = places[target.fills]
-            if columns[index].type == text.type:
-                columns[index] = pc.coalesce(columns[index], text)
-    return columns
-
-
-def _without(null_text: str, column: pa.Array) -> pa.Array:
-    if not pa.types.is_string(column.type):
-        return column
-    return pc.if_else(pc.equal(column, null_text), pa.scalar(None, pa.string()), column)
 
 
 def _origin_columns(origin: Origin, month: date, rows: TextRows) -> dict[str, pa.Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cost_lakehouse.errors import DeliveryFailed
-from cost_lakehouse.formats.header import Target, snake
+from cost_lakehouse.formats.header import Target, assign, snake
 from cost_lakehouse.formats.table_format import AWS_CUR
 
 MUST = [
@@ -80,11 +80,13 @@ def test_a_column_that_nobody_knows_is_kept_in_other() -> None:
     assert places("lineItem/SomethingNew", "year") == [("other", "lineItem/SomethingNew"), ("other", "year")]
 
 
-def test_columns_of_the_same_name_are_all_kept() -> None:
-    assert places("resourceTags/user:a", "resourceTags/user:a", "resourceTags/user:a") == [
-        ("resource_tags", "user:a"),
-        ("other", "resourceTags/user:a"),
-        ("other", "resourceTags/user:a#2"),
+def test_columns_of_one_tag_share_its_place_and_those_of_one_amount_fill_it() -> None:
+    header = ["resourceTags/user:a", "resourceTags/user:a", "lineItem/UnblendedCost", "lineitem/unblendedcost"]
+    assert assign(header, AWS_CUR.place) == [
+        Target("resourceTags/user:a", "resource_tags", "map", "user:a"),
+        Target("resourceTags/user:a", "resource_tags", "map", "user:a"),
+        Target("lineItem/UnblendedCost", "line_item_unblended_cost", "decimal"),
+        Target("lineitem/unblendedcost", "other", "map", "lineitem/unblendedcost", "line_item_unblended_cost"),
     ]
 
 

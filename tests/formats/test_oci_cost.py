@@ -59,7 +59,7 @@ def test_every_column_of_oracle_s_header_has_its_own_column(tmp_path: Path) -> N
         "COMPUTE", "ocid1.compartment.oc1..c", "prod", "us-ashburn-1", "x:US-ASHBURN-1-AD-1", "ocid1.instance.oc1.iad.i",
         Decimal("2.000000000000000001"), Decimal("0.5"), "12345678", "B92911", "Compute - VM", "0.0255", "0.0510",
         Decimal("0.051"), Decimal("0.0255"), "USD", "1 NONE HOURS INSTANCE", "Hours", "Y", "true", "V2.w==",
-        Decimal("0.01"), Decimal(3), None, None,
+        Decimal("0.01"), Decimal(3), None, None, None,
     )  # fmt: skip
 
 
@@ -175,20 +175,20 @@ def test_of_two_spellings_in_one_file_nothing_is_lost(turned: bool, tmp_path: Pa
     names = ["lineItem/backreferenceNo", "lineItem/backReference", "cost/myCost", "Cost/MyCost"]
     rows = [
         row() | dict(zip(names, values, strict=True))
-        for values in (("new", "old", "1", "9"), ("", "old", "", "9"), ("new", "", "1", ""), ("", "", "", ""))
+        for values in (("new", "new", "9", "9.0"), ("", "old", "", "9"), ("new", "", "1", ""), ("", "", "", ""))
     ]
     header = [*dict.fromkeys([*names[::-1], *row()])] if turned else None
     loaded = load(tmp_path, OCI_COST, packed(rows, header))
 
     assert loaded.rows("line_item_backreference_no", "cost_my_cost") == [
-        ("new", Decimal(1)),
+        ("new", Decimal(9)),
         ("old", Decimal(9)),
         ("new", Decimal(1)),
         (None, None),
     ]
-    both = {"lineItem/backReference": "old", "Cost/MyCost": "9"}
-    assert [other for (other,) in loaded.rows("other")] == [both, both, None, None]
-    assert loaded.sums("cost_my_cost") == {(OCTOBER, USAGE): Decimal(11)}
+    both = [{"lineItem/backReference": back, "Cost/MyCost": cost} for back, cost in (("new", "9.0"), ("old", "9"))]
+    assert [other for (other,) in loaded.rows("other")] == [*both, None, None]
+    assert loaded.sums("cost_my_cost") == {(OCTOBER, USAGE): Decimal(19)}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_every_column_of_oracle_s_header_has_its_own_column(tmp_path: Path) -> N
         *("acme-oci", OCTOBER, "D1", "1.csv.gz", 1, "r1", TENANT),
         *(datetime(2026, 10, 31, 23), datetime(2026, 11, 1), "BLOCK_STORAGE", "PIC_BLOCK_STORAGE_STANDARD"),
         *("c", "prod", "us-ashburn-1", "ad1", "ocid1.volume.oc1.iad.v"),
-        *(Decimal(107374182400), Decimal(3600000), "MS", "BYTES", "false", None, {"Ops.team": "red"}, None),
+        *(Decimal(107374182400), Decimal(3600000), "MS", "BYTES", "false", None, {"Ops.team": "red"}, None, None),
     )
 
 
