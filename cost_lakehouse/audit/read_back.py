@@ -21,25 +21,29 @@ from cost_lakehouse.formats.table_format import TableFormat
 
 def unreadable(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], table: TableFormat) -> list[str]:
     """What of the written files cannot be read, a sentence each; none: everything can."""
-    summed, there = {*table.metrics}, {*pq.read_schema(files[0]).names}
-    others = [field.name for field in table.schema if not pa.types.is_map(field.type) and field.name in there]
-    counted = [name for name in others if name not in summed]
+    there = {*pq.read_schema(files[0]).names}
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type) and field.name in there]
+    others = [field.name for field in table.schema if not pa.types.is_nested(field.type) and field.name in there]
+    looks = [f"max(strlen({name}))" if name in texts else f"max({name})" for name in others if name not in table.metrics]
     paths = [str(path) for path in files]
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
         maps = pool.map(lambda path: _unreadable_maps(path, table), files)
-        found = _uncounted(connection, paths, counted)
+        found = _unseen(connection, paths, looks)
         return [*found, *(each for sentences in maps for each in sentences)]
 
 
-def _uncounted(connection: duckdb.DuckDBPyConnection, paths: list[str], columns: Sequence[str]) -> list[str]:
-    """The columns that DuckDB cannot read: all at once, and one by one only where that fails."""
-    query = "select {} from read_parquet(?)"
+def _unseen(connection: duckdb.DuckDBPyConnection, paths: list[str], looks: Sequence[str]) -> list[str]:
+    """The columns that DuckDB cannot read: all at once, and one by one only where that fails.
+
+    Lengths make it decode texts; a count would be answered by the file's statistics.
+    """
     try:
-        connection.execute(query.format(", ".join(f"count({name})" for name in columns)), [paths]).fetchall()
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        if len(columns) == 1:
-            return [f"column {columns[0]} cannot be read back: {_first_line(error)}"]
-        found = [sentence for name in columns for sentence in _uncounted(connection, paths, [name])]
+        connection.execute(f"select {', '.join(looks)} from read_parquet(?)", [paths]).fetchall()
+    except duckdb.Error as error:
+        if len(looks) == 1:
+            column = looks[0].removesuffix(")").removesuffix(")").rpartition("(")[2]
+            return [f"column {column} cannot be read back: {_first_line(error)}"]
+        found = [sentence for look in looks for sentence in _unseen(connection, paths, [look])]
         return found or [f"its columns cannot be read back: {_first_line(error)}"]
     return []
 

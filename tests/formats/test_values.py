@@ -50,11 +50,32 @@ def test_more_than_twenty_digits_are_rounded_half_even_and_reported(text: str, s
     assert column.rounded == {1: Decimal(text)}
 
 
-@pytest.mark.parametrize("text", ["12,34", "n/a", "NaN", "Infinity", "1_000", "0x10", "--1", "1e", "$5", "١٢"])
+@pytest.mark.parametrize("text", ["12,34", "n/a", "NaN", "Infinity", "1_000", "0x10", "１２", "1e5_0", "--1", "1e", "$5", "١٢"])
 def test_text_that_is_no_number_is_rejected(text: str) -> None:
     column = to_decimals(pa.array(["1", text]))
     assert column.stored.to_pylist() == [Decimal(1), None]
     assert column.rejected == {1: "is not a number"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1E+2000", "-1e400000", "1E999999999", "1E+99999999999999999999", "1E-2000", "9" * 10_000, "0." + "1" * 10_000],
+    ids=["2000", "negative", "long", "beyond", "small", "digits", "fraction"],
+)
+def test_a_number_of_more_digits_than_can_be_reckoned_with_is_rejected(text: str) -> None:
+    column = to_decimals(pa.array(["1", text]))
+    assert column.stored.to_pylist() == [Decimal(1), None]
+    assert column.rejected == {1: "is a number of more than 700 digits"}
+
+
+@pytest.mark.parametrize("text", ["0E+2000", "0e-999999", "0." + "0" * 10_000], ids=["large", "small", "long"])
+def test_zero_is_zero_whatever_its_exponent(text: str) -> None:
+    assert to_decimals(pa.array([text, "0.25"])).stored.to_pylist() == [Decimal(0), Decimal("0.25")]
+
+
+def test_digits_that_would_run_over_in_128_bits_are_rejected() -> None:
+    """pyarrow's own cast makes -882318454300884229.42 of 57 ones."""
+    assert to_decimals(pa.array(["1" * 57])).rejected == {0: "has more than 18 digits before the point"}
 
 
 @pytest.mark.parametrize("text", ["1234567890123456789", "1e18", "-1e400", "999999999999999999.999999999999999999999"])
