@@ -64,6 +64,7 @@ class Change:
     labels: Mapping[str, str] = field(default_factory=dict)  # of the new snapshot
     properties: Mapping[str, str] = field(default_factory=dict)  # of the table
     without_deletes: Collection[Slice] = ()
+    snapshots: int | None = None  # how many of the newest are kept, beside those with a name; None: all
 
 
 def commit(table: Table, change: Change) -> None:
@@ -80,7 +81,7 @@ def commit(table: Table, change: Change) -> None:
     document = read_document(table.io, table.metadata_location)
     made = _Commit(table, table.metadata, change)
     if change.old or change.files or change.labels:
-        document = _with_snapshot(document, made.snapshot())
+        document = _without_old_snapshots(_with_snapshot(document, made.snapshot()), change.snapshots)
     document = _with_properties(document, change.properties)
     _switch(table, document, made.written)
 
@@ -265,6 +266,21 @@ def _with_snapshot(document: Document, snapshot: Mapping[str, Any]) -> Document:
         "snapshots": [*document.get("snapshots", ()), snapshot],
         "snapshot-log": [*document.get("snapshot-log", ()), logged],
         "refs": refs,
+    }
+
+
+def _without_old_snapshots(document: Document, count: int | None) -> Document:
+    """The metadata with its newest snapshots and those with a name. Files of others are orphans, which maintenance removes."""
+    snapshots = document["snapshots"]
+    if count is None or len(snapshots) <= count:
+        return document
+    named = {each["snapshot-id"] for each in document["refs"].values()}
+    kept = [each for index, each in enumerate(snapshots, count - len(snapshots)) if index >= 0 or each["snapshot-id"] in named]
+    ids = {each["snapshot-id"] for each in kept}
+    return {
+        **document,
+        "snapshots": kept,
+        "snapshot-log": [each for each in document["snapshot-log"] if each["snapshot-id"] in ids],
     }
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import INCREMENT_TABLES
+from cost_lakehouse.lake.tables import FILES, INCREMENT_TABLES
 
 TAKEN_OUT = ""  # the etag in ``raw.files`` of an object whose rows a load took out of a month, because others replace it
 _LAST_LOAD = "cost-lakehouse.last-load"
@@ -182,15 +184,30 @@ def _take_out(objects: dict[str, HeldObject], key: str, months: set[date]) -> No
         objects[key] = HeldObject(TAKEN_OUT, held.size, rest)
 
 
+_FILE_COLUMNS = pa.schema(
+    [
+        FILES.field(name)
+        for name in (
+            "source",
+            "raw_table",
+            "billing_period",
+            "load_id",
+            "key",
+            "etag",
+            "size",
+            "rows",
+            "content",
+            "finding",
+            "finding_detail",
+        )
+    ]
+)
+
+
 def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:
-    with connect(lake, ["raw.files"]) as connection:
-        rows = connection.execute(
-            "select source, raw_table, billing_period, load_id, key, etag, size, rows, content, finding, finding_detail "
-            "from raw.files "
-            "where list_contains(?, raw_table) and source = coalesce(?, source)",
-            [list(INCREMENT_TABLES), source],
-        ).fetchall()
+    rows = ledger_rows(lake, "raw.files", _FILE_COLUMNS)
     found: dict[tuple[str, str], list[_FileRow]] = {}
     for name, table, *rest in rows:
-        found.setdefault((name, table), []).append(_FileRow(*rest))
+        if table in INCREMENT_TABLES and source in (None, name):
+            found.setdefault((name, table), []).append(_FileRow(*rest))
     return found

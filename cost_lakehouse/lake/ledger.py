@@ -16,7 +16,7 @@ from cost_lakehouse.audit.receipts import REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, load_of, stored_loads
-from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
@@ -24,21 +24,23 @@ from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, INCREMENT_TABLES, RECEIPTS
 
+_SNAPSHOTS = 20  # of a ledger, whose rows all stay: old ones tell nothing, and would make every commit dearer
 LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
+_PAYERS = pa.schema(
+    [
+        CONTROL_TOTALS.field(name)
+        for name in ("raw_table", "billing_period", "source", "delivery_id", "payer_account_id", "line_items")
+    ]
+)
 BILLS = ("raw.aws_cur", "raw.oci_cost", "raw.focus")  # the tables of costs: no payer's month may be in two of their slices
 
 
 def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None) -> list[Receipt]:
     """Every receipt, or those of one slice, or of one raw table, oldest first."""
-    where = "true" if slice_ is None else slice_.condition
-    with connect(lake, ["raw.receipts"]) as connection:
-        rows = connection.execute(
-            f"select {', '.join(RECEIPTS.names)} from ("
-            "select * replace (coalesce(raw_table, 'raw.aws_cur') as raw_table, coalesce(corrections, '') as corrections) "
-            f"from raw.receipts where {where}) where raw_table = coalesce(?, raw_table) order by loaded_at, load_id",
-            [raw_table],
-        ).fetchall()
-    return [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
+    rows = ledger_rows(lake, "raw.receipts", RECEIPTS, None if slice_ is None else [slice_])
+    found = [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
+    chosen = [each for each in found if raw_table in (None, each.raw_table)]
+    return sorted(chosen, key=lambda each: (each.loaded_at, each.load_id))
 
 
 def newest(all_receipts: Sequence[Receipt], state: str) -> dict[Slice, Receipt]:
@@ -64,15 +66,13 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
     tables = BILLS if raw_table in BILLS else (raw_table,)
     if not any(payers.values()):
         return {}
-    with connect(lake, ["raw.control_totals"]) as connection:
-        rows = connection.execute(
-            "select coalesce(raw_table, 'raw.aws_cur') as raw_table, billing_period, source, delivery_id, payer_account_id, "
-            "sum(line_items) from raw.control_totals "
-            "where source != ? and list_contains(?, coalesce(raw_table, 'raw.aws_cur')) and list_contains(?, billing_period) "
-            "group by all",
-            [source, list(tables), sorted(payers)],
-        ).fetchall()
-    same = [row for row in rows if row[4] in payers[row[1]]]
+    items: dict[tuple[str, date, str, str, str], int] = {}
+    for row in ledger_rows(lake, "raw.control_totals", _PAYERS, months=payers.keys()):
+        table, month, name, delivery_id, payer, count = row
+        if name != source and table in tables and payer in payers[month]:
+            key = table, month, name, delivery_id, payer
+            items[key] = items.get(key, 0) + count
+    same = [(*key, count) for key, count in items.items()]
     # Mostly nobody else has the payer: then no table is looked at.
     slices: dict[str, set[Slice]] = {}
     for table, month, name, *_ in same:
@@ -170,7 +170,7 @@ def _replace(
     for _ in range(COMMIT_ATTEMPTS):
         mixed = _rewrite_mixed_files(lake, name, slice_, drop)
         try:
-            replace_files(lake, name, [slice_], [*added, *mixed.kept], mixed.picks)
+            replace_files(lake, name, [slice_], [*added, *mixed.kept], mixed.picks, snapshots=_SNAPSHOTS)
             return
         except _FilesChanged:
             continue  # what was rewritten in vain is nobody's; maintenance removes it

@@ -70,25 +70,36 @@ def may_tell_of(manifest: ManifestFile, slices: Collection[Slice]) -> bool:
     )
 
 
-def file_tasks(table: Table, slices: Sequence[Slice] | None = None) -> list[FileScanTask]:
-    """The data files of the current snapshot with what other engines deleted in them, of the given slices only if given."""
+def file_tasks(
+    table: Table, slices: Sequence[Slice] | None = None, months: Collection[date] | None = None
+) -> list[FileScanTask]:
+    """The data files of the current snapshot with what other engines deleted in them; of the given slices, or months, alone."""
     live = [each for each in manifests_of(table) if is_live(each)]
     if slices is not None:
         live = [each for each in live if may_tell_of(each, slices)]
+    if months is not None:
+        live = [each for each in live if _may_tell_of_months(each, months)]
     if any(each.content == ManifestContent.DELETES for each in live):
         # Which deletes belong to which file is pyiceberg's to say; maintenance soon takes them out.
         tasks = list(table.scan().plan_files())
     else:
         tasks = [FileScanTask(entry.data_file) for manifest in live for entry in entries_of(table.io, manifest)]
-    if slices is None:
-        return tasks
-    chosen = {*slices}
-    return [each for each in tasks if slice_of(each.file) in chosen]
+    if slices is not None:
+        chosen = {*slices}
+        tasks = [each for each in tasks if slice_of(each.file) in chosen]
+    if months is not None:
+        tasks = [each for each in tasks if slice_of(each.file).billing_period in months]
+    return tasks
 
 
 def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:
     """The data files of the current snapshot, of the given slices only where they are given."""
     return [task.file for task in file_tasks(table, slices)]
+
+
+def _may_tell_of_months(manifest: ManifestFile, months: Collection[date]) -> bool:
+    bounds = bounds_of(manifest)
+    return bounds is None or any(bounds[0].billing_period <= each <= bounds[1].billing_period for each in months)
 
 
 def _bounds(summary: PartitionFieldSummary, kind: PrimitiveType) -> tuple[object, object] | None:

@@ -30,6 +30,11 @@ class Remembered(Generic[T]):
         self.put(location, content)
         return content
 
+    def known(self, location: str) -> T | None:
+        """The content of a location, where it is remembered."""
+        with self._lock:
+            return self._contents.get(location)
+
     def put(self, location: str, content: T) -> None:
         """Remember what is known to be there."""
         with self._lock:

@@ -47,11 +47,12 @@ def replace_files(
     properties: Mapping[str, str] | None = None,
     guard: Callable[[], None] | None = None,
     table_properties: Mapping[str, str] | None = None,
+    snapshots: int | None = None,
 ) -> None:
     """As ``replace_slices``, but of the slices' present files only those that ``drop`` picks are taken out.
 
     ``slices`` is None for a table without slices, or to look at all of them.
-    ``table_properties`` become the table's own in the same commit.
+    ``table_properties`` become the table's own in the same commit. Of its ``snapshots`` so many newest ones stay, or all.
     """
 
     def change(table: Table) -> None:
@@ -62,7 +63,7 @@ def replace_files(
             return  # the attempt before this one did land; only its answer was lost
         old = [file for file in present if drop(table, file)]
         if old or files or table_properties:
-            commit(table, Change(old, files, properties or {}, table_properties or {}))
+            commit(table, Change(old, files, properties or {}, table_properties or {}, snapshots=snapshots))
 
     commit_with_retries(lake, table_name, change, f"commit {', '.join(map(str, slices or ())) or table_name}")
 

@@ -115,3 +115,10 @@ def test_every_command_is_told_beside_help(
     told = capsys.readouterr().out
     assert "| `status` | 3.0 | 2.5 | 2.5 |" in told
     assert len([row for row in told.splitlines() if row.startswith("| `")]) == 1 + len(commands.COMMANDS)
+
+
+def test_many_small_loads_are_measured_at_the_start_in_the_middle_and_at_the_end(tmp_path: Path) -> None:
+    told = run("benchmarks.small_loads", "--loads", "5", "--payers", "3", "--out", str(tmp_path))
+
+    assert "5 loads of 150 rows, 3 payers" in told
+    assert [line.split("|")[1].strip() for line in told.splitlines()[4:7]] == ["10th", "median", "last"]

@@ -172,3 +172,21 @@ def test_the_current_table_knows_its_rows_and_tags_and_not_its_history(lake: Lak
 def test_a_table_that_is_not_there_is_said_to_be_missing(lake: Lake, ask: Callable[[Lake, str], Table]) -> None:
     with pytest.raises(LakeError, match=r"no table marts\.nothing"):
         ask(lake, "marts.nothing")
+
+
+def test_of_a_table_without_time_travel_only_the_newest_snapshots_and_those_with_a_name_stay(lake: Lake) -> None:
+    put(lake, OCTOBER, "d1", "1")
+    first = lake.table("marts.costs").metadata.snapshots[0].snapshot_id
+    lake.table("marts.costs").manage_snapshots().create_tag(first, "audit").commit()
+    for number in range(2, 6):
+        put(lake, OCTOBER, f"d{number}", str(number))
+
+    table = lake.current("marts.costs")
+    commit(table, Change(old=data_files(table), snapshots=2))
+
+    table = lake.table("marts.costs")
+    assert [each.sequence_number for each in table.metadata.snapshots] == [1, 5, 6]
+    assert {each.snapshot_id for each in table.history()} == {each.snapshot_id for each in table.metadata.snapshots}
+    assert (read_by_pyiceberg(table), read_by_pyiceberg(table, first)) == ([], [("acme", Decimal(1))])
+    put(lake, NOVEMBER, "d1", "7")
+    assert read_by_pyiceberg(lake.table("marts.costs")) == [("acme", Decimal(7))]

@@ -210,11 +210,11 @@ def test_a_killed_repetition_is_not_taken_for_the_load_whose_rows_are_there(
 def test_a_commit_that_meets_files_merged_in_between_looks_again(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 
-    def merged_first(lake: Any, name: str, *rest: Any) -> None:
+    def merged_first(lake: Any, name: str, *rest: Any, **more: Any) -> None:
         looked.append(name)
         if looked == ["raw.files"]:
             maintain(lake, [name], rules=rules(keep=timedelta(days=30)))
-        replace_files(lake, name, *rest)
+        replace_files(lake, name, *rest, **more)
 
     deliver(workshop, 4)
     with monkeypatch.context() as patch:

@@ -1,0 +1,62 @@
+"""Reads a ledger's rows from the files that hold them, each once a process: files never change, and every load adds some."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.manifests import file_tasks
+from cost_lakehouse.lake.remembered import Remembered
+from cost_lakehouse.lake.slices import Slice
+
+Row = tuple[Any, ...]
+_ROWS: Remembered[tuple[Row, ...]] = Remembered(500_000, len)
+
+
+def ledger_rows(
+    lake: Lake,
+    name: str,
+    schema: pa.Schema,
+    slices: Collection[Slice] | None = None,
+    months: Collection[date] | None = None,
+) -> list[Row]:
+    """A ledger's rows as tuples in the order of ``schema``, its columns or some; of the given slices, or months, alone."""
+    tasks = file_tasks(lake.current(name), None if slices is None else sorted(slices), months)
+    if any(each.delete_files for each in tasks):
+        with connect(lake, [name]) as connection:  # says what to do
+            connection.execute(f"select 1 from {name}")
+    locations = [each.file.file_path for each in tasks]
+    known = {each: _ROWS.known(_key(each, schema)) for each in locations}
+    unread = [each for each, rows in known.items() if rows is None]
+    found = _read(lake, unread, schema) if unread else {}
+    for location, rows in found.items():
+        _ROWS.put(_key(location, schema), rows)
+    return [row for each in locations for row in known[each] or found.get(each, ())]
+
+
+def _key(location: str, schema: pa.Schema) -> str:
+    return f"{location} {' '.join(schema.names)}"
+
+
+def _read(lake: Lake, locations: Sequence[str], schema: pa.Schema) -> dict[str, tuple[Row, ...]]:
+    """Every file's rows. A file of before a column was added lacks it."""
+    by_path = {each.removeprefix("file://"): each for each in locations}
+    found: dict[str, list[Row]] = {each: [] for each in locations}
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("set timezone = 'UTC'")
+        lake.warehouse.let_duckdb_read(connection)
+        connection.register("nothing", pa.Table.from_pylist([], schema=schema))
+        files = "read_parquet(?, union_by_name = true, filename = true, hive_partitioning = false)"
+        rows = connection.execute(
+            f"select filename, {', '.join(schema.names)} from (select * from {files} union all by name select * from nothing)",
+            [[*by_path]],
+        ).fetchall()
+    for path, *row in rows:
+        found[by_path[path]].append(tuple(row))
+    return {location: tuple(of_one) for location, of_one in found.items()}
