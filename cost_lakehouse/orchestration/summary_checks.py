@@ -18,7 +18,7 @@ from cost_lakehouse.audit.reconciliation import (
     exclusions,
 )
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.orchestration.load_metadata import plain
+from cost_lakehouse.orchestration.load_metadata import metadata_table, plain
 from cost_lakehouse.orchestration.summary_build import Build
 
 DAILY_SUMMARIES = {provider: dg.AssetKey(["marts", f"{provider}_daily_summary"]) for provider in PROVIDERS}
@@ -26,6 +26,9 @@ BILLED = {AWS: "unblended_cost", OCI: "cost", FOCUS: "billed_cost"}
 EQUALS_RAW = "equals_the_raw_bill"
 NOTHING_LEFT_OUT = "nothing_is_left_out"
 ROWS_SHOWN = 100
+_PLACE: dict[str, type] = {"source": str, "month": str}
+COMPARED = _PLACE | dict.fromkeys(("currency", "metric", "expected", "actual", "difference", "days apart"), str)
+LEFT_OUT = _PLACE | dict.fromkeys(("reason", "line item type", "currency", "amount", "example"), str)
 
 
 def summary_check_specs() -> list[dg.AssetCheckSpec]:
@@ -75,16 +78,23 @@ def equals_raw(rows: Sequence[Compared], provider: str) -> dg.AssetCheckEvaluati
     """The comparison of a provider's bills as a check: each metric's expected and actual amount, differences first."""
     apart = [row for row in rows if row.days_apart]
     ordered = sorted(rows, key=lambda row: (not row.days_apart, row.source, row.billing_period, row.currency_code, row.metric))
-    lines = ["| source | month | currency | metric | expected | actual | difference | days apart |"]
-    lines.append("|---|---|---|---|---:|---:|---:|---:|")
-    for row in ordered[:ROWS_SHOWN]:
-        amounts = " | ".join(plain(amount) for amount in (row.expected, row.actual, row.difference))
-        place = f"{row.source} | {row.billing_period:%Y-%m} | {row.currency_code} | {row.metric}"
-        lines.append(f"| {place} | {amounts} | {row.days_apart} of {row.days} |")
+    shown: list[dict[str, str | int]] = [
+        {
+            "source": row.source,
+            "month": f"{row.billing_period:%Y-%m}",
+            "currency": row.currency_code,
+            "metric": row.metric,
+            "expected": plain(row.expected),
+            "actual": plain(row.actual),
+            "difference": plain(row.difference),
+            "days apart": f"{row.days_apart} of {row.days}",
+        }
+        for row in ordered[:ROWS_SHOWN]
+    ]
     metadata: dict[str, dg.MetadataValue] = {
         "comparisons": dg.MetadataValue.int(sum(row.days for row in rows)),
         "differences": dg.MetadataValue.int(sum(row.days_apart for row in rows)),
-        "expected_and_actual": dg.MetadataValue.md("\n".join(lines)),
+        "expected_and_actual": metadata_table(COMPARED, shown),
     }
     for row in rows:
         if row.metric == BILLED[provider]:
@@ -98,10 +108,18 @@ def equals_raw(rows: Sequence[Compared], provider: str) -> dg.AssetCheckEvaluati
 
 def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckEvaluation:
     """The exclusion list as a check that warns."""
-    lines = ["| source | month | reason | line item type | currency | amount | example |", "|---|---|---|---|---|---:|---|"]
-    for row in rows[:ROWS_SHOWN]:
-        place = f"{row.source} | {row.billing_period:%Y-%m} | {row.reason} | {row.line_item_type} | {row.currency_code}"
-        lines.append(f"| {place} | {plain(row.amount)} | {row.example} |")
+    shown: list[dict[str, str | int]] = [
+        {
+            "source": row.source,
+            "month": f"{row.billing_period:%Y-%m}",
+            "reason": row.reason,
+            "line item type": row.line_item_type,
+            "currency": row.currency_code,
+            "amount": plain(row.amount),
+            "example": row.example,
+        }
+        for row in rows[:ROWS_SHOWN]
+    ]
     return dg.AssetCheckEvaluation(
         asset_key=DAILY_SUMMARIES[AWS],
         check_name=NOTHING_LEFT_OUT,
@@ -109,6 +127,6 @@ def nothing_left_out(rows: Sequence[Exclusion]) -> dg.AssetCheckEvaluation:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "excluded": dg.MetadataValue.int(len(rows)),
-            "list": dg.MetadataValue.md("\n".join(lines) if rows else "none"),
+            "list": metadata_table(LEFT_OUT, shown),
         },
     )
