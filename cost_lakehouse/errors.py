@@ -13,8 +13,11 @@ _SHOWN = 60
 class CostLakehouseError(Exception):
     """The root of all errors that are told to a user without a traceback.
 
-    ``problem`` says what happened and where, ``fix`` what to do about it.
+    ``problem`` says what happened and where, ``fix`` what to do about it. ``key`` is that of the object that is to blame, where
+    one is.
     """
+
+    key: str | None = None
 
     def __init__(self, problem: str, fix: str = "") -> None:
         self.problem = problem
@@ -31,12 +34,7 @@ class SourceError(CostLakehouseError):
 
 
 class DeliveryFailed(CostLakehouseError):
-    """A file of a delivery cannot be read whole (truncated, corrupt, unreadable): worth another try.
-
-    ``key`` is that of the object that was being read, where one was.
-    """
-
-    key: str | None = None
+    """A file of a delivery cannot be read whole (truncated, corrupt, unreadable): worth another try."""
 
 
 class FileIsEmpty(DeliveryFailed):

@@ -129,6 +129,7 @@ def refuse_partial(label: str, found: Overlap, records: int) -> None:
         f"reference number {found.example}: they would count twice.",
         f"Keep one of the two: remove {found.key}, or bring back the report as Oracle wrote it.",
     )
+    error.key = found.key
     raise error
 
 

@@ -18,6 +18,7 @@ from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id
+from cost_lakehouse.loading import load as loading_load
 from cost_lakehouse.loading import month as loading_month
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.sources.delivery import Status
@@ -86,7 +87,7 @@ def killed_before_its_commit(workshop: Workshop, monkeypatch: pytest.MonkeyPatch
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading_month, "replace_slices", kill)
+        patch.setattr(loading_load, "replace_files", kill)
         # A killed process tidies up nothing.
         patch.setattr(loading_month, "remove_files_of_other_loads", lambda *_: [])
         with pytest.raises(Killed):
@@ -165,7 +166,7 @@ def test_a_load_refused_after_it_was_put_on_record_is_taken_back_even_if_its_row
         raise DeliveryRefused("another source came first")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading_month, "replace_slices", refuse)
+        patch.setattr(loading_load, "replace_files", refuse)
         with pytest.raises(DeliveryRefused):
             workshop.load()
 

@@ -13,7 +13,7 @@ import pytest
 
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.loading import increment as loading_increment
+from cost_lakehouse.loading import load as loading_load
 from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.builders import csv_bytes
@@ -175,7 +175,7 @@ def test_a_load_that_was_killed_between_its_receipts_and_its_commit_never_happen
     mirror.write("0001-00001.csv.gz", [cost_line(cost="1")])
     mirror.load()
     mirror.write("0002-00001.csv.gz", [cost_line(cost="2"), cost_line(cost="2", start="2026-08-01T00:00Z")])
-    with patch.object(loading_increment, "replace_files", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with patch.object(loading_load, "replace_files", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         mirror.load()
 
     # On record, but not in the lake: neither status nor summaries may take it for true.
