@@ -54,7 +54,7 @@ def counted(work: Callable[[], object], kill_at: int | None = None, after_commit
 
     def watch(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls, until_commit
-        if event == "return" and frame.f_code.co_name == "replace_slices":
+        if event == "return" and frame.f_code.co_name == "replace_files" and frame.f_locals["table_name"] == "raw.aws_cur":
             until_commit, calls = calls, 0
         if event == "call" and any(part in frame.f_code.co_filename for part in _WATCHED):
             calls += 1
