@@ -60,6 +60,10 @@ def drafts_of(entry: Entry, reports: Sequence[FoundReport], same_payer: bool) ->
         name = slug(entry.label) if len(reports) == 1 else _joined(entry.label, report.name)
         region = {"region": report.region} if report.region else {}
         values = {"kind": report.kind, "location": report.location, **entry.values, **region}
+        if report.is_guess:
+            comment = "Paused: without AWS credentials its report could not be looked for."
+            made.append((name, {**values, "paused": True}, [comment, "Correct kind and location, then remove `paused`."]))
+            continue
         comments = [f"Found by {report.how}.", *([f"{report.trouble}."] if report.trouble else [])]
         if same_payer and number > 0:
             values["paused"] = True

@@ -10,12 +10,16 @@ from pydantic import ValidationError
 
 from cost_lakehouse.errors import DeliveryFailed, SourceError
 from cost_lakehouse.imports.entries import Bucket, Entry
+from cost_lakehouse.s3_causes import S3Cause
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.source import SourceSettings
 from cost_lakehouse.settings.yaml_file import explain
 from cost_lakehouse.sources.aws.reports import FoundReport, announced_reports
 from cost_lakehouse.sources.aws.reports_listed import listed_reports
+from cost_lakehouse.sources.s3_errors import StoreError
 from cost_lakehouse.sources.s3_store import S3Store, split_location
+
+_NO_CREDENTIALS = {S3Cause.NO_CREDENTIALS, S3Cause.PARTIAL_CREDENTIALS, S3Cause.NO_PROFILE, S3Cause.NOT_FETCHED}
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,21 @@ def _listed(bucket: Bucket, source: SourceSettings, asked: str) -> Found:
     try:
         listed = listed_reports(S3Store.of(source), bucket.prefix)
     except (SourceError, DeliveryFailed) as error:
+        if isinstance(error, StoreError) and error.cause in _NO_CREDENTIALS:
+            return Found((_guessed(bucket),))
         return Found(why=f"{asked} {error}")
     reports = _meant(bucket, listed.reports)
     cut = "" if listed.is_whole else " The bucket has many folders, of which not all were looked at: give its prefix."
     if not reports:
         return Found(why=f"{asked} In {_described(bucket)} lies no manifest of a report.{cut}")
     return Found(tuple(reports), told=(f"{asked}{cut}",) if cut else ())
+
+
+def _guessed(bucket: Bucket) -> FoundReport:
+    """Where the report is to be looked for once there are credentials: nobody could be asked."""
+    prefix = f"{bucket.prefix}/" if bucket.prefix else ""
+    location = f"s3://{bucket.name}/{prefix}{bucket.report or ''}".rstrip("/")
+    return FoundReport("aws_cur", location, bucket.report or bucket.name, "", is_guess=True)
 
 
 def _meant(bucket: Bucket, reports: Sequence[FoundReport]) -> list[FoundReport]:

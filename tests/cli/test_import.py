@@ -127,11 +127,38 @@ def test_a_file_that_is_not_json_is_told_without_what_stands_in_it(tmp_path: Pat
         assert "s3cret" not in result.output
 
 
+def test_where_there_is_no_configuration_it_is_made(tmp_path: Path) -> None:
+    file = write_json(tmp_path, kubecost())
+    printed = invoke("kubecost", file)
+    assert not (tmp_path / "lakehouse.yaml").exists()
+    written = invoke("kubecost", file, "--write")
+    assert written.exit_code == 0, written.output
+    assert [each.name for each in load_settings(tmp_path / "lakehouse.yaml").sources] == ["aws-000000000001"]
+    assert printed.stdout in (tmp_path / "lakehouse.yaml").read_text()
+    elsewhere = invoke("kubecost", file, "--write", "--config", str(tmp_path / "no" / "lakehouse.yaml"))
+    assert elsewhere.exit_code == 2
+    assert "There is no configuration file" in elsewhere.stderr
+
+
+def test_kokus_sources_are_drafts_where_there_are_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    data_source = {"bucket": "acme-bills", "report_name": "hourly", "report_prefix": "cur", "bucket_region": "eu-west-1"}
+    credentials = {"role_arn": "arn:aws:iam::111122223333:role/reader"}
+    payload = {"name": "Acme", "authentication": {"credentials": credentials}, "billing_source": {"data_source": data_source}}
+    written = invoke("koku", write_json(tmp_path, payload), "--write")
+    assert written.exit_code == 0, written.output
+    (source,) = load_settings(tmp_path / "lakehouse.yaml").sources
+    assert (source.name, source.kind, source.location) == ("acme", "aws_cur", "s3://acme-bills/cur/hourly")
+    assert (source.paused, source.role_arns) == (True, ("arn:aws:iam::111122223333:role/reader",))
+    assert "# Paused: without AWS credentials its report could not be looked for." in written.stdout
+
+
 def test_a_configuration_that_cannot_take_them_stays_as_it_is(tmp_path: Path) -> None:
     file = write_json(tmp_path, kubecost())
-    none = invoke("kubecost", file, "--write")
-    assert none.exit_code == 2
-    assert "There is no configuration file" in none.stderr
     config = tmp_path / "lakehouse.yaml"
     text = "sources: [{name: a, kind: aws_cur, location: b}]\n"
     config.write_text(text)

@@ -21,11 +21,12 @@ from cost_lakehouse.imports.finding import Found, find_reports
 from cost_lakehouse.imports.koku import parse_koku
 from cost_lakehouse.imports.kubecost import parse_kubecost
 from cost_lakehouse.imports.yaml_text import as_yaml, with_sources
-from cost_lakehouse.settings import Settings, SourceSettings, find_config, load_settings
+from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, SourceSettings, find_config, load_settings
 
 PARSERS: dict[str, Callable[[Any], Payload]] = {"kubecost": parse_kubecost, "koku": parse_koku}
 STDIN = Path("-")
 _AT_ONCE = 8
+_NEW_FILE = "# Made by `cost-lakehouse import`; lakehouse.example.yaml shows what else can be set.\n"
 
 
 def import_sources(tool: str, file: Path, config: Path | None, write: bool) -> int:
@@ -66,13 +67,18 @@ def _read(file: Path) -> Any:
 
 
 def _existing(config: Path | None, write: bool) -> Settings | None:
-    """The settings that are there; without ``write`` there may be none."""
+    """The settings that are there; without ``write`` there may be none, with it those of a file that is to be made."""
     try:
         find_config(config)
     except ConfigurationError:
-        if write or config is not None:
+        if not write:
+            if config is not None:
+                raise
+            return None
+        file = (config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)).expanduser().resolve()
+        if file.exists() or not file.parent.is_dir():
             raise
-        return None
+        return Settings(base=file.parent, file=file)  # made by _replace
     return load_settings(config)
 
 
@@ -117,7 +123,8 @@ def _add(existing: Settings, new: Sequence[Draft], name: str) -> None:
 
 
 def _replace(existing: Settings, new: Sequence[Draft]) -> None:
-    text = existing.file.read_bytes().decode("utf-8")
+    is_there = existing.file.exists()
+    text = existing.file.read_bytes().decode("utf-8") if is_there else _NEW_FILE
     added = with_sources(text, new)
     handle, candidate = tempfile.mkstemp(dir=existing.base, prefix=f".{existing.file.name}.", suffix=".yaml")
     try:
@@ -126,8 +133,11 @@ def _replace(existing: Settings, new: Sequence[Draft]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         _prove(existing, Path(candidate), [each.settings for each in new])
-        shutil.copymode(existing.file, candidate)
-        if existing.file.read_bytes().decode("utf-8") != text:
+        if is_there:
+            shutil.copymode(existing.file, candidate)
+        else:
+            Path(candidate).chmod(0o644)  # as an editor makes it: no secret is ever written in it
+        if existing.file.exists() != is_there or (is_there and existing.file.read_bytes().decode("utf-8") != text):
             raise ConfigurationError(f"{existing.file} was changed meanwhile; nothing was written.", "Import again.")
         Path(candidate).replace(existing.file)
     finally:

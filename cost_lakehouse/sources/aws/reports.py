@@ -35,6 +35,7 @@ class FoundReport:
     how: str
     region: str = ""  # the bucket's, where it was told
     trouble: str = ""  # what AWS says is wrong with its delivery
+    is_guess: bool = False  # nobody could be asked whether it is there
 
     @property
     def bucket(self) -> str:
