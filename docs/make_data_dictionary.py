@@ -45,6 +45,23 @@ TOLD_APART = {
     ("marts.aws_daily_summary", "tags"): ["raw.aws_cur.resource_tags"],
     ("marts.aws_daily_summary", "tag_collisions"): ["raw.aws_cur.resource_tags"],
     ("marts.aws_daily_summary", "cost_categories"): ["raw.aws_cur.cost_category"],
+    # Reasons are the models' own words, chosen by many columns, or the loader's.
+    ("marts.bill_findings", "reason"): [
+        "raw.aws_cur.findings",
+        "raw.files.finding",
+        "raw.focus.findings",
+        "raw.oci_cost.findings",
+    ],
+    ("marts.bill_findings", "detail"): [
+        "raw.aws_cur.cost_category",
+        "raw.aws_cur.findings",
+        "raw.aws_cur.reservation_reservation_a_r_n",
+        "raw.aws_cur.resource_tags",
+        "raw.aws_cur.savings_plan_savings_plan_a_r_n",
+        "raw.files.finding_detail",
+        "raw.focus.findings",
+        "raw.oci_cost.findings",
+    ],
 }
 NONE, ANY_OTHER = "—", "any other"
 

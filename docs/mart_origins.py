@@ -23,6 +23,7 @@ from cost_lakehouse.lake.tables import raw_tables
 from cost_lakehouse.settings import CONFIG_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+KINDS = {"aws": "aws_cur", "oci": "oci_cost", "focus": "focus"}  # kinds of bills, and the raw table that holds each
 MANY = 8  # what more columns than these decide comes from no column: it is the model's own word
 Origins = dict[str, dict[str, set[str]]]  # model -> column -> raw columns as table.column
 
@@ -72,6 +73,16 @@ def origins_of(models: dict[str, str]) -> Origins:
     return origins
 
 
+def _of_its_kind(columns: set[str], select: Any) -> set[str]:
+    """Without the raw tables of other kinds of bills, where the query reads one kind alone (``where x_bill_kind = 'aws'``)."""
+    where = select.args.get("where")
+    for equal in where.find_all(exp.EQ) if where is not None else ():
+        if isinstance(equal.this, exp.Column) and equal.this.name == "x_bill_kind" and equal.expression.name in KINDS:
+            others = tuple(f"raw.{table}." for kind, table in KINDS.items() if kind != equal.expression.name)
+            return {column for column in columns if not column.startswith(others)}
+    return columns
+
+
 def _plain(name: str) -> str:
     return name.replace(".", "__")
 
@@ -111,7 +122,8 @@ def _resolve(scope: Any, name: str, origins: Origins, deciding: bool) -> set[str
         place = branches[0].expression.named_selects.index(name)
         return set().union(*(_resolve(each, each.expression.named_selects[place], origins, deciding) for each in branches))
     selected = next(each for each in scope.expression.selects if each.alias_or_name == name)
-    return set().union(*(_column(scope, each, origins, deciding) for each in _values(selected, deciding)))
+    found: set[str] = set().union(*(_column(scope, each, origins, deciding) for each in _values(selected, deciding)))
+    return _of_its_kind(found, scope.expression)
 
 
 def _column(scope: Any, column: exp.Column, origins: Origins, deciding: bool) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,8 +13,8 @@ import duckdb
 AWS, OCI, FOCUS = "aws", "oci", "focus"
 PROVIDERS = (AWS, OCI, FOCUS)
 """The kinds of bills that are summarised (FOCUS's are of any cloud), as models and marts are named after them."""
-IN_INCREMENTS = (OCI, FOCUS)
-"""Those whose months come in many loads."""
+BILLED = "billed_cost"
+"""The metric that is the bill's cost."""
 
 _EXCLUSIONS_SHOWN = 200
 
@@ -22,8 +23,8 @@ _EXCLUSIONS_SHOWN = 200
 class Compared:
     """One metric of one source's month in one currency: the sum over its days on both sides.
 
-    ``days_apart`` counts the days whose difference is not exactly zero; days may differ though their sums agree. Of FOCUS a
-    day counts once a charge category, and in comparisons with receipts an invoice does.
+    ``days_apart`` counts the days whose difference is not exactly zero; days may differ though their sums agree. A day
+    counts once a line item type, and in comparisons with receipts a line item type and invoice do.
     """
 
     source: str
@@ -51,17 +52,18 @@ class Exclusion:
 
 
 def compared(built: duckdb.DuckDBPyConnection, provider: str) -> list[Compared]:
-    """Every comparison of a provider's bills in a build; empty where the build did not come that far, or has no such bill.
+    """Every comparison of a kind of bill in a build; empty where the build did not come that far, or has no such bill.
 
-    Of bills that come in many loads, what all their receipts say is compared with the raw rows too, a month at once.
+    The daily summary is compared with the raw rows day by day, and these a month at once with what the receipts of their
+    loads say.
     """
-    found = _compared(built, f"intermediate.int_{provider}__reconciliation", "metric")
-    if provider in IN_INCREMENTS:
-        found += _compared(built, f"intermediate.int_{provider}__receipts_reconciliation", "'receipts: ' || metric")
-    return found
+    return [
+        *_compared(built, "intermediate.int_costs__reconciliation", provider, "metric"),
+        *_compared(built, "intermediate.int_costs__receipts_reconciliation", provider, "'receipts: ' || metric"),
+    ]
 
 
-def _compared(built: duckdb.DuckDBPyConnection, table: str, metric: str) -> list[Compared]:
+def _compared(built: duckdb.DuckDBPyConnection, table: str, provider: str, metric: str) -> list[Compared]:
     return [
         Compared(*row)
         for row in _rows(
@@ -69,7 +71,8 @@ def _compared(built: duckdb.DuckDBPyConnection, table: str, metric: str) -> list
             table,
             f"select source, billing_period, coalesce(currency_code, ''), {metric}, sum(expected_amount), sum(actual_amount), "
             "sum(difference), count(*), count(*) filter (where difference <> 0) "
-            f"from {table} group by all order by all",
+            f"from {table} where bill_kind = ? group by all order by all",
+            [provider],
         )
     ]
 
@@ -80,17 +83,18 @@ def exclusions(built: duckdb.DuckDBPyConnection) -> list[Exclusion]:
         Exclusion(*row)
         for row in _rows(
             built,
-            "intermediate.int_aws__exclusions",
-            "select source, billing_period, reason, coalesce(line_item_type, ''), coalesce(currency_code, ''), unblended_cost, "
-            "concat(file_name, ', record ', row_number) from intermediate.int_aws__exclusions "
-            f"order by source, billing_period, file_name, row_number limit {_EXCLUSIONS_SHOWN}",
+            "marts.bill_findings",
+            "select source, billing_period, reason, coalesce(line_item_type, ''), coalesce(currency_code, ''), amount, "
+            "concat(example_file_name, ', record ', example_row_number) from marts.bill_findings where kind = 'exclusion' "
+            f"order by source, billing_period, example_file_name, example_row_number limit {_EXCLUSIONS_SHOWN}",
+            [],
         )
     ]
 
 
-def _rows(built: duckdb.DuckDBPyConnection, table: str, statement: str) -> list[tuple[Any, ...]]:
+def _rows(built: duckdb.DuckDBPyConnection, table: str, statement: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
     schema, name = table.split(".")
     known = built.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
     ).fetchone()
-    return built.execute(statement).fetchall() if known else []
+    return built.execute(statement, parameters).fetchall() if known else []

@@ -8,9 +8,7 @@ import dagster as dg
 
 from cost_lakehouse.audit.reconciliation import (
     AWS,
-    FOCUS,
-    IN_INCREMENTS,
-    OCI,
+    BILLED,
     PROVIDERS,
     Compared,
     Exclusion,
@@ -22,7 +20,6 @@ from cost_lakehouse.orchestration.load_metadata import metadata_table, plain
 from cost_lakehouse.orchestration.summary_build import Build
 
 DAILY_SUMMARIES = {provider: dg.AssetKey(["marts", f"{provider}_daily_summary"]) for provider in PROVIDERS}
-BILLED = {AWS: "unblended_cost", OCI: "cost", FOCUS: "billed_cost"}
 EQUALS_RAW = "equals_the_raw_bill"
 NOTHING_LEFT_OUT = "nothing_is_left_out"
 ROWS_SHOWN = 100
@@ -39,8 +36,8 @@ def summary_check_specs() -> list[dg.AssetCheckSpec]:
                 EQUALS_RAW,
                 asset=DAILY_SUMMARIES[provider],
                 blocking=True,
-                description="Per day, currency and cost metric, the summary equals the raw bill: the difference is exactly 0."
-                + (" So do the raw rows and what the receipts of all loads say together." if provider in IN_INCREMENTS else ""),
+                description="Per day, currency and line item type, cost and lines of the summary equal the raw bill, which "
+                "equals what the receipts of its loads say: the difference is exactly 0.",
             )
             for provider in PROVIDERS
         ),
@@ -97,7 +94,7 @@ def equals_raw(rows: Sequence[Compared], provider: str) -> dg.AssetCheckEvaluati
         "expected_and_actual": metadata_table(COMPARED, shown),
     }
     for row in rows:
-        if row.metric == BILLED[provider]:
+        if row.metric == BILLED:
             name = f"{row.source} {row.billing_period:%Y-%m} {row.currency_code}"
             metadata[f"expected {name}"] = dg.MetadataValue.text(plain(row.expected))
             metadata[f"actual {name}"] = dg.MetadataValue.text(plain(row.actual))

@@ -1,13 +1,17 @@
-{#- The grain of FOCUS's daily summary: rows that differ in none of these are one row. -#}
+{#- The grain of FOCUS's daily summary, and what each column is called in the common row: rows that differ in none are one row. -#}
 {% macro focus_daily_summary_grain() -%}
-    {{ return([
-        'source', 'billing_period', 'delivery_id', 'usage_date', 'provider', 'billing_account_id', 'billing_account_name',
-        'sub_account_id', 'sub_account_name', 'service_category', 'service', 'region', 'charge_category', 'charge_class',
-        'pricing_category', 'commitment_discount_id', 'invoice_id', 'unit', 'currency_code', 'tags',
-    ]) }}
+    {{ return({
+        'source': 'source', 'billing_period': 'billing_period', 'delivery_id': 'delivery_id', 'usage_date': 'x_usage_date',
+        'provider': 'x_provider', 'billing_account_id': 'billing_account_id', 'billing_account_name': 'billing_account_name',
+        'sub_account_id': 'sub_account_id', 'sub_account_name': 'sub_account_name', 'service_category': 'service_category',
+        'service': 'service_name', 'region': 'region_id', 'charge_category': 'charge_category',
+        'charge_class': 'charge_class', 'pricing_category': 'pricing_category',
+        'commitment_discount_id': 'commitment_discount_id', 'invoice_id': 'invoice_id', 'unit': 'consumed_unit',
+        'currency_code': 'billing_currency', 'tags': 'tags',
+    }) }}
 {%- endmacro %}
 
-{#- The exact sums of FOCUS's daily summary: each is valued once per row and then only added. -#}
+{#- The amounts of FOCUS's daily summary. -#}
 {% macro focus_daily_summary_sums() -%}
     {{ return(['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost', 'consumed_quantity']) }}
 {%- endmacro %}

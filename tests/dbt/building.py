@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,18 @@ def ask(ran: Ran, sql: str) -> list[tuple[Any, ...]]:
     """What the build's tables say."""
     with ran.built.connect() as connection:
         return connection.execute(sql).fetchall()
+
+
+def spoiled_project(folder: Path, *changes: tuple[str, str, str]) -> Path:
+    """A copy of the project in which texts of models are others: (model, old, new)."""
+    project = folder / "dbt_project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    for model, old, new in changes:
+        (path,) = (project / "models").rglob(f"{model}.sql")
+        text = path.read_text(encoding="utf-8")
+        assert old in text, model
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    return project
 
 
 def _name(unique_id: str) -> str:

@@ -116,9 +116,7 @@ def test_every_model_and_column_is_described(built: Developer) -> None:
 
 def test_a_model_that_loses_money_stops_every_mart_and_shows_expected_and_actual(tmp_path: Path) -> None:
     developer = Developer(tmp_path)
-    developer.change(
-        "int_aws__daily_summary", "where {{ slice_filter() }}", "where {{ slice_filter() }} and line_item_type <> 'Tax'"
-    )
+    developer.change("int_aws__costs", "from dated", "from dated where line_item_type <> 'Tax'")
     done = developer.dbt(*build_arguments([Slice("acme", developer.workshop.delivery().billing_period)]))
     assert done.returncode == 1
     results = developer.results()
@@ -126,10 +124,10 @@ def test_a_model_that_loses_money_stops_every_mart_and_shows_expected_and_actual
     assert {results[name] for name in ("aws_daily_summary", "daily_costs", "commitment_costs", "bill_status")} == {"skipped"}
     with duckdb.connect(str(developer.scratch), read_only=True) as connection:
         found = connection.execute(
-            "select expected_amount, actual_amount, difference from intermediate.int_aws__reconciliation "
-            "where metric = 'amortized_cost'"
+            "select line_item_type, expected_amount, actual_amount, difference from intermediate.int_costs__reconciliation "
+            "where metric = 'billed_cost' order by line_item_type"
         ).fetchall()
-    assert found == [(7, 3, -4)]
+    assert found == [("Tax", 4, 0, -4), ("Usage", 3, 3, 0)]
 
 
 def test_a_missing_configuration_is_told_with_what_to_do(tmp_path: Path) -> None:

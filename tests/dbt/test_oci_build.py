@@ -24,6 +24,7 @@ from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.dbt.building import Ran, ask, build, marts_of
+from tests.dbt.second_rules import differences
 from tests.oci_builders import Mirror
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -75,7 +76,8 @@ def test_every_model_and_test_ends_well_in_a_lake_without_aws(added: Ran, replac
     for ran in (added, replaced):
         bad = {name: state for name, state in ran.results.items() if state not in {"success", "pass"}}
         assert bad == {}, ran.output
-    assert added.results["oci_summary_reconciles_to_the_raw_reports"] == "pass"
+    assert added.results["daily_summary_reconciles_to_the_raw_bill"] == "pass"
+    assert added.results["raw_rows_are_what_the_receipts_say"] == "pass"
     assert ask(added, "select count(*) from marts.aws_daily_summary") == [(0,)]
 
 
@@ -136,6 +138,12 @@ def test_costs_are_the_generators_by_day_tenancy_and_service(
         assert totals == lakehouse.expected.total(month, voiding=voiding)
 
 
+def test_every_metric_of_every_day_is_what_a_second_set_of_rules_says(added: Ran, replaced: Ran) -> None:
+    for ran, voiding in ((added, []), (replaced, ["acme-oci"])):
+        with ran.built.connect() as connection:
+            assert differences(connection, "oci", voiding) == []
+
+
 def test_usage_and_focus_reports_are_kept_and_added_to_nothing(lakehouse: Lakehouse, added: Ran) -> None:
     ((usage, focus),) = lakehouse.mirror.ask("select (select count(*) from raw.oci_usage), (select count(*) from raw.focus)")
     assert usage > focus == lakehouse.expected.rows
@@ -152,7 +160,7 @@ def test_a_bill_carries_its_newest_load_and_is_corrected_never_invoiced(lakehous
         month: (each.delivery_id, each.loaded_at.replace(tzinfo=None), "corrected", None) for month, each in newest.items()
     }
     # Other tables' loads do not count.
-    assert ask(added, "select billing_period, load_count from intermediate.int_oci__slices order by 1") == [
+    assert ask(added, "select billing_period, load_count from intermediate.int_costs__slices order by 1") == [
         (SEPTEMBER, 2),
         (OCTOBER, 1),
     ]
@@ -165,7 +173,7 @@ def test_the_history_grows_load_by_load_to_the_whole_bill(lakehouse: Lakehouse, 
     found = ask(
         added,
         "select billing_period, currency_code, arg_max(cost_so_far, loaded_at), count(*) "
-        "from intermediate.int_oci__bill_history where currency_code is not null group by all",
+        "from intermediate.int_costs__bill_history where currency_code is not null group by all",
     )
     assert {row[:2]: row[2] for row in found} == {
         (month, currency): cost for month in (SEPTEMBER, OCTOBER) for currency, cost in lakehouse.expected.total(month).items()
@@ -190,10 +198,7 @@ def test_the_comparisons_name_every_metric_and_the_receipts(added: Ran, replaced
             assert compared(connection, "aws") == []
             assert exclusions(connection) == []
         assert {row.metric for row in rows} == {
-            "cost",
-            "cost_overage",
-            "billed_quantity",
-            "billed_quantity_overage",
+            "billed_cost",
             "line_items",
             "receipts: cost_my_cost",
             "receipts: cost_my_cost_overage",

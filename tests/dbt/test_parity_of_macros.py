@@ -162,6 +162,9 @@ CASES: dict[str, list[Case]] = {
             texts([*ODD_TEXTS, "us-east-1a", "us-gov-west-1", "eu-central-1", "us-west-2-lax-1a", "global", "US-EAST-1", "bb"]),
         )
     ],
+    "split_text": [
+        Case("{{ split_text('x', 'chr(30)') }} as parts", texts([None, "", "a", "a\x1eb\x1fc", "\x1ea\x1e", "🌍\x1e部門"]))
+    ],
     "joined_text": [
         Case(
             "{{ joined_text('x') }} as y",

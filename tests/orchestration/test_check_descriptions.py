@@ -51,10 +51,10 @@ def generic(name: str, macro: str, column: str | None = None, **arguments: Any) 
             generic(
                 "totals_equal",
                 "macro.cost_lakehouse.test_totals_equal",
-                compare_with="ref('int_aws__daily_summary')",
+                compare_with="ref('int_costs__daily_summary')",
                 pairs={"billed_cost": "unblended_cost"},
             ),
-            "The columns add up to the same. (compare_with: int_aws__daily_summary; pairs: billed_cost = unblended_cost)",
+            "The columns add up to the same. (compare_with: int_costs__daily_summary; pairs: billed_cost = unblended_cost)",
             id="ref-and-pairs",
         ),
         pytest.param(

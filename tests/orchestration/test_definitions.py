@@ -10,7 +10,10 @@ from cost_lakehouse.orchestration.assemble import build_definitions
 from cost_lakehouse.settings import load_settings
 from tests.orchestration.conftest import Lakehouse
 
-GROUPS_OF_MODELS = {f"{layer}_{provider}" for layer in ("staging", "intermediate") for provider in ("aws", "oci", "focus")}
+GROUPS_OF_MODELS = {
+    "intermediate_costs",
+    *(f"{layer}_{provider}" for layer in ("staging", "intermediate") for provider in ("aws", "oci", "focus")),
+}
 
 
 @pytest.fixture

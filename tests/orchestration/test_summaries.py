@@ -30,7 +30,7 @@ from tests.orchestration.conftest import OCTOBER, SEPTEMBER, Lakehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 MART = dg.AssetKey(["marts", "daily_costs"])
-RECONCILED = dg.AssetKey(["intermediate", "int_aws__reconciliation"])
+RECONCILED = dg.AssetKey(["intermediate", "int_costs__reconciliation"])
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def test_a_check_that_several_builds_ran_passes_only_if_all_passed() -> None:
 
 
 def test_a_day_that_differs_fails_the_comparison_though_the_sums_agree() -> None:
-    even = Compared("acme", SEPTEMBER, "USD", "unblended_cost", Decimal("10.5"), Decimal("10.5"), Decimal(0), 30, 0)
+    even = Compared("acme", SEPTEMBER, "USD", "billed_cost", Decimal("10.5"), Decimal("10.5"), Decimal(0), 30, 0)
     odd = Compared("acme", SEPTEMBER, "USD", "amortized_cost", Decimal(9), Decimal(9), Decimal(0), 30, 2)
     assert equals_raw([even], "aws").passed
     result = equals_raw([even, odd], "aws")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
+import duckdb
 import pytest
 
 from cost_lakehouse.lake.catalog import Lake
@@ -13,6 +15,7 @@ from cost_lakehouse.sample_bills import Bill, Expected, FileFormat, Versioning, 
 from cost_lakehouse.summaries.publish import PublishedSlice
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.builders import Workshop
+from tests.dbt.second_rules import differences
 from tests.summaries.conftest import DbtRunner, rows
 
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
@@ -25,6 +28,7 @@ class Built:
     lake: Lake
     written: dict[str, list[Written]]
     published: list[PublishedSlice]
+    differences: list[tuple[Any, ...]]
 
     def expected(self, source: str) -> Expected:
         return Expected.together(each.expected for each in self.written[source])
@@ -54,7 +58,13 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt: DbtRunner) -> Built:
     for source in bills:
         for month in MONTHS:
             workshop.load(source, month)
-    return Built(workshop.lake, written, dbt.summarize(workshop.lake))
+    published = dbt.summarize(workshop.lake)
+    with duckdb.connect(str(dbt.scratch), read_only=True) as scratch:
+        return Built(workshop.lake, written, published, differences(scratch, "aws"))
+
+
+def test_every_metric_of_every_day_is_what_a_second_set_of_rules_says(built: Built) -> None:
+    assert built.differences == []
 
 
 @pytest.mark.parametrize("source", ["csv", "plain"])

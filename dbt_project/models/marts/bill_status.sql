@@ -1,186 +1,93 @@
--- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
--- depends_on: {{ ref('int_oci__reconciliation') }}
--- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
--- depends_on: {{ ref('int_focus__reconciliation') }}
--- depends_on: {{ ref('int_focus__receipts_reconciliation') }}
-with history as (
-    select * from {{ ref('int_aws__bill_history') }}
-    where {{ slice_filter() }}
-),
-
-slices as (
-    select * from {{ ref('int_aws__slices') }}
-    where {{ slice_filter() }}
-),
-
-current_bills as (
-    select
-        source,
-        billing_period,
-        max(delivery_id) filter (where is_current) as delivery_id,
-        max(loaded_at) filter (where is_current) as loaded_at
-    from history
-    group by source, billing_period
+-- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
+with slices as (
+    select * from {{ ref('int_costs__slices') }}
 ),
 
 -- An invoiced bill came before the current one, and said something else.
-corrected_bills as (
+changed_bills as (
     select
-        history.source,
-        history.billing_period
-    from history
-    inner join current_bills
+        slices.source,
+        slices.billing_period
+    from slices
+    inner join {{ ref('int_costs__bill_history') }} as history
         on
-            history.source = current_bills.source
-            and history.billing_period = current_bills.billing_period
+            slices.source = history.source
+            and slices.billing_period = history.billing_period
     where
         history.is_invoiced
         and history.differs_from_current
-        and history.loaded_at < current_bills.loaded_at
-    group by history.source, history.billing_period
+        and history.loaded_at < slices.loaded_at
+    group by slices.source, slices.billing_period
+),
+
+daily_summary as (
+    select * from {{ ref('int_costs__daily_summary') }}
+),
+
+-- AWS and FOCUS name the invoice once a line is invoiced; some lines of a month are invoiced long before others.
+contents as (
+    select
+        source,
+        billing_period,
+        coalesce(bool_or(x_is_correction), false) as has_correction,
+        coalesce(bool_or(invoice_id is not null), false) as has_invoice,
+        sum(uninvoiced_line_item_count) > 0 as has_uninvoiced_cost
+    from daily_summary
+    group by source, billing_period
 ),
 
 bills as (
     select
-        current_bills.source,
-        current_bills.billing_period,
-        current_bills.delivery_id,
-        current_bills.loaded_at,
+        slices.source,
+        slices.billing_period,
+        slices.delivery_id,
+        slices.loaded_at,
         case
-            when corrected_bills.source is not null then 'corrected'
-            when slices.has_invoice and not slices.has_uninvoiced_cost then 'invoiced'
+            when contents.has_correction or changed_bills.source is not null then 'corrected'
+            when contents.has_invoice and not contents.has_uninvoiced_cost then 'invoiced'
             else 'open'
         end as state
-    from current_bills
-    left join slices
+    from slices
+    left join contents
         on
-            current_bills.source = slices.source
-            and current_bills.billing_period = slices.billing_period
-    left join corrected_bills
+            slices.source = contents.source
+            and slices.billing_period = contents.billing_period
+    left join changed_bills
         on
-            current_bills.source = corrected_bills.source
-            and current_bills.billing_period = corrected_bills.billing_period
-),
-
--- OCI's reports name no invoice: a month of theirs stays open, and is corrected once a correction is in it.
-oci_bills as (
-    select
-        source,
-        billing_period,
-        delivery_id,
-        loaded_at,
-        case when has_correction then 'corrected' else 'open' end as state
-    from {{ ref('int_oci__slices') }}
-    where {{ slice_filter() }}
-),
-
-focus_slices as (
-    select * from {{ ref('int_focus__slices') }}
-    where {{ slice_filter() }}
-),
-
--- The same of FOCUS: a later load changed an invoiced bill, or says itself that it corrects one.
-corrected_focus_bills as (
-    select
-        source,
-        billing_period
-    from {{ ref('int_focus__bill_history') }}
-    where
-        {{ slice_filter() }}
-        and is_invoiced
-        and differs_from_current
-    group by source, billing_period
-),
-
-focus_bills as (
-    select
-        focus_slices.source,
-        focus_slices.billing_period,
-        focus_slices.delivery_id,
-        focus_slices.loaded_at,
-        case
-            when focus_slices.has_correction or corrected_focus_bills.source is not null then 'corrected'
-            when focus_slices.has_invoice and not focus_slices.has_uninvoiced_cost then 'invoiced'
-            else 'open'
-        end as state
-    from focus_slices
-    left join corrected_focus_bills
-        on
-            focus_slices.source = corrected_focus_bills.source
-            and focus_slices.billing_period = corrected_focus_bills.billing_period
-),
-
--- A month that FOCUS stands for has no line in other reports, though they may have been there.
-other_bills as (
-    select * from bills
-    union all
-    select * from oci_bills
-),
-
-all_bills as (
-    select other_bills.*
-    from other_bills
-    left join focus_slices
-        on
-            other_bills.source = focus_slices.source
-            and other_bills.billing_period = focus_slices.billing_period
-    where focus_slices.source is null
-    union all
-    select * from focus_bills
+            slices.source = changed_bills.source
+            and slices.billing_period = changed_bills.billing_period
 ),
 
 costs as (
     select
         source,
         billing_period,
-        currency_code,
-        sum(unblended_cost) as billed_cost,
-        {{ joined_text('invoice_id') }} as invoice_ids,
-        cast(sum(line_item_count) as bigint) as line_item_count
-    from {{ ref('int_aws__daily_summary') }}
-    where {{ slice_filter() }}
-    group by source, billing_period, currency_code
-    union all
-    select
-        source,
-        billing_period,
-        currency_code,
-        sum(cost) as billed_cost,
-        cast(null as varchar) as invoice_ids,
-        cast(sum(line_item_count) as bigint) as line_item_count
-    from {{ ref('int_oci__daily_summary') }}
-    where {{ slice_filter() }}
-    group by source, billing_period, currency_code
-    union all
-    select
-        source,
-        billing_period,
-        currency_code,
+        billing_currency as currency_code,
         sum(billed_cost) as billed_cost,
         {{ joined_text('invoice_id') }} as invoice_ids,
         cast(sum(line_item_count) as bigint) as line_item_count
-    from {{ ref('int_focus__daily_summary') }}
-    where {{ slice_filter() }}
-    group by source, billing_period, currency_code
+    from daily_summary
+    group by source, billing_period, billing_currency
 ),
 
 -- A bill without a line has a row too: it says that the month is known and costs nothing.
 final as (
     select
-        all_bills.source,
-        all_bills.billing_period,
-        all_bills.delivery_id,
-        all_bills.state,
+        bills.source,
+        bills.billing_period,
+        bills.delivery_id,
+        bills.state,
         costs.currency_code,
         coalesce(costs.billed_cost, 0) as billed_cost,
         costs.invoice_ids,
         coalesce(costs.line_item_count, 0) as line_item_count,
-        all_bills.loaded_at
-    from all_bills
+        bills.loaded_at
+    from bills
     left join costs
         on
-            all_bills.source = costs.source
-            and all_bills.billing_period = costs.billing_period
+            bills.source = costs.source
+            and bills.billing_period = costs.billing_period
 )
 
 select

@@ -1,10 +1,21 @@
--- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
 with committed as (
-    select * from {{ ref('int_aws__daily_summary') }}
+    select
+        source,
+        billing_period,
+        delivery_id,
+        x_purchase_option as purchase_option,
+        commitment_discount_id as commitment_arn,
+        billing_currency as currency_code,
+        x_line_item_type as line_item_type,
+        billed_cost as unblended_cost,
+        x_amortized_cost as amortized_cost
+    from {{ ref('int_costs__daily_summary') }}
     where
-        {{ slice_filter() }}
-        and commitment_arn is not null
-        and line_item_type in (
+        x_bill_kind = 'aws'
+        and commitment_discount_id is not null
+        and x_line_item_type in (
             'Fee', 'RIFee', 'SavingsPlanUpfrontFee', 'SavingsPlanRecurringFee', 'Refund',
             'DiscountedUsage', 'SavingsPlanCoveredUsage'
         )

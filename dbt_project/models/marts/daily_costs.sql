@@ -1,68 +1,30 @@
--- depends_on: {{ ref('int_aws__reconciliation') }} (what does not tie to the raw bill is not published)
--- depends_on: {{ ref('int_oci__reconciliation') }}
--- depends_on: {{ ref('int_oci__receipts_reconciliation') }}
--- depends_on: {{ ref('int_focus__reconciliation') }}
--- depends_on: {{ ref('int_focus__receipts_reconciliation') }}
-with aws as (
+-- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw bill is not published)
+-- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
+{#- What each kind of bill calls the account and the service; FOCUS leaves the sub account empty where a provider has none. -#}
+{%- set named = {
+    'aws': ['sub_account_id', 'x_service_code'],
+    'oci': ['sub_account_id', 'service_name'],
+    'focus': ['coalesce(sub_account_id, billing_account_id)', 'service_name'],
+} %}
+with all_costs as (
+    {%- for kind, (account, service) in named.items() %}
     select
         source,
-        'aws' as provider,
+        x_provider as provider,
         billing_period,
         delivery_id,
-        usage_date,
-        usage_account_id as account_id,
-        product_code as service,
-        region,
-        currency_code,
-        unblended_cost as billed_cost,
-        net_amortized_cost as effective_cost,
-        line_item_count
-    from {{ ref('int_aws__daily_summary') }}
-    where {{ slice_filter() }}
-),
-
-oci as (
-    select
-        source,
-        'oci' as provider,
-        billing_period,
-        delivery_id,
-        usage_date,
-        tenant_id as account_id,
-        service,
-        region,
-        currency_code,
-        cost as billed_cost,
-        cost as effective_cost,
-        line_item_count
-    from {{ ref('int_oci__daily_summary') }}
-    where {{ slice_filter() }}
-),
-
-focus as (
-    select
-        source,
-        provider,
-        billing_period,
-        delivery_id,
-        usage_date,
-        coalesce(sub_account_id, billing_account_id) as account_id,
-        service,
-        region,
-        currency_code,
+        x_usage_date as usage_date,
+        {{ account }} as account_id,
+        {{ service }} as service,
+        region_id as region,
+        billing_currency as currency_code,
         billed_cost,
         effective_cost,
         line_item_count
-    from {{ ref('int_focus__daily_summary') }}
-    where {{ slice_filter() }}
-),
-
-all_costs as (
-    select * from aws
-    union all
-    select * from oci
-    union all
-    select * from focus
+    from {{ ref('int_costs__daily_summary') }}
+    where x_bill_kind = '{{ kind }}'
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 {%- set grain = [

@@ -1,17 +1,19 @@
--- depends_on: {{ ref('int_focus__reconciliation') }} (what does not tie to the raw rows is not published)
--- depends_on: {{ ref('int_focus__receipts_reconciliation') }}
+-- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw rows is not published)
+-- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
 with daily_summary as (
-    select * from {{ ref('int_focus__daily_summary') }}
-    where {{ slice_filter() }}
+    select
+        {%- for name, common in focus_daily_summary_grain().items() %}
+        {{ common }} as {{ name }},
+        {%- endfor %}
+        {%- for name in focus_daily_summary_sums() %}
+        {{ name }},
+        {%- endfor %}
+        line_item_count
+    from {{ ref('int_costs__daily_summary') }}
+    where x_bill_kind = 'focus'
 )
 
 select
-    focus_daily_summary_id,
-    {%- for column in focus_daily_summary_grain() %}
-    {{ column }},
-    {%- endfor %}
-    {%- for column in focus_daily_summary_sums() %}
-    {{ column }},
-    {%- endfor %}
-    line_item_count
+    {{ row_key(focus_daily_summary_grain().keys()) }} as focus_daily_summary_id,
+    *
 from daily_summary

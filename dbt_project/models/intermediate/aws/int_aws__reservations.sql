@@ -1,9 +1,7 @@
 -- Whether AWS spreads a reservation's fees over usage. It does not for Dedicated Hosts: their fees must not be zeroed.
 with reserved_lines as (
     select * from {{ ref('stg_aws__line_items') }}
-    where
-        {{ slice_filter() }}
-        and reservation_arn is not null
+    where reservation_arn is not null
 ),
 
 reservations as (

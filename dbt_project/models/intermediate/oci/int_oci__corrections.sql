@@ -1,7 +1,6 @@
 -- What corrections refer to, and whether it is there: corrections of rows that arrived in another month's bill are not.
 with line_items as (
     select * from {{ ref('stg_oci__line_items') }}
-    where {{ slice_filter() }}
 ),
 
 references_made as (

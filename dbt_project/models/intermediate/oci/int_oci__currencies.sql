@@ -2,7 +2,6 @@
 -- subscription of the tenancy tells it, or to the tenancy, as long as that is one currency only.
 with line_items as (
     select * from {{ ref('stg_oci__line_items') }}
-    where {{ slice_filter() }}
 ),
 
 subscriptions as (

@@ -1,5 +1,6 @@
 with raw_lines as (
     select * from {{ source('raw', 'aws_cur') }}
+    where {{ slice_filter() }}
 ),
 
 renamed as (
@@ -15,8 +16,11 @@ renamed as (
         bill_bill_type as bill_type,
         bill_billing_entity as billing_entity,
         bill_billing_period_start_date as own_billing_period_start,
+        bill_billing_period_end_date as own_billing_period_end,
         bill_invoice_id as invoice_id,
+        bill_invoicing_entity as invoicing_entity,
         bill_payer_account_id as payer_account_id,
+        bill_payer_account_name as payer_account_name,
 
         ---------- the line
         line_item_line_item_type as line_item_type,
@@ -41,6 +45,7 @@ renamed as (
         ---------- the product and its price
         product,
         product_product_family as product_family,
+        product_sku,
         product_region_code as region_code,
         product_instance_type as instance_type,
         pricing_unit as unit,

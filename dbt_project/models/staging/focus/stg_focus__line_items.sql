@@ -1,5 +1,6 @@
 with raw_lines as (
     select * from {{ source('raw', 'focus') }}
+    where {{ slice_filter() }}
 ),
 
 renamed as (
@@ -30,13 +31,22 @@ renamed as (
         charge_period_end,
         charge_category,
         charge_class,
+        charge_frequency,
+        charge_description,
         pricing_category,
         commitment_discount_id,
+        commitment_discount_category,
+        commitment_discount_type,
+        commitment_discount_status,
 
         ---------- what was used
         service_category,
         service_name,
+        sku_id,
+        sku_meter,
         region_id,
+        availability_zone,
+        resource_id,
         consumed_unit,
         consumed_quantity,
         pricing_unit,

@@ -1,5 +1,6 @@
 with raw_lines as (
     select * from {{ source('raw', 'oci_cost') }}
+    where {{ slice_filter() }}
 ),
 
 renamed as (

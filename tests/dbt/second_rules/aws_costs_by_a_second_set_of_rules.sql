@@ -1,8 +1,7 @@
--- Raw bill and daily summary side by side, per day, currency and metric. The raw side is added up from `raw.aws_cur` by line item
--- type, in its own words: it shares no expression with the model that it checks.
+-- Raw bill and mart side by side, per day, currency and metric: no row where all is well. The raw side is added up from
+-- `raw.aws_cur` in its own words: it shares no expression with the models that it checks.
 with raw_lines as (
     select * from {{ source('raw', 'aws_cur') }}
-    where {{ slice_filter() }}
 ),
 
 net_slices as (
@@ -316,8 +315,7 @@ both_sides as (
         null as excluded_{{ metric }},
         sum({{ 'line_item_count' if metric == 'line_items' else metric }}) as actual_{{ metric }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from {{ ref('int_aws__daily_summary') }}
-    where {{ slice_filter() }}
+    from {{ ref('aws_daily_summary') }}
     group by 1, 2, 3, 4
 ),
 
@@ -372,3 +370,4 @@ final as (
 )
 
 select * from final
+where difference <> 0 or difference is null

@@ -1,13 +1,7 @@
--- What each month's bill came to after every load, and whether it was invoiced by then. Read from the receipts and control
--- totals alone: rows that later loads replaced are gone.
+-- What each month's bill came to after every load, and whether it was invoiced by then. Read from the receipts and control totals
+-- alone: the rows of earlier deliveries are gone.
 with loads as (
-    select * from {{ ref('int_focus__loads') }}
-    where {{ slice_filter() }}
-),
-
-slices as (
-    select * from {{ ref('int_focus__slices') }}
-    where {{ slice_filter() }}
+    select * from {{ ref('int_costs__loads') }}
 ),
 
 totals as (
@@ -15,7 +9,8 @@ totals as (
         source,
         billing_period,
         load_id,
-        currency_code,
+        payer_account_id,
+        nullif(currency_code, '') as currency_code,
         line_item_type,
         coalesce(invoice_id, '') as invoice_id,
         sum(stored) as cost,
@@ -23,17 +18,24 @@ totals as (
     from {{ source('raw', 'control_totals') }}
     where
         {{ slice_filter() }}
-        and {{ of_raw_table('raw.focus') }}
-        and metric = 'billed_cost'
-    group by source, billing_period, load_id, currency_code, line_item_type, coalesce(invoice_id, '')
+        and metric in ({{ quoted_list(billed_metrics()) }})
+    group by
+        source,
+        billing_period,
+        load_id,
+        payer_account_id,
+        nullif(currency_code, ''),
+        line_item_type,
+        coalesce(invoice_id, '')
 ),
 
--- A load adds to what earlier ones brought, and takes out what it replaces.
+-- An increment adds to what earlier ones brought, and takes out what it replaces; a whole delivery is the bill by itself.
 so_far as (
     select
         loads.source,
         loads.billing_period,
         loads.load_id,
+        totals.payer_account_id,
         totals.currency_code,
         totals.line_item_type,
         totals.invoice_id,
@@ -44,7 +46,10 @@ so_far as (
         on
             loads.source = earlier.source
             and loads.billing_period = earlier.billing_period
-            and loads.loaded_at >= earlier.loaded_at
+            and (
+                loads.load_id = earlier.load_id
+                or (loads.bill_kind in ({{ increment_kinds() }}) and loads.loaded_at > earlier.loaded_at)
+            )
     inner join totals
         on
             earlier.source = totals.source
@@ -54,12 +59,13 @@ so_far as (
         loads.source,
         loads.billing_period,
         loads.load_id,
+        totals.payer_account_id,
         totals.currency_code,
         totals.line_item_type,
         totals.invoice_id
 ),
 
-bills as (
+invoicing as (
     select
         source,
         billing_period,
@@ -70,25 +76,13 @@ bills as (
     group by source, billing_period, load_id
 ),
 
-current_loads as (
-    select
-        loads.source,
-        loads.billing_period,
-        loads.load_id
-    from loads
-    inner join slices
-        on
-            loads.source = slices.source
-            and loads.billing_period = slices.billing_period
-            and loads.loaded_at = slices.loaded_at
-),
-
--- What does not cancel out against the current bill has changed since.
+-- Each load's bill against the current one: what does not cancel out has changed since.
 compared as (
     select
         source,
         billing_period,
         load_id,
+        payer_account_id,
         currency_code,
         line_item_type,
         invoice_id,
@@ -99,15 +93,17 @@ compared as (
         loads.source,
         loads.billing_period,
         loads.load_id,
+        so_far.payer_account_id,
         so_far.currency_code,
         so_far.line_item_type,
         so_far.invoice_id,
         -so_far.cost as cost
     from loads
-    inner join current_loads
+    inner join loads as current_loads
         on
             loads.source = current_loads.source
             and loads.billing_period = current_loads.billing_period
+            and current_loads.is_current
     inner join so_far
         on
             current_loads.source = so_far.source
@@ -121,7 +117,7 @@ changed_groups as (
         billing_period,
         load_id
     from compared
-    group by source, billing_period, load_id, currency_code, line_item_type, invoice_id
+    group by source, billing_period, load_id, payer_account_id, currency_code, line_item_type, invoice_id
     having sum(cost) <> 0
 ),
 
@@ -133,6 +129,17 @@ changed as (
     from changed_groups
 ),
 
+costs_so_far as (
+    select
+        source,
+        billing_period,
+        load_id,
+        currency_code,
+        sum(cost) as cost_so_far
+    from so_far
+    group by source, billing_period, load_id, currency_code
+),
+
 final as (
     select
         loads.source,
@@ -142,27 +149,32 @@ final as (
         loads.loaded_at,
         loads.file_count,
         loads.line_item_count,
-        current_loads.load_id is not null as is_current,
-        -- Before its month is over no bill is final, whatever purchases are invoiced at once.
-        coalesce(bills.has_all_invoiced, false)
-        and cast(loads.loaded_at as date) >= cast(loads.billing_period + interval '1' month as date) as is_invoiced,
-        changed.load_id is not null as differs_from_current
+        loads.is_current,
+        coalesce(invoicing.has_all_invoiced, false)
+        -- Before its month is over no bill in FOCUS is final, whatever purchases are invoiced at once.
+        and (
+            loads.bill_kind <> 'focus'
+            or cast(loads.loaded_at as date) >= cast(loads.billing_period + interval '1' month as date)
+        ) as is_invoiced,
+        changed.load_id is not null as differs_from_current,
+        costs_so_far.currency_code,
+        coalesce(costs_so_far.cost_so_far, 0) as cost_so_far
     from loads
-    left join bills
+    left join invoicing
         on
-            loads.source = bills.source
-            and loads.billing_period = bills.billing_period
-            and loads.load_id = bills.load_id
-    left join current_loads
-        on
-            loads.source = current_loads.source
-            and loads.billing_period = current_loads.billing_period
-            and loads.load_id = current_loads.load_id
+            loads.source = invoicing.source
+            and loads.billing_period = invoicing.billing_period
+            and loads.load_id = invoicing.load_id
     left join changed
         on
             loads.source = changed.source
             and loads.billing_period = changed.billing_period
             and loads.load_id = changed.load_id
+    left join costs_so_far
+        on
+            loads.source = costs_so_far.source
+            and loads.billing_period = costs_so_far.billing_period
+            and loads.load_id = costs_so_far.load_id
 )
 
 select * from final
