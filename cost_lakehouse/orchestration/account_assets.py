@@ -13,6 +13,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import ACCOUNT_NAMES
 from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.load_metadata import metadata_table
 from cost_lakehouse.orchestration.summary_build import scratch_folder
 from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
@@ -79,7 +80,7 @@ def _organization_asset(settings: Settings, organization: OrganizationSettings) 
                 "organization_id": read.organization_id,
                 "accounts": read.accounts,
                 **{kind: sum(each.what == kind for each in read.changes) for kind in KINDS},
-                "changes": dg.MetadataValue.md(changes_table(read.changes)),
+                "changes": changes_table(read.changes),
                 "changed_accounts": dg.MetadataValue.json([each.__dict__ for each in read.changes[:_LISTED]]),
             }
         )
@@ -134,15 +135,15 @@ def build_account_names(lake: Lake, folder: Path) -> tuple[int | None, bool]:
         return publish_account_names(lake, target.built, digest)
 
 
-def changes_table(changes: Sequence[AccountChange]) -> str:
-    """The changes as a table for people; the first of them where there are many."""
-    if not changes:
-        return "Nothing differs from the last time."
-    lines = ["| account | name | is | |", "|---|---|---|---|"]
-    for each in changes[:_LISTED]:
-        cells = (each.account_id, each.account_name, each.what, each.detail)
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join([*lines, *([f"\nand {len(changes) - _LISTED} more"] if len(changes) > _LISTED else [])])
+def changes_table(changes: Sequence[AccountChange]) -> dg.TableMetadataValue:
+    """The changes as a table of the UI; the first of them where there are many."""
+    rows: list[dict[str, str | int]] = [
+        {"account": change.account_id, "name": change.account_name, "is": change.what, "detail": change.detail}
+        for change in changes[:_LISTED]
+    ]
+    if len(changes) > _LISTED:
+        rows.append({"account": "…", "name": f"and {len(changes) - _LISTED} more", "is": "", "detail": ""})
+    return metadata_table({"account": str, "name": str, "is": str, "detail": str}, rows)
 
 
 def account_jobs(assets: Sequence[dg.AssetsDefinition]) -> "list[dg.UnresolvedAssetJobDefinition]":

@@ -14,6 +14,7 @@ from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.maintenance.report import Files, Report, TableReport
 from cost_lakehouse.orchestration.cron import ensure_cron
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.load_metadata import metadata_table
 from cost_lakehouse.orchestration.tags import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.settings import Settings
 
@@ -98,18 +99,27 @@ def summary_line(table: TableReport) -> str:
 
 def report_metadata(report: Report) -> dict[str, Any]:
     """What the run shows: a table of the tables, and totals that Dagster can draw."""
-    columns = ("table", "expired", "kept", "merged", "removed", "bytes removed", "files left", "remarks")
-    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---:|---:|---:|---|"]
-    for each in report.tables:
-        removed = each.removed_expired + each.removed_orphans
-        remarks = "; ".join([*([f"failed: {each.failed}"] if each.failed else []), *each.skipped])
-        kept = each.snapshots - each.expired
-        cells = (each.table, each.expired, kept, each.merged.count, removed.count, removed.bytes, each.after.count, remarks)
-        lines.append(f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |")
+    numbers = ("expired", "kept", "merged", "removed", "bytes removed", "files left")
+    columns: dict[str, type] = {"table": str, **dict.fromkeys(numbers, int), "remarks": str}
+    rows: list[dict[str, str | int]] = []
+    for table in report.tables:
+        removed = table.removed_expired + table.removed_orphans
+        rows.append(
+            {
+                "table": table.table,
+                "expired": table.expired,
+                "kept": table.snapshots - table.expired,
+                "merged": table.merged.count,
+                "removed": removed.count,
+                "bytes removed": removed.bytes,
+                "files left": table.after.count,
+                "remarks": "; ".join([*([f"failed: {table.failed}"] if table.failed else []), *table.skipped]),
+            }
+        )
     return {
         "dry_run": report.dry_run,
         "engine": report.engine,
-        "tables": dg.MetadataValue.md("\n".join(lines)),
+        "tables": metadata_table(columns, rows),
         "report": dg.MetadataValue.json([each.facts() for each in report.tables]),
         "snapshots_expired": sum(each.expired for each in report.tables),
         "files_merged": _sum(each.merged for each in report.tables).count,

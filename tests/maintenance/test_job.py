@@ -48,7 +48,9 @@ def test_a_run_of_the_job_tells_what_it_did_in_its_log_and_metadata(workshop: Wo
     assert result.success
     (output,) = (each.step_output_data for each in result.all_events if each.is_successful_output)
     assert output.metadata["files_merged"].value == 6
-    assert "raw.receipts" in str(output.metadata["tables"].value)
+    shown = output.metadata["tables"]
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert "raw.receipts" in [record.data["table"] for record in shown.records]
     assert [file_count(workshop.lake, name) for name in LEDGERS] == [1, 1, 1]
     assert rows(workshop.lake) == before
     logged = [each.user_message for each in instance.all_logs(result.run_id)]
@@ -114,4 +116,5 @@ def test_a_report_adds_up_over_its_tables() -> None:
     ]
     found = report_metadata(Report(False, "duckdb", tables))
     assert (found["snapshots_expired"], found["files_removed"], found["bytes_removed"], found["files_left"]) == (2, 4, 35, 5)
-    assert "failed: no / disk" in found["tables"].value
+    cells = [list(record.data.values()) for record in found["tables"].records]
+    assert cells == [["raw.a", 2, 3, 0, 4, 35, 4, ""], ["raw.b", 0, 1, 0, 0, 0, 1, "failed: no | disk"]]
