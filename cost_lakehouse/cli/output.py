@@ -92,8 +92,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], title:
     if layout.left_out:
         print_lines([f"Too narrow for: {', '.join(layout.left_out)}.{f' {elsewhere}' if elsewhere else ''}"])
     for number, note in layout.notes:
-        keys = " ".join(str(value) for value, column in zip(rows[number], columns, strict=True) if column.rank == 0 and value)
-        print_wrapped(f"{keys}: {note}")
+        named = [str(value) for value, column in zip(rows[number], columns, strict=True) if column.is_key and value]
+        print_wrapped(f"{' '.join(named)}: {note}")
 
 
 def print_wrapped(text: str) -> None:

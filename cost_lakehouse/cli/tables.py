@@ -26,6 +26,11 @@ class Column:
     kind: Literal["text", "number", "id", "note"] = "text"
     rank: int = 0
 
+    @property
+    def is_key(self) -> bool:
+        """Whether it tells rows apart: said with what stands below the table."""
+        return self.kind == "text" and self.rank == 0
+
 
 @dataclass(frozen=True)
 class Layout:

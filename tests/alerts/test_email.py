@@ -134,3 +134,15 @@ def test_a_refused_message_does_not_hold_back_others() -> None:
         assert told.value.of_message
         email(mailbox).send(trial_message(NOON))
     assert len(mailbox.mails) == 1
+
+
+def test_a_server_without_login_or_without_other_alphabets_is_told_for_that() -> None:
+    channel = email(**{"from": "lakehouse@example.com", "to": ["jörg@example.com", "ann@example.com"]})
+    login = channel._not_supported("SMTP AUTH extension not supported by server.")
+    assert "takes no login: it does not offer AUTH" in login.problem
+    assert "remove `user` and `password`" in login.fix
+    alphabet = channel._not_supported("One or more addresses require internationalized email support (SMTPUTF8)")
+    assert "takes no addresses beyond ASCII (SMTPUTF8): jörg@example.com." in alphabet.problem
+    assert "`security`" not in alphabet.fix
+    tls = channel._not_supported("STARTTLS extension not supported by server.")
+    assert "cannot do what `security: none` needs" in tls.problem

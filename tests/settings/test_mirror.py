@@ -68,3 +68,18 @@ def test_two_mirrors_share_neither_name_nor_destination(tmp_path: Path) -> None:
         settings_of(tmp_path, {}, {"destination": "other"})
     with pytest.raises(ConfigurationError, match="the destination 'mirror' is used twice"):
         settings_of(tmp_path, {}, {"name": "other"})
+
+
+def test_a_bucket_may_be_asked_to_encrypt(tmp_path: Path) -> None:
+    bucket = {"destination": "s3://bucket"}
+    (with_key,) = settings_of(tmp_path, {**bucket, "sse_type": "SSE-KMS", "kms_key_id": "alias/bills"}).mirrors
+    assert (with_key.sse_type, with_key.kms_key_id) == ("SSE-KMS", "alias/bills")
+    assert settings_of(tmp_path, {**bucket, "sse_type": "SSE-S3"}).mirrors[0].kms_key_id is None
+    for wrong, said in (
+        ({**bucket, "sse_type": "SSE-KMS"}, "SSE-KMS and kms_key_id go together"),
+        ({**bucket, "kms_key_id": "alias/bills"}, "SSE-KMS and kms_key_id go together"),
+        ({"sse_type": "SSE-S3"}, "sse_type only fits a destination that starts with s3://"),
+        ({**bucket, "sse_type": "SSE-C"}, "sse_type"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            settings_of(tmp_path, wrong)

@@ -146,7 +146,7 @@ def source_statuses(settings: Settings, looks: Mapping[str, LastLook], found: Se
         last = max((each.newest for each in own), key=lambda receipt: receipt.loaded_at, default=None)
         problem = look.problem if look else ""
         if not problem and last is not None and last.state == REFUSED:
-            problem = f"{last.billing_period:%Y-%m}: {last.reason}"
+            problem = last.reason
         if source.paused:
             state = "paused"
         elif problem:
@@ -195,7 +195,8 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
         print_json([*(_as_json(each, by_name.get(each.slice_.source)) for each in found), *map(_idle_as_json, idle)])
         return 0
     if sources:
-        print_table(_SOURCES, [_as_source_row(each) for each in sources], elsewhere="`--json` has them.")
+        refused = {each.refused.reason for each in found if each.refused}
+        print_table(_SOURCES, [_as_source_row(each, refused) for each in sources], elsewhere="`--json` has them.")
         say()
     if not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
@@ -208,9 +209,16 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     return 0
 
 
-def _as_source_row(status: SourceStatus) -> tuple[Any, ...]:
+def _as_source_row(status: SourceStatus, refused: set[str]) -> tuple[Any, ...]:
+    """What was refused stands below with its month."""
     times = (f"{each:%Y-%m-%d %H:%M}" if each else "" for each in (status.looked_at, status.newest_delivery))
-    return (status.source, status.kind, status.state, *times, status.problem)
+    return (
+        status.source,
+        status.kind,
+        status.state,
+        *times,
+        "refused, see below" if status.problem in refused else status.problem,
+    )
 
 
 def _as_row(status: SliceStatus, exact: bool) -> tuple[Any, ...]:

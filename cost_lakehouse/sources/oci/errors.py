@@ -110,6 +110,11 @@ class OciErrors:
             )
         if is_network(error):
             return self._not_reached(error, place)
+        if "archive" in _said(error).lower() or "restore" in _said(error).lower():
+            return SourceError(
+                f"{place} is archived and cannot be read.",
+                "Restore it, or exclude reports from the bucket's lifecycle rule that archives.",
+            )
         return SourceError(
             f"{place} cannot be read: {_said(error)}.", "See the message; `cost-lakehouse doctor` checks it step by step."
         )
