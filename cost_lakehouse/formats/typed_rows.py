@@ -142,4 +142,4 @@ def _origin_columns(origin: Origin, month: date, rows: TextRows) -> dict[str, pa
 
 def _constant(value: str, count: int) -> pa.Array:
     """One text for all rows, written once."""
-    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), count), pa.array([value]))
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), pa.array([value]))

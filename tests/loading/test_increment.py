@@ -108,6 +108,16 @@ def test_a_forced_load_of_everything_doubles_nothing(mirror: Mirror) -> None:
     assert mirror.ask(SUMS) == [("2026-09-01", Decimal("2"), 1), ("2026-10-01", Decimal("5"), 2)]
 
 
+def test_as_many_files_as_two_months_bring_are_one_load(mirror: Mirror) -> None:
+    """More files than a byte can count: their names are written as codes."""
+    for number in range(130):
+        mirror.write(f"{number:04}.csv.gz", [cost_line(cost="0.01", reference=f"V{number}")])
+    mirror.load()
+    assert mirror.ask("select count(*), count(distinct file_name), sum(cost_my_cost) from raw.oci_cost") == [
+        (130, 130, Decimal("1.30"))
+    ]
+
+
 def test_a_file_that_vanishes_changes_nothing(mirror: Mirror) -> None:
     path = mirror.write("0001-00001.csv.gz", [cost_line(cost="1")])
     mirror.write("0002-00001.csv.gz", [cost_line(cost="2")])
