@@ -70,8 +70,8 @@ def cannot_be_opened(settings: Settings, error: Exception) -> LakeError:
             "restore them.",
         )
     elif isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
-        place = Path(error.filename)
-        in_the_way = next((each for each in (place, *place.parents) if each.exists() and not each.is_dir()), place)
+        wanted = Path(error.filename)
+        in_the_way = next((path for path in (wanted, *wanted.parents) if path.exists() and not path.is_dir()), wanted)
         return LakeError(
             f"The lake cannot be opened: {in_the_way} is a file where a folder is needed.",
             "Remove it, or correct `lake.catalog` and `lake.warehouse`.",

@@ -137,7 +137,8 @@ def test_a_refused_message_does_not_hold_back_others() -> None:
 
 
 def test_a_server_without_login_or_without_other_alphabets_is_told_for_that() -> None:
-    channel = email(**{"from": "lakehouse@example.com", "to": ["jörg@example.com", "ann@example.com"]})
+    settings: dict[str, Any] = {"from": "lakehouse@example.com", "to": ["jörg@example.com", "ann@example.com"]}
+    channel = email(None, **settings)
     login = channel._not_supported("SMTP AUTH extension not supported by server.")
     assert "takes no login: it does not offer AUTH" in login.problem
     assert "remove `user` and `password`" in login.fix
