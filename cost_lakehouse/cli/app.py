@@ -106,10 +106,10 @@ def demo(
     config: Config = None,
 ) -> None:
     """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
-    from cost_lakehouse.cli.commands.demo import run_demo
-
     with told_errors():
         with interruptible() as interruption:
+            from cost_lakehouse.cli.commands.demo import run_demo
+
             code = run_demo(folder, today and today.date(), exact, interruption)
         raise typer.Exit(code)
 
@@ -140,12 +140,12 @@ def run(
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
     with told_errors():
-        chosen = _checked(context, config)
-        _check_choice(chosen, source, kind, month)
-        from cost_lakehouse.cli.commands.alerts import with_alerts
-        from cost_lakehouse.cli.commands.run import run_once
-
         with interruptible() as interruption:
+            chosen = _checked(context, config)
+            _check_choice(chosen, source, kind, month)
+            from cost_lakehouse.cli.commands.alerts import with_alerts
+            from cost_lakehouse.cli.commands.run import run_once
+
             work = partial(run_once, chosen, source, kind, month, summarize, force, exact, interruption)
             code = with_alerts(chosen, "run", work)
         raise typer.Exit(code)
@@ -170,11 +170,11 @@ def mirror(
 ) -> None:
     """Copy Oracle's reports to where the mirrors keep them: what is new or differs; recorded in Dagster like any run."""
     with told_errors():
-        chosen = _checked(context, config)
-        from cost_lakehouse.cli.commands.alerts import with_alerts
-        from cost_lakehouse.cli.commands.mirror import mirror_reports
-
         with interruptible() as interruption:
+            chosen = _checked(context, config)
+            from cost_lakehouse.cli.commands.alerts import with_alerts
+            from cost_lakehouse.cli.commands.mirror import mirror_reports
+
             code = with_alerts(chosen, "mirror", lambda: mirror_reports(chosen, name, dry_run, interruption))
         raise typer.Exit(code)
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 EXIT_INTERRUPTED = 130
 # What runs is given so long to give back locks and remove its temporary files; a killed one leaves nothing half-done either.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[K", "\x1b[?25h"
 

@@ -72,6 +72,7 @@ def run_once(
         say(line)
     if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
         return EXIT_FAILED if failed else 0
+    interruption.says = lambda: kept_so_far(due, [])
     with LoadBar() as bar:
         loads, summary = execute(settings, lake, due, summarize, force, bar, interruption)
     tell_loads(loads, exact)
