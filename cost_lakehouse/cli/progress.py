@@ -50,7 +50,7 @@ class LoadBar:
 
     def of_run(self, context: Any) -> Self:
         """The same bar, for the Dagster run of that context."""
-        self._run = str(getattr(context, "run_id", ""))
+        self._run = str(context.run.run_id)
         return self
 
     def __enter__(self) -> Self:
