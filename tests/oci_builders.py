@@ -13,6 +13,8 @@ import yaml
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.identity import WrongLake
+from cost_lakehouse.lake.repair import move
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.increment import load_increment
 from cost_lakehouse.loading.plan import Planned, plan
@@ -79,7 +81,7 @@ class Mirror:
             (folder / str(each["name"]) / "reports").mkdir(parents=True, exist_ok=True)
         (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": {"first_month": "2026-01"}, "sources": entries}))
         self.settings = load_settings(folder / "lakehouse.yaml")
-        self.lake = Lake(self.settings)
+        self.lake = _open_lake(self.settings)
 
     def write(
         self,
@@ -114,6 +116,15 @@ class Mirror:
         """What the lake says now."""
         with connect(self.lake) as connection:
             return connection.execute(sql).fetchall()
+
+
+def _open_lake(settings: Settings) -> Lake:
+    """The lake; a copy of another one is made one of its own first, as `cost-lakehouse lake move` does."""
+    try:
+        return Lake(settings)
+    except WrongLake:
+        move(settings)
+        return Lake(settings)
 
 
 def load_reports(settings: Settings, lake: Lake, source: str = "acme-oci", standing: Status = Status.NEW) -> list[LoadResult]:

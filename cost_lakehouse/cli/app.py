@@ -32,6 +32,11 @@ app.add_typer(import_app, name="import")
 alerts_app = typer.Typer(help="Show what is wrong and who was told; try the ways by which people are told.")
 app.add_typer(alerts_app, name="alerts")
 
+lake_app = typer.Typer(
+    help="Which lake catalog and warehouse belong to; take a warehouse over, move a lake.", no_args_is_help=True
+)
+app.add_typer(lake_app, name="lake")
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="The configuration file; else $COST_LAKEHOUSE_CONFIG, else ./lakehouse.yaml."),
@@ -246,6 +251,33 @@ def doctor(context: typer.Context, config: Config = None) -> None:
         from cost_lakehouse.cli.doctor.examine import examine
 
         raise typer.Exit(examine(chosen))
+
+
+@lake_app.command("show")
+def lake_show(context: typer.Context, as_json: AsJson = False, config: Config = None) -> None:
+    """Show the lake's id and format, its catalog and warehouse; fails where the two do not belong together."""
+    from cost_lakehouse.cli.commands.lake import show_lake
+
+    with told_errors():
+        raise typer.Exit(show_lake(_chosen(context, config), as_json))
+
+
+@lake_app.command("adopt")
+def lake_adopt(context: typer.Context, config: Config = None) -> None:
+    """Make the catalog the one of the warehouse: rebuild it from the files there, or bring it up to date with them."""
+    from cost_lakehouse.cli.commands.lake import adopt_warehouse
+
+    with told_errors():
+        raise typer.Exit(adopt_warehouse(_chosen(context, config)))
+
+
+@lake_app.command("move")
+def lake_move(context: typer.Context, config: Config = None) -> None:
+    """Make the files that were copied or moved to lake.warehouse a lake of its own; the old place is not touched."""
+    from cost_lakehouse.cli.commands.lake import move_lake
+
+    with told_errors():
+        raise typer.Exit(move_lake(_chosen(context, config)))
 
 
 @alerts_app.callback(invoke_without_command=True)

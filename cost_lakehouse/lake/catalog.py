@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +55,29 @@ class Lake:
 
         Raises LakeError where they cannot be used, WrongLake where they do not belong together.
         """
+        with self._opened(settings, "catalog"):
+            self.identity.ensure()
+            self._create_tables()
+
+    @classmethod
+    @contextmanager
+    def to_repair(cls, settings: Settings) -> Iterator[Lake]:
+        """The lake though catalog and warehouse may not belong together, while nobody else opens or maintains it.
+
+        For what puts that right, and nothing else. Raises LakeError.
+        """
+        lake = cls.__new__(cls)
+        with lake._opened(settings, "catalog", "maintenance"):
+            yield lake
+
+    @property
+    def catalog(self) -> SqlCatalog:
+        """pyiceberg's catalog."""
+        return self._catalog
+
+    @contextmanager
+    def _opened(self, settings: Settings, *locks: str) -> Iterator[None]:
+        """Catalog and warehouse, with these locks held."""
         self.settings = settings
         url = _with_timeouts(settings.catalog_url)
         self._place = url.render_as_string(hide_password=True)
@@ -67,11 +90,12 @@ class Lake:
                 self._locks: FileLocks | PostgresLocks = FileLocks(file.with_name(f"{file.name}.locks"))
             else:
                 self._locks = PostgresLocks(_server(url))
-            with self.lock("catalog", "The lake's catalog", 60):
+            with ExitStack() as stack:
+                for name in locks:
+                    stack.enter_context(self.lock(name, "The lake's catalog", 60))
                 self._catalog = _open_catalog(url, self.warehouse)
                 self.identity = IdentityStore(self._catalog, url, self.warehouse)
-                self.identity.ensure()
-                self._create_tables()
+                yield
         except OPENING_FAILS as error:
             raise cannot_be_opened(settings, error) from error
 

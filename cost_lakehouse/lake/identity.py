@@ -164,13 +164,18 @@ def _without_marker(place: Place, record: Record) -> WrongLake:
     )
 
 
-def _ensure_format(oldest: int, newest: int, place: Place) -> None:
-    if newest > FORMAT_VERSION:
+def ensure_known_format(version: int, place: Place) -> None:
+    """Raises WrongLake where a later version of the program has changed how the lake is laid out."""
+    if version > FORMAT_VERSION:
         raise WrongLake(
-            f"The lake at {place.location} has format {newest}; this version of cost-lakehouse knows formats up to "
+            f"The lake at {place.location} has format {version}; this version of cost-lakehouse knows formats up to "
             f"{FORMAT_VERSION}.",
             "Use the version of cost-lakehouse that wrote it last, or a newer one.",
         )
+
+
+def _ensure_format(oldest: int, newest: int, place: Place) -> None:
+    ensure_known_format(newest, place)
     if oldest < FORMAT_VERSION:
         raise WrongLake(
             f"The lake at {place.location} has format {oldest}; this version of cost-lakehouse needs format {FORMAT_VERSION}.",
