@@ -17,12 +17,13 @@ THREADS = 4
 _SECRET = f"{{{{ env_var('{SECRET_VARIABLE}') }}}}"
 
 
-def write_trino_profile(settings: Settings, folder: Path, schema: str) -> None:
-    """Write ``profiles.yml`` into the folder: all models of the project go to ``schema``.
+def write_trino_profile(settings: Settings, folder: Path, schema: str, catalog: str | None = None) -> None:
+    """Write ``profiles.yml`` into the folder: all models of the project go to ``schema`` of the lake's catalog, or of another.
 
     Raises ConfigurationError where a file that the settings name is not there.
     """
-    profile = {"cost_lakehouse": {"target": "trino", "outputs": {"trino": trino_output(settings, schema)}}}
+    output = trino_output(settings, schema) | ({"database": catalog} if catalog else {})
+    profile = {"cost_lakehouse": {"target": "trino", "outputs": {"trino": output}}}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "profiles.yml").write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.settings import Settings
-from cost_lakehouse.summaries.dbt_target import PARSED_SCHEMA, parse_target, variables
+from cost_lakehouse.summaries.dbt_target import PARSED_CATALOG, PARSED_SCHEMA, DbtTarget, parse_target, variables
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -53,19 +53,23 @@ class ParsedProject:
         content: Mapping[str, Any] = json.loads((self.cache / "manifest.json").read_text(encoding="utf-8"))
         return content
 
-    def manifest(self, schema: str | None = None) -> Manifest:
-        """A new manifest object for one invocation, which changes it; its models live in ``schema`` where one is given."""
+    def manifest(self, target: DbtTarget) -> Manifest:
+        """A new manifest object for one invocation, which changes it; its tables are in the target's catalog and schema."""
         from dbt.contracts.graph.manifest import Manifest
         from dbt.parser.manifest import extended_mashumuro_decoder
 
         packed = (self.cache / "manifest.msgpack").read_bytes()
         manifest: Manifest = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
-        if schema is not None:
-            for node in manifest.nodes.values():
+        if target.schema is not None and target.catalog is not None:
+            for node in (*manifest.nodes.values(), *manifest.sources.values()):
+                if node.database != PARSED_CATALOG:
+                    continue
+                parsed = f'"{PARSED_CATALOG}"."{node.schema}"'
+                node.database = target.catalog
                 if node.schema == PARSED_SCHEMA:
-                    node.schema = schema
-                    if node.relation_name:
-                        node.relation_name = node.relation_name.replace(f'"{PARSED_SCHEMA}"', f'"{schema}"', 1)
+                    node.schema = target.schema
+                if node.relation_name:
+                    node.relation_name = node.relation_name.replace(parsed, f'"{node.database}"."{node.schema}"', 1)
         return manifest
 
     @contextmanager
@@ -126,8 +130,7 @@ def parse_if_stale(settings: Settings) -> ParsedProject:
     caches = folder / "target" / "manifests"
     caches.mkdir(parents=True, exist_ok=True)
     engine = settings.lake.engine
-    database = settings.lake.trino.catalog if settings.lake.trino is not None else ""
-    project = ParsedProject(folder, own, caches / f"{engine}-{_digest([engine, database], folder, own)[:16]}")
+    project = ParsedProject(folder, own, caches / f"{engine}-{_digest([engine], folder, own)[:16]}")
     if not (project.cache / "manifest.json").exists():
         with FileLock(caches / ".lock"):  # several processes of `dagster dev` come here at once
             if not (project.cache / "manifest.json").exists():

@@ -70,7 +70,7 @@ def run_dbt(
         whole = [*arguments, "--project-dir", str(project.folder), *target.arguments, "--no-write-json", *QUIET]
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             try:
-                result = dbtRunner(manifest=project.manifest(target.schema)).invoke(whole)
+                result = dbtRunner(manifest=project.manifest(target)).invoke(whole)
             finally:
                 _release_duckdb()
     if result.exception is not None and not isinstance(result.exception, Exception):
@@ -88,7 +88,7 @@ def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, argumen
         whole = [*arguments, "--project-dir", str(project.folder), *target.arguments]
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             try:
-                result = dbtRunner(manifest=project.manifest(target.schema)).invoke(whole)
+                result = dbtRunner(manifest=project.manifest(target)).invoke(whole)
             finally:
                 _release_duckdb()
                 _close_log()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.trino_client import trino_settings
 from cost_lakehouse.settings import CONFIG_VARIABLE, Settings
 from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_secret, write_trino_profile
@@ -17,7 +18,9 @@ from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema
 
 SCRATCH_VARIABLE = "COST_LAKEHOUSE_SCRATCH"
 PARSED_SCHEMA = "build"
-"""The schema of models in a manifest on Trino: parsing needs some name, and every build gets another one."""
+PARSED_CATALOG = "parsed"
+"""The schema of models, and the catalog of all tables, in a manifest on Trino: parsing needs some name, and every build gets
+another schema, every lake another catalog."""
 
 # dbt names the database after the file, and a manifest holds that name: it is the same wherever the file lies.
 _SCRATCH_FILE = "scratch.duckdb"
@@ -29,6 +32,7 @@ class DbtTarget:
 
     built: BuiltSummaries
     schema: str | None
+    catalog: str | None
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -52,19 +56,23 @@ def parse_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
     """What parsing alone needs: no engine is asked, and no secret used. Raises ConfigurationError."""
     if settings.lake.engine == "duckdb":
         return _duckdb_target(settings, project, folder)
-    return _trino_target(settings, DuckdbScratch(folder / _SCRATCH_FILE), folder, PARSED_SCHEMA, "unused")
+    nowhere = DuckdbScratch(folder / _SCRATCH_FILE)
+    return _trino_target(settings, nowhere, folder, PARSED_SCHEMA, "unused", PARSED_CATALOG)
 
 
 def _duckdb_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
     scratch = DuckdbScratch(folder / _SCRATCH_FILE)
     environment = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch.file)}
-    return DbtTarget(scratch, None, _arguments(project, "duckdb", folder), environment)
+    return DbtTarget(scratch, None, None, _arguments(project, "duckdb", folder), environment)
 
 
-def _trino_target(settings: Settings, built: BuiltSummaries, folder: Path, schema: str, secret: str) -> DbtTarget:
-    write_trino_profile(settings, folder, schema)
+def _trino_target(
+    settings: Settings, built: BuiltSummaries, folder: Path, schema: str, secret: str, catalog: str | None = None
+) -> DbtTarget:
+    catalog = catalog or trino_settings(settings).catalog
+    write_trino_profile(settings, folder, schema, catalog)
     environment = {CONFIG_VARIABLE: str(settings.file), **trino_environment(settings, secret)}
-    return DbtTarget(built, schema, _arguments(folder, "trino", folder), environment)
+    return DbtTarget(built, schema, catalog, _arguments(folder, "trino", folder), environment)
 
 
 def _arguments(profiles: Path, target: str, folder: Path) -> tuple[str, ...]:
