@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,8 +16,9 @@ from cost_lakehouse.settings.alerts import AlertSettings
 from cost_lakehouse.settings.aws_access import AwsAccess
 from cost_lakehouse.settings.federated_store import read_federated_store
 from cost_lakehouse.settings.maintenance import MaintenanceSettings
-from cost_lakehouse.settings.mirror import MirrorSettings
+from cost_lakehouse.settings.mirror import REPORT_PREFIXES, MirrorSettings
 from cost_lakehouse.settings.organizations import OrganizationSettings, check_source
+from cost_lakehouse.settings.places import Place
 from cost_lakehouse.settings.source import SourceSettings
 from cost_lakehouse.settings.store import StoreSettings
 from cost_lakehouse.settings.strict import Strict
@@ -152,13 +154,35 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _mirrors_are_apart(self) -> Settings:
-        for what, values in (
-            ("name", [each.name for each in self.mirrors]),
-            ("destination", [each.destination for each in self.mirrors]),
-        ):
-            doubled = sorted({value for value in values if values.count(value) > 1})
-            if doubled:
-                raise ValueError(f"mirrors: the {what} {doubled[0]!r} is used twice; every mirror needs its own")
+        """Where two write to one place, one overwrites the other's reports, and deletes what the other tenancy lacks."""
+        names = [mirror.name for mirror in self.mirrors]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"mirrors: the name {doubled[0]!r} is used twice; every mirror needs its own")
+        places = [(mirror, Place.of(mirror.destination, self.base, mirror.endpoint)) for mirror in self.mirrors]
+        for (one, place), (other, beside) in combinations(places, 2):
+            if place.overlaps(beside):
+                how = "are one place" if place.holds(beside) and beside.holds(place) else "lie one inside the other"
+                raise ValueError(
+                    f"mirrors: the destinations of {one.name!r} ({one.destination}) and {other.name!r} ({other.destination}) "
+                    f"{how}; every mirror needs a place of its own"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _mirrors_spare_the_warehouse(self) -> Settings:
+        """A mirror deletes what is not its tenancy's, and maintenance what is not the lake's: neither may meet the other."""
+        for mirror in self.mirrors:
+            if mirror.is_s3 != self.lake.is_s3:
+                continue
+            endpoint = self.store.endpoint if self.lake.is_s3 else None
+            warehouse = Place.of(self.lake.warehouse, self.base, endpoint)
+            destination = Place.of(mirror.destination, self.base, mirror.endpoint)
+            if any(warehouse.overlaps(destination.below(REPORT_PREFIXES[report])) for report in mirror.reports):
+                raise ValueError(
+                    f"mirrors: {mirror.name!r} would copy reports into {mirror.destination}, where the lake's warehouse "
+                    f"({self.lake.warehouse}) is; give it a place of its own"
+                )
         return self
 
     @model_validator(mode="after")

@@ -63,11 +63,54 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, wrong: dict[str, Any], sai
     assert "AKIAOOPS" not in str(told.value)
 
 
-def test_two_mirrors_share_neither_name_nor_destination(tmp_path: Path) -> None:
+def test_two_mirrors_do_not_share_a_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="the name 'acme' is used twice"):
         settings_of(tmp_path, {}, {"destination": "other"})
-    with pytest.raises(ConfigurationError, match="the destination 'mirror' is used twice"):
-        settings_of(tmp_path, {}, {"name": "other"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("copy", "./copy", "are one place"),
+        ("copy/", "away/../copy", "are one place"),
+        ("copy", "link", "are one place"),
+        ("copy", "copy/reports", "lie one inside the other"),
+        ("link/below", "copy", "lie one inside the other"),
+        ("s3://bucket/a", "s3://bucket//a/", "are one place"),
+        ("s3://bucket/a", "s3://Bucket/a", "are one place"),
+        ("s3://bucket", "s3://bucket/a", "lie one inside the other"),
+    ],
+    ids=["dot", "up", "link", "inside", "inside-link", "slashes", "capitals", "prefix"],
+)
+def test_two_mirrors_of_one_place_are_refused_however_it_is_spelled(tmp_path: Path, one: str, other: str, how: str) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "copy")
+    with pytest.raises(ConfigurationError, match=f"'acme' .* and 'globex' .* {how}"):
+        settings_of(tmp_path, {"destination": one}, {"name": "globex", "destination": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"destination": "copy"}, {"destination": "copy-2"}),
+        ({"destination": "s3://bucket/a"}, {"destination": "s3://bucket/ab"}),
+        ({"destination": "s3://bucket/a"}, {"destination": "s3://bucket/a", "endpoint": "https://store.example.com"}),
+        ({"destination": "s3://bucket/a"}, {"destination": "bucket/a"}),
+    ],
+    ids=["names", "prefixes", "stores", "folder"],
+)
+def test_places_that_only_look_alike_are_two(tmp_path: Path, one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert len(settings_of(tmp_path, one, {"name": "globex", **other}).mirrors) == 2
+
+
+@pytest.mark.parametrize("destination", ["lake/warehouse", "lake/warehouse/bills"], ids=["same", "inside"])
+def test_a_mirror_into_the_warehouse_is_refused(tmp_path: Path, destination: str) -> None:
+    with pytest.raises(ConfigurationError, match="'acme' would copy reports into .*, where the lake's warehouse"):
+        settings_of(tmp_path, {"destination": destination})
+
+
+def test_a_mirror_beside_the_warehouse_in_one_folder_is_fine(tmp_path: Path) -> None:
+    assert len(settings_of(tmp_path, {"destination": "lake"}).mirrors) == 1
 
 
 def test_a_bucket_may_be_asked_to_encrypt(tmp_path: Path) -> None:
