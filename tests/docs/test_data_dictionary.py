@@ -91,7 +91,8 @@ def test_no_format_delivers_a_column_that_the_lakehouse_adds(sections: dict[str,
 
 def test_the_columns_of_cur_2_are_all_there_and_a_legacy_report_lacks_these(sections: dict[str, list[dict[str, str]]]) -> None:
     rows = [row for row in sections["raw.aws_cur"] if row["CUR 2.0"].startswith("`")]
-    assert len(rows) == 129  # AWS's list of 114, 11 of split cost allocation, 4 that an export has when asked for
+    # AWS's list of 114, 11 of split cost allocation, 5 that an export has when asked for
+    assert len(rows) == 130
     assert {row["column"].strip("`") for row in rows} >= {*COLUMNS, *SPLIT_COLUMNS}
     assert [row["column"].strip("`") for row in rows if row["legacy CSV"] == row["legacy Parquet"] == "—"] == [
         "bill_payer_account_name",
@@ -100,6 +101,7 @@ def test_the_columns_of_cur_2_are_all_there_and_a_legacy_report_lacks_these(sect
         "line_item_iam_principal",
         "line_item_usage_account_name",
         "line_item_user_identifier",
+        "tags",
     ]
 
 
