@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,15 +104,16 @@ def recover(folder: Path) -> dict[str, Any]:
     return {"after_kill": after_kill, "finished": outcome in (Status.LOADED, Status.UNCHANGED), "after_run": seen(folder)}
 
 
-def main(folder: Path, points: int) -> None:
-    """Kill ``points`` loads, evenly spread over a load's calls before and after its commit."""
+def main(folder: Path, points: int, chosen: Sequence[int]) -> None:
+    """Kill loads at those of ``points`` points that are evenly spread over a load's calls before and after its commit."""
     deliver(folder, 1)
     in_process(lambda: Workshop(folder).load().status)
     deliver(folder, 2)
     _, (until_commit, rest) = in_process(lambda: counted(Workshop(folder).load))
     before = [until_commit * (2 * point + 1) // (2 * (points - AFTER_COMMIT)) for point in range(points - AFTER_COMMIT)]
     after = [1 + rest * point // AFTER_COMMIT for point in range(AFTER_COMMIT)]
-    for number, (kill_at, late) in enumerate([*((each, False) for each in before), *((each, True) for each in after)], 3):
+    places = [*((call, False) for call in before), *((call, True) for call in after)]
+    for number, (kill_at, late) in enumerate([places[point] for point in chosen], 3):
         deliver(folder, number)
         ended_by, _ = in_process(lambda kill_at=kill_at, late=late: counted(Workshop(folder).load, kill_at, late))  # type: ignore[misc]
         _, recovery = in_process(lambda: recover(folder))
@@ -120,4 +121,4 @@ def main(folder: Path, points: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), [int(point) for point in sys.argv[3].split(",")])

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -70,12 +70,12 @@ def tidy(folder: Path) -> bool:
     return all(set(found_files(lake, name)) <= referenced_files(lake.table(name)) for name in TABLES)
 
 
-def main(folder: Path, points: int) -> None:
-    """Kill ``points`` runs, evenly spread over their calls."""
+def main(folder: Path, points: int, chosen: Sequence[int]) -> None:
+    """Kill runs at those of ``points`` points that are evenly spread over their calls."""
     for number in (1, 2, 3):
         in_process(lambda number=number: deliver(folder, number))  # type: ignore[misc]
     _, calls = in_process(lambda: counted(lambda: run(folder)))
-    for point in range(points):
+    for point in chosen:
         in_process(lambda point=point: deliver(folder, 4 + point))  # type: ignore[misc]
         _, before = in_process(lambda: seen(folder))
         kill_at = max(1, calls * (2 * point + 1) // (2 * points))
@@ -95,4 +95,4 @@ def main(folder: Path, points: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), [int(point) for point in sys.argv[3].split(",")])
