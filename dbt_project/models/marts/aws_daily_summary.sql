@@ -3,11 +3,11 @@
 with daily_summary as (
     select
         {%- for name, common in aws_daily_summary_grain().items() %}
-        {{ common }} as {{ name }},
+        {{ common }}{{ " as " ~ name if name != common }},
         {%- endfor %}
         tag_collisions,
         {%- for name, common in aws_daily_summary_sums().items() %}
-        {{ common }} as {{ name }},
+        {{ common }}{{ " as " ~ name if name != common }},
         {%- endfor %}
         resource_count,
         line_item_count

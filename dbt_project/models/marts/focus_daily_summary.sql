@@ -3,7 +3,7 @@
 with daily_summary as (
     select
         {%- for name, common in focus_daily_summary_grain().items() %}
-        {{ common }} as {{ name }},
+        {{ common }}{{ " as " ~ name if name != common }},
         {%- endfor %}
         {%- for name in focus_daily_summary_sums() %}
         {{ name }},

@@ -3,10 +3,10 @@
 with daily_summary as (
     select
         {%- for name, common in oci_daily_summary_grain().items() %}
-        {{ common }} as {{ name }},
+        {{ common }}{{ " as " ~ name if name != common }},
         {%- endfor %}
         {%- for name, common in oci_daily_summary_sums().items() %}
-        {{ common }} as {{ name }},
+        {{ common }}{{ " as " ~ name if name != common }},
         {%- endfor %}
         line_item_count,
         voided_line_item_count

@@ -86,7 +86,7 @@ expected as (
         billing_period,
         {{ about['currency'] }} as currency_code,
         {{ about['type'] }} as line_item_type,
-        {{ about['invoice'] }} as invoice_id,
+        {{ about['invoice'] }}{{ ' as invoice_id' if about['invoice'] != 'invoice_id' }},
         {%- for metric in about['metrics'] %}
         coalesce(sum({{ metric }}), 0) as {{ metric }},
         {%- endfor %}
