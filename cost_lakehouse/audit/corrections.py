@@ -9,6 +9,7 @@ from decimal import Decimal
 import duckdb
 
 from cost_lakehouse.audit.receipts import plain
+from cost_lakehouse.formats.duckdb_paths import duckdb_list
 
 _CORRECTIONS = """
 with line_items as not materialized (
@@ -45,8 +46,7 @@ def corrections_of(
 
     ``replace_minus_add`` is what the month's cost changes by where a correction takes the place of the row it refers to.
     """
-    listed = "[" + ", ".join("'" + each.removeprefix("file://").replace("'", "''") + "'" for each in files) + "]"
-    rows = connection.execute(_CORRECTIONS.format(files=listed), {"delivery_id": delivery_id}).fetchall()
+    rows = connection.execute(_CORRECTIONS.format(files=duckdb_list(files)), {"delivery_id": delivery_id}).fetchall()
     counts = {"corrections": 0, "corrected": 0}
     costs: dict[str, dict[str, Decimal]] = {"corrections": {}, "corrected": {}}
     for part, currency, count, cost in rows:

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths
 from cost_lakehouse.formats.maps import has_repeats
 from cost_lakehouse.formats.table_format import TableFormat
 
@@ -25,7 +26,7 @@ def unreadable(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], tab
     texts = [field.name for field in table.schema if pa.types.is_string(field.type) and field.name in there]
     others = [field.name for field in table.schema if not pa.types.is_nested(field.type) and field.name in there]
     looks = [f"max(strlen({name}))" if name in texts else f"max({name})" for name in others if name not in table.metrics]
-    paths = [str(path) for path in files]
+    paths = duckdb_paths([str(path) for path in files])
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
         maps = pool.map(lambda path: _unreadable_maps(path, table), files)
         found = _unseen(connection, paths, looks)

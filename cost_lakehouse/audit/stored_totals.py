@@ -12,6 +12,7 @@ import duckdb
 from cost_lakehouse.audit.control_totals import ControlTotals, Group
 from cost_lakehouse.audit.read_back import unreadable
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths
 from cost_lakehouse.formats.table_format import TableFormat
 
 TOP_SERVICES = 10
@@ -35,7 +36,7 @@ def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
         return result
     with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
         try:
-            _sum(connection, [str(path) for path in files], table, result)
+            _sum(connection, duckdb_paths([str(path) for path in files]), table, result)
         except duckdb.OutOfRangeException as error:
             result.unreadable.append(f"a sum has more digits than there is room for: {str(error).splitlines()[0][:200]}")
         result.unreadable += unreadable(connection, files, table)

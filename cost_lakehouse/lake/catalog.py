@@ -22,7 +22,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog_errors import OPENING_FAILS, cannot_be_opened
 from cost_lakehouse.lake.identity_store import IdentityStore
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
-from cost_lakehouse.lake.registered_io import IO_PROPERTIES, register_io
+from cost_lakehouse.lake.registered_io import FOLDER_IO_PROPERTIES, IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_metadata import current_table
 from cost_lakehouse.lake.tables import dimensions, raw_tables
@@ -228,7 +228,9 @@ def _open_warehouse(settings: Settings) -> Warehouse:
 def _open_catalog(url: URL, warehouse: Warehouse) -> SqlCatalog:
     """pyiceberg's catalog, on connections that are given back; it creates its two tables on first use."""
     properties = {"uri": url.render_as_string(hide_password=False), "warehouse": warehouse.location}
-    if not warehouse.location.startswith("file://"):
+    if warehouse.location.startswith("file://"):
+        properties |= FOLDER_IO_PROPERTIES
+    else:
         properties |= IO_PROPERTIES | register_io(warehouse)
     catalog = SqlCatalog(CATALOG_NAME, **properties)
     own = catalog.engine

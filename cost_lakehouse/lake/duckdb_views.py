@@ -8,6 +8,7 @@ import duckdb
 from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.formats.duckdb_paths import duckdb_list
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
 from cost_lakehouse.lake.manifests import file_tasks
@@ -62,7 +63,6 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
     nothing = "select " + ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns) + " where false"
     if not paths:
         return nothing
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     # A file written before a column was added lacks it, and all that are shown may: only then are footers worth opening.
     grown = len(table.metadata.schemas) > 1
     by_name = ", union_by_name = true" if grown else ""
@@ -74,7 +74,7 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
         else "hive_partitioning = false"
     )
     shown = ", ".join(f'"{name}"' for name, _ in columns)
-    files = f"read_parquet([{listed}], {partitions}{by_name})"
+    files = f"read_parquet({duckdb_list(paths)}, {partitions}{by_name})"
     if grown:
         files = f"(select * from {files} union all by name {nothing})"
     return f"select {shown} from {files}"

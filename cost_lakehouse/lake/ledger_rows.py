@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import file_tasks
@@ -55,7 +56,7 @@ def _read(lake: Lake, locations: Sequence[str], schema: pa.Schema) -> dict[str, 
         files = "read_parquet(?, union_by_name = true, filename = true, hive_partitioning = false)"
         rows = connection.execute(
             f"select filename, {', '.join(schema.names)} from (select * from {files} union all by name select * from nothing)",
-            [[*by_path]],
+            [duckdb_paths(locations)],
         ).fetchall()
     for path, *row in rows:
         found[by_path[path]].append(tuple(row))

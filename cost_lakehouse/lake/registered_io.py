@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyiceberg.io import FileIO, InputFile, OutputFile
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
-from cost_lakehouse.lake.warehouse import Warehouse
+from cost_lakehouse.lake.warehouse import FolderIO, Warehouse
 
 _NAME = "cost-lakehouse.io"
 IO_PROPERTIES = {"py-io-impl": f"{__name__}.RegisteredIO"}
+FOLDER_IO_PROPERTIES = {"py-io-impl": f"{FolderIO.__module__}.{FolderIO.__name__}"}
 _REGISTERED: dict[str, FileIO] = {}
 
 

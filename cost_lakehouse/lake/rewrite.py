@@ -13,6 +13,7 @@ from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files, schema_to_py
 from pyiceberg.table import FileScanTask, Table
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.formats.duckdb_paths import duckdb_list
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_writer import ROWS_PER_GROUP
 
@@ -74,17 +75,13 @@ def _content(
     if not files:
         return 0, None
     options = "union_by_name = true, hive_partitioning = false"
-    rows = f"read_parquet({_listed(files)}, {options}, filename = true, file_row_number = true)"
+    rows = f"read_parquet({duckdb_list(files)}, {options}, filename = true, file_row_number = true)"
     there = {str(row[0]) for row in connection.execute(f"describe select * from {rows}").fetchall()}
     hashed = ", ".join(f'"{name}"' if name in there else "null" for name in columns)
     gone = (
-        f"where not exists (select 1 from read_parquet({_listed(deletes)}, {options}) deleted "
+        f"where not exists (select 1 from read_parquet({duckdb_list(deletes)}, {options}) deleted "
         "where replace(deleted.file_path, 'file://', '') = found.filename and deleted.pos = found.file_row_number)"
     )
     counted = f"select count(*), sum(hash({hashed})) from {rows} found {gone if deletes else ''}"
     (count, total) = connection.execute(counted).fetchall()[0]
     return count, total
-
-
-def _listed(files: Sequence[str]) -> str:
-    return "[" + ", ".join("'" + each.removeprefix("file://").replace("'", "''") + "'" for each in files) + "]"

@@ -14,6 +14,7 @@ from typing import Protocol
 import duckdb
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.typedef import EMPTY_DICT, Properties
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ class Warehouse(Protocol):
         ...
 
 
+class FolderIO(PyArrowFileIO):
+    """Takes what follows ``file://`` for a path as it is: pyiceberg's own reads a URL, which ends at a ``#`` or ``?``."""
+
+    @staticmethod
+    def parse_location(location: str, properties: Properties = EMPTY_DICT) -> tuple[str, str, str]:
+        """Scheme, host and path of a location."""
+        if location.startswith("file://"):
+            return "file", "", location.removeprefix("file://")
+        return PyArrowFileIO.parse_location(location, properties)
+
+
 class FolderWarehouse:
     """A folder: files are written where they stay."""
 
@@ -76,7 +88,7 @@ class FolderWarehouse:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.location = f"file://{folder}"  # not ``as_uri``: pyiceberg takes a %20 literally
-        self.file_io: FileIO = PyArrowFileIO()
+        self.file_io: FileIO = FolderIO()
 
     @contextmanager
     def writing(self, folder: str, load_id: str) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from datetime import date
 import duckdb
 
 from cost_lakehouse.errors import DeliveryRefused
+from cost_lakehouse.formats.duckdb_paths import duckdb_path
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import BILLS, holders_of
@@ -38,7 +39,7 @@ def accounts_of(lake: Lake, raw_table: str, slice_: Slice) -> set[Account]:
     """The accounts that a slice has lines of; of bills, in whichever of their tables it is. Reads two columns."""
     found: set[Account] = set()
     for name in BILLS if raw_table in BILLS else (raw_table,):
-        files = [file.file_path.removeprefix("file://") for file in data_files(lake.current(name), [slice_])]
+        files = [duckdb_path(file.file_path) for file in data_files(lake.current(name), [slice_])]
         if files:
             with duckdb.connect(":memory:") as connection:
                 lake.warehouse.let_duckdb_read(connection)

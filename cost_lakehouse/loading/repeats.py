@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cost_lakehouse.errors import DeliveryRefused
+from cost_lakehouse.formats.duckdb_paths import duckdb_list
 from cost_lakehouse.formats.header import FINDINGS
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.lake.catalog import Lake
@@ -67,8 +68,8 @@ def overlaps(
     if not table.reference or not new:
         return []
     tenant, number = table.reference
-    fresh = f"read_parquet({_listed([str(path) for path in new])}, union_by_name = true)"
-    present = f"read_parquet({_listed(held)}, union_by_name = true)" if held else f"(from {fresh} limit 0)"
+    fresh = f"read_parquet({duckdb_list([str(path) for path in new])}, union_by_name = true)"
+    present = f"read_parquet({duckdb_list(held)}, union_by_name = true)" if held else f"(from {fresh} limit 0)"
     columns = [name for name in table.columns if name != FINDINGS]
     line = f"hash({', '.join(columns)})"
     with duckdb.connect(":memory:") as connection:
@@ -131,7 +132,3 @@ def refuse_partial(label: str, found: Overlap, records: int) -> None:
     )
     error.key = found.key
     raise error
-
-
-def _listed(files: Sequence[str]) -> str:
-    return "[" + ", ".join("'" + name.removeprefix("file://").replace("'", "''") + "'" for name in files) + "]"

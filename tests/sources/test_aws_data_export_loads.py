@@ -122,7 +122,7 @@ def test_both_spellings_of_an_arn_are_one_column(exported: Exported, spelling: s
     assert found == [("arn:r", None), (None, "arn:s")]
 
 
-def test_columns_nobody_knows_are_kept_and_a_map_that_came_whole_stays_whole(exported: Exported) -> None:
+def test_columns_nobody_knows_are_kept_and_a_map_that_came_whole_takes_in_columns_of_its_own(exported: Exported) -> None:
     new = {
         "product": pa.array([[("region", "eu-west-1")], None], TEXTS),
         "product_colour": pa.array(["blue", ""]),
@@ -132,7 +132,7 @@ def test_columns_nobody_knows_are_kept_and_a_map_that_came_whole_stays_whole(exp
     exported.deliver(packed({**MUST, **new}))
     exported.load()
     assert exported.rows("product, other, line_item_iam_principal") == [
-        ({"region": "eu-west-1"}, {"product_colour": "blue", "line_item_new_idea": "x"}, "arn:p"),
+        ({"region": "eu-west-1", "colour": "blue"}, {"line_item_new_idea": "x"}, "arn:p"),
         (None, {"line_item_new_idea": "y"}, None),
     ]
 

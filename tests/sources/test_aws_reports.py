@@ -62,7 +62,8 @@ def test_what_one_api_refuses_the_other_may_tell(billing: BillingServer) -> None
     billing.account.add_report("b", "cur", "hourly")
     found, (error,) = announced_reports(ACCESS)
     assert [each.location for each in found] == ["s3://b/cur/hourly"]
-    assert error.problem == "AWS does not let these credentials ask bcm-data-exports:ListExports and GetExport."
+    assert error.problem.startswith("AWS does not let these credentials ask bcm-data-exports:ListExports and GetExport.")
+    assert error.problem.endswith("not authorized to perform: ListExports.")
     assert "policy aws --reports" in error.fix
     assert "s3cret" not in f"{error}"
 

@@ -184,8 +184,8 @@ def test_a_copy_under_another_name_is_told_by_its_manifest(tmp_path: Path) -> No
 
 def test_a_location_that_is_no_folder_is_an_error_of_the_source(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    for wrong in ("nothing", "file"):
-        with pytest.raises(SourceError, match=f"There is no folder {tmp_path / wrong}"):
+    for wrong, said in (("nothing", f"There is no folder {tmp_path}/nothing"), ("file", f"{tmp_path}/file is a file; ")):
+        with pytest.raises(SourceError, match=said):
             open_source(FolderPlace(tmp_path).settings(), FolderPlace(tmp_path).source(wrong)).list_deliveries()
 
 

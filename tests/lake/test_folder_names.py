@@ -1,0 +1,52 @@
+"""A lake lies in any folder, whatever its name is made of."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from tests.builders import Workshop, line
+from tests.oci_builders import Mirror, cost_line
+
+NAMES = {
+    "hash": "team #1",
+    "question": "a?b",
+    "percent": "100%20",
+    "star": "a*b",
+    "brackets": "a[bc]d",
+    "quote": "d'or",
+    "rest": "ü=b; c:d",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_bills_are_loaded_replaced_and_read_in_a_folder_of_that_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    # What a pattern would find, too.
+    (tmp_path / "abd").mkdir()
+    workshop = Workshop(folder)
+    for costs, assembly in (("1", "20261103T040211Z"), ("2", "20261104T040211Z")):
+        workshop.write([line(UnblendedCost=costs), line(UnblendedCost="0.5")], assembly=assembly)
+        workshop.load()
+    with connect(Lake(workshop.settings)) as connection:
+        found = connection.execute("select count(*), sum(line_item_unblended_cost) from raw.aws_cur").fetchall()
+    assert found == [(2, Decimal("2.5"))]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+    assert {path.name for path in tmp_path.iterdir()} == {name, "abd"}
+
+
+def test_reports_that_add_and_correct_are_loaded_there_too(tmp_path: Path) -> None:
+    folder = tmp_path / "a #1?[x]*'ü=b"
+    folder.mkdir()
+    mirror = Mirror(folder)
+    mirror.write("0001.csv.gz", [cost_line(cost="1.25")])
+    mirror.load()
+    mirror.write("0001.csv.gz", [cost_line(cost="2")])
+    mirror.write("0002.csv.gz", [cost_line(cost="0.5", reference="V2.2", correction="true", back="V2.1")])
+    mirror.load()
+    assert mirror.ask("select count(*), sum(cost_my_cost) from raw.oci_cost") == [(2, Decimal("2.5"))]
