@@ -8,6 +8,7 @@ from pathlib import Path
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import EXIT_FAILED
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.orchestration.plain_paths import scratch_root
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from cost_lakehouse.summaries.dbt_run import run_dbt_aloud
 from cost_lakehouse.summaries.dbt_target import build_target
@@ -21,5 +22,5 @@ def run_dbt_command(config: Path | None, arguments: Sequence[str]) -> int:
     settings = settings_of(config)
     lake = Lake(settings)
     project = parse_if_stale(settings)
-    with build_target(lake, project.folder, settings.dagster_home / "dbt") as target:
+    with build_target(lake, project.folder, scratch_root(settings.dagster_home, "dbt")) as target:
         return 0 if run_dbt_aloud(lake, project, target, arguments) else EXIT_FAILED

@@ -23,6 +23,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
 from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
+from cost_lakehouse.orchestration.plain_paths import plain_path
 from cost_lakehouse.orchestration.run_logs import logs_in_s3
 from cost_lakehouse.orchestration.signs_of_life import SignsOfLife, lives
 from cost_lakehouse.orchestration.tags import PROCESS_TAG
@@ -112,7 +113,7 @@ class SharedStorage(DagsterStorage, ConfigurableClass):
         given = config_value.get("configuration")
         database = dagster_database(Path(given) if given else configuration_file())
         if database is None:
-            return DagsterSqliteStorage.from_local(base_dir=str(home_of_this_configuration()), inst_data=inst_data)
+            return DagsterSqliteStorage.from_local(base_dir=str(plain_path(home_of_this_configuration())), inst_data=inst_data)
         storage = open_storage(database, inst_data)
         _SIGNS.expect(storage.postgres_url)
         return storage

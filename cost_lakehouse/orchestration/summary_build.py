@@ -12,6 +12,7 @@ import dagster as dg
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.orchestration.plain_paths import scratch_root
 from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
@@ -41,7 +42,7 @@ class Build:
 @contextmanager
 def scratch_folder(settings: Settings, instance: dg.DagsterInstance, run_id: str) -> Iterator[Path]:
     """A folder for what one run's builds write on this machine, removed at its end; what killed runs left is removed first."""
-    root = settings.dagster_home / "scratch"
+    root = scratch_root(settings.dagster_home, "scratch")
     for left in root.glob("*"):
         run = instance.get_run_by_id(left.name)
         if run is None or run.is_finished:

@@ -10,6 +10,7 @@ import pytest
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from tests.builders import Workshop, line
+from tests.demo import command
 from tests.oci_builders import Mirror, cost_line
 
 NAMES = {
@@ -50,3 +51,16 @@ def test_reports_that_add_and_correct_are_loaded_there_too(tmp_path: Path) -> No
     mirror.write("0002.csv.gz", [cost_line(cost="0.5", reference="V2.2", correction="true", back="V2.1")])
     mirror.load()
     assert mirror.ask("select count(*), sum(cost_my_cost) from raw.oci_cost") == [(2, Decimal("2.5"))]
+
+
+def test_the_whole_pipeline_runs_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a #1?%20 [x]*'ü=b"
+    folder.mkdir()
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    workshop = Workshop(folder)
+    workshop.write([line(UnblendedCost="3")])
+    done = command("run", "--config", str(workshop.settings.file))
+    assert done.exit_code == 0, done.output
+    with connect(Lake(workshop.settings)) as connection:
+        assert connection.execute("select source, billed_cost from marts.daily_costs").fetchall() == [("acme", Decimal(3))]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
