@@ -56,7 +56,7 @@ def test_reports_that_add_and_correct_are_loaded_there_too(tmp_path: Path) -> No
 def test_the_whole_pipeline_runs_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "a #1?%20 [x]*'ü=b"
     folder.mkdir()
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / ".dagster"))
     workshop = Workshop(folder)
     workshop.write([line(UnblendedCost="3")])
     done = command("run", "--config", str(workshop.settings.file))
