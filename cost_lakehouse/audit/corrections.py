@@ -21,7 +21,7 @@ with line_items as not materialized (
         coalesce(cost_currency_code, '') as currency,
         coalesce(cost_my_cost, 0) as cost,
         delivery_id
-    from read_parquet({files}, union_by_name = true)
+    from read_parquet({files}, union_by_name = true, hive_partitioning = false)
 ),
 corrections as (
     select * from line_items where is_correction and delivery_id = $delivery_id

@@ -39,7 +39,7 @@ def _unseen(connection: duckdb.DuckDBPyConnection, paths: list[str], looks: Sequ
     Lengths make it decode texts; a count would be answered by the file's statistics.
     """
     try:
-        connection.execute(f"select {', '.join(looks)} from read_parquet(?)", [paths]).fetchall()
+        connection.execute(f"select {', '.join(looks)} from read_parquet(?, hive_partitioning = false)", [paths]).fetchall()
     except duckdb.Error as error:
         if len(looks) == 1:
             column = looks[0].removesuffix(")").removesuffix(")").rpartition("(")[2]

@@ -143,7 +143,7 @@ class TableFormat:
         """SQL for every payer and usage account in files of the table (a parameter); a line without one is the payer's own."""
         payer = self.group_sql[0]
         account = f"coalesce({self.account}, {payer})" if self.account else payer
-        return f"select distinct {payer}, {account} from read_parquet(?, union_by_name = true)"  # noqa: S608 - columns of ours
+        return f"select distinct {payer}, {account} from read_parquet(?, union_by_name = true, hive_partitioning = false)"  # noqa: S608 - columns of ours
 
 
 _AWS_COLUMNS = read_columns("aws_cur_columns.csv")

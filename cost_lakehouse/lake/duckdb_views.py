@@ -15,6 +15,8 @@ from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import raw_tables
 
+_PARTITIONS = 2  # source and billing period
+
 
 def connect(lake: Lake, names: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with a view for every table of the lake, or for ``names`` only.
@@ -67,7 +69,8 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str
     grown = len(table.metadata.schemas) > 1
     by_name = ", union_by_name = true" if grown else ""
     # Partition values are taken from the paths, so that a filter on them skips files unopened.
-    in_paths = all("/source=" in path and "/billing_period=" in path for path in paths)
+    # Not where a folder above is called `name=value` too: DuckDB would take its value for the column of that name.
+    in_paths = all("/source=" in path and "/billing_period=" in path and path.count("=") == _PARTITIONS for path in paths)
     partitions = (
         "hive_partitioning = true, hive_types = {'source': varchar, 'billing_period': date}"
         if in_paths

@@ -80,7 +80,7 @@ def _files_with(
         lake.warehouse.let_duckdb_read(connection)
         for task in tasks:
             rows = connection.execute(
-                "select count(*) from read_parquet(?) where list_contains(?, file_name)",
+                "select count(*) from read_parquet(?, hive_partitioning = false) where list_contains(?, file_name)",
                 [duckdb_path(task.file.file_path), sorted(objects)],
             ).fetchall()[0][0]
             if rows:

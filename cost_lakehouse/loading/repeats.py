@@ -68,8 +68,9 @@ def overlaps(
     if not table.reference or not new:
         return []
     tenant, number = table.reference
-    fresh = f"read_parquet({duckdb_list([str(path) for path in new])}, union_by_name = true)"
-    present = f"read_parquet({duckdb_list(held)}, union_by_name = true)" if held else f"(from {fresh} limit 0)"
+    options = "union_by_name = true, hive_partitioning = false"
+    fresh = f"read_parquet({duckdb_list([str(path) for path in new])}, {options})"
+    present = f"read_parquet({duckdb_list(held)}, {options})" if held else f"(from {fresh} limit 0)"
     columns = [name for name in table.columns if name != FINDINGS]
     line = f"hash({', '.join(columns)})"
     with duckdb.connect(":memory:") as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +22,9 @@ NAMES = {
     "brackets": "a[bc]d",
     "quote": "d'or",
     "rest": "ü=b; c:d",
+    "source": "source=prod",
+    "month": "billing_period=2020-01-01",
+    "cost": "line_item_unblended_cost=7",
 }
 
 
@@ -35,8 +39,10 @@ def test_bills_are_loaded_replaced_and_read_in_a_folder_of_that_name(tmp_path: P
         workshop.write([line(UnblendedCost=costs), line(UnblendedCost="0.5")], assembly=assembly)
         workshop.load()
     with connect(Lake(workshop.settings)) as connection:
-        found = connection.execute("select count(*), sum(line_item_unblended_cost) from raw.aws_cur").fetchall()
-    assert found == [(2, Decimal("2.5"))]
+        found = connection.execute(
+            "select source, billing_period, count(*), sum(line_item_unblended_cost) from raw.aws_cur group by all"
+        ).fetchall()
+    assert found == [("acme", date(2026, 10, 1), 2, Decimal("2.5"))]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
     assert {path.name for path in tmp_path.iterdir()} == {name, "abd"}
 
