@@ -9,7 +9,7 @@ from decimal import Decimal
 import duckdb
 
 from cost_lakehouse.audit.receipts import plain
-from cost_lakehouse.formats.duckdb_paths import duckdb_list
+from cost_lakehouse.formats.duckdb_paths import duckdb_list, parquet_rows
 
 _CORRECTIONS = """
 with line_items as not materialized (
@@ -21,7 +21,7 @@ with line_items as not materialized (
         coalesce(cost_currency_code, '') as currency,
         coalesce(cost_my_cost, 0) as cost,
         delivery_id
-    from read_parquet({files}, union_by_name = true, hive_partitioning = false)
+    from {rows}
 ),
 corrections as (
     select * from line_items where is_correction and delivery_id = $delivery_id
@@ -46,7 +46,9 @@ def corrections_of(
 
     ``replace_minus_add`` is what the month's cost changes by where a correction takes the place of the row it refers to.
     """
-    rows = connection.execute(_CORRECTIONS.format(files=duckdb_list(files)), {"delivery_id": delivery_id}).fetchall()
+    rows = connection.execute(
+        _CORRECTIONS.format(rows=parquet_rows(duckdb_list(files), "union_by_name = true")), {"delivery_id": delivery_id}
+    ).fetchall()
     counts = {"corrections": 0, "corrected": 0}
     costs: dict[str, dict[str, Decimal]] = {"corrections": {}, "corrected": {}}
     for part, currency, count, cost in rows:

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cost_lakehouse.formats.duckdb_paths import duckdb_paths
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths, parquet_rows
 from cost_lakehouse.formats.maps import has_repeats
 from cost_lakehouse.formats.table_format import TableFormat
 
@@ -39,7 +39,7 @@ def _unseen(connection: duckdb.DuckDBPyConnection, paths: list[str], looks: Sequ
     Lengths make it decode texts; a count would be answered by the file's statistics.
     """
     try:
-        connection.execute(f"select {', '.join(looks)} from read_parquet(?, hive_partitioning = false)", [paths]).fetchall()
+        connection.execute(f"select {', '.join(looks)} from {parquet_rows()}", [paths]).fetchall()
     except duckdb.Error as error:
         if len(looks) == 1:
             column = looks[0].removesuffix(")").removesuffix(")").rpartition("(")[2]

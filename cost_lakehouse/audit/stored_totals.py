@@ -12,7 +12,7 @@ import duckdb
 from cost_lakehouse.audit.control_totals import ControlTotals, Group
 from cost_lakehouse.audit.read_back import unreadable
 from cost_lakehouse.formats.decimals import EXACT
-from cost_lakehouse.formats.duckdb_paths import duckdb_paths
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths, parquet_rows
 from cost_lakehouse.formats.table_format import TableFormat
 
 TOP_SERVICES = 10
@@ -46,7 +46,7 @@ def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
 def _sum(connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFormat, result: StoredTotals) -> None:
     groups = ", ".join(table.group_sql)
     sums = ", ".join(f"count({name}), sum({name})" for name in table.metrics)
-    query = f"select {groups}, count(*), {sums} from read_parquet(?, hive_partitioning = false) group by all"
+    query = f"select {groups}, count(*), {sums} from {parquet_rows()} group by all"
     for row in connection.execute(query, [paths]).fetchall():
         group = Group(*row[:4])
         result.rows[group] = row[4]
@@ -57,7 +57,7 @@ def _sum(connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFo
     if table.service is not None:
         result.top_services = connection.execute(
             f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "
-            "from read_parquet(?, hive_partitioning = false) group by all order by 3 desc, 1 limit ?",
+            f"from {parquet_rows()} group by all order by 3 desc, 1 limit ?",
             [paths, TOP_SERVICES],
         ).fetchall()
 

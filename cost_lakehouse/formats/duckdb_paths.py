@@ -1,4 +1,4 @@
-"""Locations of Parquet files as DuckDB's ``read_parquet`` takes them: as they are, whatever their folders are called."""
+"""Parquet files as DuckDB's ``read_parquet`` is to take them: just these, whatever the folders that they lie in are called."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def duckdb_paths(locations: Sequence[str]) -> list[str]:
 def duckdb_list(locations: Sequence[str]) -> str:
     """As ``duckdb_path``, of each location: a list literal of SQL."""
     return "[" + ", ".join("'" + duckdb_path(location).replace("'", "''") + "'" for location in locations) + "]"
+
+
+def parquet_rows(files: str = "?", *options: str) -> str:
+    """The table function that reads files (a list literal, or a parameter) and nothing else.
+
+    DuckDB would take the value of a folder called ``name=value``, wherever it stands in a path, for the column of that name.
+    """
+    return f"read_parquet({', '.join((files, 'hive_partitioning = false', *options))})"

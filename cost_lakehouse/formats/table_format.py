@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.formats.aws_header import TAGS, aws_place, resource_tag_key
+from cost_lakehouse.formats.duckdb_paths import parquet_rows
 from cost_lakehouse.formats.header import FINDINGS, OTHER, Place, Target, assign
 from cost_lakehouse.formats.named_header import named_place
 from cost_lakehouse.formats.raw_schema import MONEY_SCALE, ORIGIN_FIELDS, SLICE_FIELDS, TEXT_MAP, Column, read_columns
@@ -143,7 +144,7 @@ class TableFormat:
         """SQL for every payer and usage account in files of the table (a parameter); a line without one is the payer's own."""
         payer = self.group_sql[0]
         account = f"coalesce({self.account}, {payer})" if self.account else payer
-        return f"select distinct {payer}, {account} from read_parquet(?, union_by_name = true, hive_partitioning = false)"  # noqa: S608 - columns of ours
+        return f"select distinct {payer}, {account} from {parquet_rows('?', 'union_by_name = true')}"  # noqa: S608 - columns of ours
 
 
 _AWS_COLUMNS = read_columns("aws_cur_columns.csv")

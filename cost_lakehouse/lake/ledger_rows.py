@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from cost_lakehouse.formats.duckdb_paths import duckdb_paths
+from cost_lakehouse.formats.duckdb_paths import duckdb_paths, parquet_rows
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import file_tasks
@@ -53,7 +53,7 @@ def _read(lake: Lake, locations: Sequence[str], schema: pa.Schema) -> dict[str, 
         connection.execute("set timezone = 'UTC'")
         lake.warehouse.let_duckdb_read(connection)
         connection.register("nothing", pa.Table.from_pylist([], schema=schema))
-        files = "read_parquet(?, union_by_name = true, filename = true, hive_partitioning = false)"
+        files = parquet_rows("?", "union_by_name = true", "filename = true")
         rows = connection.execute(
             f"select filename, {', '.join(schema.names)} from (select * from {files} union all by name select * from nothing)",
             [duckdb_paths(locations)],

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pyiceberg.table import FileScanTask, Table
 
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.formats.duckdb_paths import duckdb_path
+from cost_lakehouse.formats.duckdb_paths import duckdb_path, parquet_rows
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
@@ -80,7 +80,7 @@ def _files_with(
         lake.warehouse.let_duckdb_read(connection)
         for task in tasks:
             rows = connection.execute(
-                "select count(*) from read_parquet(?, hive_partitioning = false) where list_contains(?, file_name)",
+                f"select count(*) from {parquet_rows()} where list_contains(?, file_name)",
                 [duckdb_path(task.file.file_path), sorted(objects)],
             ).fetchall()[0][0]
             if rows:

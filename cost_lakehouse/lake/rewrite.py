@@ -13,7 +13,7 @@ from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files, schema_to_py
 from pyiceberg.table import FileScanTask, Table
 
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.formats.duckdb_paths import duckdb_list
+from cost_lakehouse.formats.duckdb_paths import duckdb_list, parquet_rows
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_writer import ROWS_PER_GROUP
 
@@ -74,12 +74,11 @@ def _content(
     """The number of rows, and the sum of their hashes. A column that no file has yet is null."""
     if not files:
         return 0, None
-    options = "union_by_name = true, hive_partitioning = false"
-    rows = f"read_parquet({duckdb_list(files)}, {options}, filename = true, file_row_number = true)"
+    rows = parquet_rows(duckdb_list(files), "union_by_name = true", "filename = true", "file_row_number = true")
     there = {str(row[0]) for row in connection.execute(f"describe select * from {rows}").fetchall()}
     hashed = ", ".join(f'"{name}"' if name in there else "null" for name in columns)
     gone = (
-        f"where not exists (select 1 from read_parquet({duckdb_list(deletes)}, {options}) deleted "
+        f"where not exists (select 1 from {parquet_rows(duckdb_list(deletes), 'union_by_name = true')} deleted "
         "where replace(deleted.file_path, 'file://', '') = found.filename and deleted.pos = found.file_row_number)"
     )
     counted = f"select count(*), sum(hash({hashed})) from {rows} found {gone if deletes else ''}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cost_lakehouse.errors import DeliveryRefused
-from cost_lakehouse.formats.duckdb_paths import duckdb_list
+from cost_lakehouse.formats.duckdb_paths import duckdb_list, parquet_rows
 from cost_lakehouse.formats.header import FINDINGS
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.lake.catalog import Lake
@@ -68,9 +68,8 @@ def overlaps(
     if not table.reference or not new:
         return []
     tenant, number = table.reference
-    options = "union_by_name = true, hive_partitioning = false"
-    fresh = f"read_parquet({duckdb_list([str(path) for path in new])}, {options})"
-    present = f"read_parquet({duckdb_list(held)}, {options})" if held else f"(from {fresh} limit 0)"
+    fresh = parquet_rows(duckdb_list([str(path) for path in new]), "union_by_name = true")
+    present = parquet_rows(duckdb_list(held), "union_by_name = true") if held else f"(from {fresh} limit 0)"
     columns = [name for name in table.columns if name != FINDINGS]
     line = f"hash({', '.join(columns)})"
     with duckdb.connect(":memory:") as connection:

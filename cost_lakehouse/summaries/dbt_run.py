@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.dbt_project import PACKAGES_VARIABLE, QUIET, ParsedProject
 from cost_lakehouse.summaries.dbt_target import DbtTarget, variables
 from cost_lakehouse.summaries.raw_views import showing
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
 
 FAILED = frozenset({"error", "fail", "runtime error"})
 
@@ -33,11 +36,6 @@ class NodeResult:
     def name(self) -> str:
         """The name that people gave it."""
         return self.unique_id.split(".")[2]
-
-    @property
-    def is_test(self) -> bool:
-        """Whether it is a data test."""
-        return self.unique_id.startswith("test.")
 
 
 @dataclass(frozen=True)
@@ -64,17 +62,7 @@ def run_dbt(
 
     On DuckDB the raw tables hold the rows of ``slices`` alone; None shows all. What interrupts a process (Ctrl-C) is raised.
     """
-    from dbt.cli.main import dbtRunner
-
-    with _ONE_AT_A_TIME, showing(lake, slices), project.packages() as packages:
-        whole = [*arguments, "--project-dir", str(project.folder), *target.arguments, "--no-write-json", *QUIET]
-        with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
-            try:
-                result = dbtRunner(manifest=project.manifest(target)).invoke(whole)
-            finally:
-                _release_duckdb()
-    if result.exception is not None and not isinstance(result.exception, Exception):
-        raise result.exception
+    result = _invoke(lake, project, target, [*arguments, "--no-write-json", *QUIET], slices)
     results = getattr(result.result, "results", None) or ()
     problem = " ".join(str(result.exception).split()) if result.exception is not None else ""
     return DbtRun(tuple(map(_node_result, results)), result.success, problem)
@@ -82,19 +70,28 @@ def run_dbt(
 
 def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> bool:
     """Run any command of dbt's as a developer does, with dbt's own words on the terminal: whether it went well."""
+    try:
+        return _invoke(lake, project, target, arguments, None).success
+    finally:
+        _close_log()
+
+
+def _invoke(
+    lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str], slices: Sequence[Slice] | None
+) -> dbtRunnerResult:
+    """One invocation in the target. What interrupts a process is raised, and the database released, however it ended."""
     from dbt.cli.main import dbtRunner
 
-    with _ONE_AT_A_TIME, showing(lake, None), project.packages() as packages:
+    with _ONE_AT_A_TIME, showing(lake, slices), project.packages() as packages:
         whole = [*arguments, "--project-dir", str(project.folder), *target.arguments]
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             try:
                 result = dbtRunner(manifest=project.manifest(target)).invoke(whole)
             finally:
                 _release_duckdb()
-                _close_log()
     if result.exception is not None and not isinstance(result.exception, Exception):
         raise result.exception
-    return result.success
+    return result
 
 
 def _node_result(result: Any) -> NodeResult:

@@ -46,6 +46,15 @@ class PublishedSlice:
     new: dict[str, Decimal]
 
 
+@dataclass(frozen=True)
+class _Built:
+    """A mart as a build left it: where its rows are, and its columns."""
+
+    mart: Mart
+    relation: str
+    schema: pa.Schema
+
+
 def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: Sequence[Mart]) -> list[PublishedSlice]:
     """Make a build's rows of ``slices`` the rows of them in ``marts``, in that order; other slices stay untouched.
 
@@ -57,24 +66,21 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
         return []
     with built.connect() as scratch, lake.lock("publish", "Publishing summaries", _LOCK_WAIT_SECONDS):
         _check_built(scratch, built.label, chosen)
-        for mart in marts:
-            _check_columns(scratch, mart)
+        as_built = [_as_built(scratch, mart) for mart in marts]
         before = _old_totals(lake, chosen, marts)
         with _unfinished(lake, chosen, marts):
-            return [published for mart in marts for published in _publish_mart(lake, scratch, mart, chosen, before)]
+            return [published for mart in as_built for published in _publish_mart(lake, scratch, mart, chosen, before)]
 
 
 def _publish_mart(
     lake: Lake,
     scratch: duckdb.DuckDBPyConnection,
-    mart: Mart,
+    built: _Built,
     slices: Sequence[Slice],
     before: Mapping[tuple[str, Slice], dict[str, Decimal]],
 ) -> list[PublishedSlice]:
-    table = mart.table
-    relation = built_relation(scratch, mart)
-    schema = scratch.execute(f"select * from {relation} limit 0").to_arrow_table().schema
-    _fit_table(lake, table, schema)
+    table, relation = built.mart.table, built.relation
+    _fit_table(lake, table, built.schema)
     files: list[str] = []
     written: dict[Slice, int] = {}
     load_id = new_load_id()
@@ -92,7 +98,7 @@ def _publish_mart(
             writer.close()
             files += lake.warehouse.keep(writer.files, folder)
     replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
-    new = _totals(scratch, relation, mart.total, slices)
+    new = _totals(scratch, relation, built.mart.total, slices)
     known = {slice_ for name, slice_ in before if name == BILL_STATUS}
     return [
         PublishedSlice(
@@ -107,28 +113,28 @@ def _publish_mart(
     ]
 
 
-def built_relation(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> str:
-    """Where a build keeps the mart: in the schema that its model names, or among the marts where an engine has one schema."""
+def _as_built(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> _Built:
+    """Where a build keeps the mart: in the schema that its model names, or among the marts where an engine has one schema.
+
+    A mart is published slice by slice, and its total by currency. Raises LakeError where it lacks a column for that.
+    """
     (named,) = scratch.execute(
         "select count(*) from information_schema.tables where table_schema || '.' || table_name = ?",
         [mart.relation.replace('"', "")],
     ).fetchall()[0]
-    return mart.relation if named else mart.table
-
-
-def _check_columns(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> None:
-    """A mart is published slice by slice, and its total by currency. Raises LakeError where it lacks a column for that."""
+    relation = mart.relation if named else mart.table
     try:
-        columns = set(scratch.execute(f"select * from {built_relation(scratch, mart)} limit 0").to_arrow_table().column_names)
+        schema = scratch.execute(f"select * from {relation} limit 0").to_arrow_table().schema
     except duckdb.CatalogException as error:
         raise LakeError(f"The build has no table of model {mart.model}.", "Build the summaries again.") from error
     wanted = {"source", "billing_period"} | ({"currency_code", mart.total} if mart.total is not None else set())
-    missing = sorted(wanted - columns)
+    missing = sorted(wanted - {*schema.names})
     if missing:
         raise LakeError(
             f"The model {mart.model} cannot be published: it lacks {', '.join(missing)}.",
             "Select source and billing_period, and where it names a total, that column and currency_code.",
         )
+    return _Built(mart, relation, schema)
 
 
 def _fit_table(lake: Lake, name: str, schema: pa.Schema) -> None:
