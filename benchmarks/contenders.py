@@ -16,9 +16,9 @@ from pathlib import Path
 
 def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     """Delivery -> committed slice, with types, maps, control totals, receipt and proof."""
+    from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
     from cost_lakehouse.loading.month import load_delivery
-    from cost_lakehouse.settings import load_settings
     from cost_lakehouse.sources.delivery import Delivery
     from cost_lakehouse.sources.registry import open_source
 
@@ -28,7 +28,9 @@ def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, objec
     source = settings.sources[0]
     started = time.monotonic()
     delivery = next(
-        each.delivery for each in open_source(settings, source).list_deliveries().months if isinstance(each.delivery, Delivery)
+        candidate.delivery
+        for candidate in open_source(settings, source).list_deliveries().months
+        if isinstance(candidate.delivery, Delivery)
     )
     result = load_delivery(lake, open_source(settings, source), delivery)
     return {"seconds": time.monotonic() - started, "rows": result.receipt.rows}
@@ -36,9 +38,9 @@ def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, objec
 
 def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     """New cost reports -> committed months, with types, maps, control totals, receipts and proof."""
+    from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
     from cost_lakehouse.loading.increment import load_increment
-    from cost_lakehouse.settings import load_settings
     from cost_lakehouse.sources.delivery import Increment
     from cost_lakehouse.sources.registry import open_source
 
@@ -50,7 +52,7 @@ def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     objects = open_source(settings, source).list_deliveries().files["raw.oci_cost"]
     increment = Increment(source.name, "raw.oci_cost", tuple(objects))
     result = load_increment(lake, open_source(settings, source), increment)
-    return {"seconds": time.monotonic() - started, "rows": sum(each.rows for each in result.receipts)}
+    return {"seconds": time.monotonic() - started, "rows": sum(receipt.rows for receipt in result.receipts)}
 
 
 def polars(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
@@ -60,7 +62,7 @@ def polars(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     del config
     started = time.monotonic()
     # OCI's headers differ from file to file.
-    scans = [pl.scan_csv(each, infer_schema=False) for each in files]
+    scans = [pl.scan_csv(path, infer_schema=False) for path in files]
     pl.concat(scans, how="diagonal").sink_parquet(out / "copy.parquet", compression="zstd")
     return {"seconds": time.monotonic() - started}
 
@@ -72,7 +74,7 @@ def duckdb(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     del config
     started = time.monotonic()
     with db.connect() as connection:
-        source = f"read_csv({[str(each) for each in files]}, all_varchar = true, header = true, union_by_name = true)"
+        source = f"read_csv({[str(path) for path in files]}, all_varchar = true, header = true, union_by_name = true)"
         connection.execute(f"copy (from {source}) to '{out / 'copy.parquet'}' (format parquet, compression zstd)")
     return {"seconds": time.monotonic() - started}
 
@@ -94,7 +96,7 @@ def duckdb_parquet(config: Path, out: Path, files: Sequence[Path]) -> dict[str, 
     del config
     started = time.monotonic()
     with db.connect() as connection:
-        source = f"read_parquet({[str(each) for each in files]})"
+        source = f"read_parquet({[str(path) for path in files]})"
         connection.execute(f"copy (from {source}) to '{out / 'copy.parquet'}' (format parquet, compression zstd)")
     return {"seconds": time.monotonic() - started}
 
@@ -116,7 +118,7 @@ def main() -> int:
     for old in (config.parent / "lake", out):
         shutil.rmtree(old, ignore_errors=True)
     out.mkdir(parents=True)
-    print(json.dumps(CONTENDERS[name](config, out, [Path(each) for each in sys.argv[4:]])))
+    print(json.dumps(CONTENDERS[name](config, out, [Path(argument) for argument in sys.argv[4:]])))
     return 0
 
 

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.settings import load_settings
 
 # The grain of marts.aws_daily_summary, in raw columns and without a rule; the sums are of as many columns as the mart's.
 GRAIN = (

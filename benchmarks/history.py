@@ -66,7 +66,7 @@ def rounds(wanted: argparse.Namespace, servers: ProductionStack | None) -> dict[
 
 def part(measured: list[Measured], name: str) -> float:
     """The median of one part of the work, seconds."""
-    return median([float(str(each.said[name])) for each in measured])
+    return median([float(str(candidate.said[name])) for candidate in measured])
 
 
 def months_before(month: date, count: int) -> date:

@@ -52,7 +52,7 @@ def main() -> int:
                 took = measure("benchmarks.contenders", name, str(config), str(copies), *map(str, files))
                 measured[name].append(took)
                 sys.stderr.write(f"{rows} rows, round {number + 1}: {name} {took.seconds:.1f} s\n")
-        size = sum(each.stat().st_size for each in files)
+        size = sum(file.stat().st_size for file in files)
         print(f"{rows:,} rows, {megabytes(size)}\n")
         print_table(
             ("", "seconds", "fastest", "rows/s", "ratio to polars", "CPU seconds", "whole process", "peak memory"),
@@ -67,18 +67,18 @@ def main() -> int:
 def row(name: str, rows: int, measured: dict[str, list[Measured]]) -> tuple[str, ...]:
     """One contender's line: medians, and the ratio in the same rounds."""
     own = measured[name]
-    seconds = median([each.seconds for each in own])
+    seconds = median([entry.seconds for entry in own])
     floor = measured.get("polars", [])
     ratio = f"{median([a.seconds / b.seconds for a, b in zip(own, floor, strict=True)]):.2f}" if floor else ""
     return (
         WHAT[name],
         f"{seconds:.1f}",
-        f"{min(each.seconds for each in own):.1f}",
+        f"{min(entry.seconds for entry in own):.1f}",
         f"{rows / seconds:,.0f}",
         ratio,
-        f"{median([each.cpu for each in own]):.1f}",
-        f"{median([each.wall for each in own]):.1f} s",
-        megabytes(max(each.peak for each in own)),
+        f"{median([entry.cpu for entry in own]):.1f}",
+        f"{median([entry.wall for entry in own]):.1f} s",
+        megabytes(max(entry.peak for entry in own)),
     )
 
 

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 
@@ -22,18 +22,18 @@ def main() -> int:
     settings = load_settings(Path(sys.argv[1]))
     count = int(sys.argv[2])
     found = [
-        (each.delivery, source)
+        (month.delivery, source)
         for source in settings.sources
-        for each in open_source(settings, source).list_deliveries().months
-        if isinstance(each.delivery, Delivery)
+        for month in open_source(settings, source).list_deliveries().months
+        if isinstance(month.delivery, Delivery)
     ]
-    found.sort(key=lambda each: (each[0].billing_period, each[0].source))
+    found.sort(key=lambda one: (one[0].billing_period, one[0].source))
     each_took = []
     for delivery, source in found[:count]:
         started, cpu = time.monotonic(), time.process_time()
         load_delivery(Lake(settings), open_source(settings, source), delivery)
         each_took.append((time.monotonic() - started, time.process_time() - cpu))
-    seconds, cpu_seconds = [[each[index] for each in each_took] for index in (0, 1)]
+    seconds, cpu_seconds = [[item[index] for item in each_took] for index in (0, 1)]
     print(json.dumps({"seconds": sum(seconds), "each": seconds, "each_cpu": cpu_seconds}))
     return 0
 

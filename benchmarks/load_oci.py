@@ -45,7 +45,7 @@ def main() -> int:
                 sys.stderr.write(f"{rows} rows, round {number + 1}: {name} {took.seconds:.1f} s\n")
         counted = int(str(measured["oci"][0].said["rows"])) if "oci" in measured else rows
         lie_in = "1 file" if len(files) == 1 else f"{len(files)} files"
-        print(f"{counted:,} rows in {lie_in}, {megabytes(sum(each.stat().st_size for each in files))}\n")
+        print(f"{counted:,} rows in {lie_in}, {megabytes(sum(file.stat().st_size for file in files))}\n")
         print_table(
             ("", "seconds", "fastest", "rows/s", "ratio to polars", "CPU seconds", "whole process", "peak memory"),
             [row(name, counted, measured) for name in wanted.only],

@@ -57,14 +57,14 @@ def main() -> int:
                 took = measure("benchmarks.contenders", CONTENDER[name], str(config), str(copies), *map(str, files))
                 measured[name].append(took)
                 sys.stderr.write(f"{rows} rows, round {number + 1}: {name} {took.seconds:.1f} s\n")
-        print(f"{rows:,} rows, {megabytes(sum(each.stat().st_size for each in files))}\n")
+        print(f"{rows:,} rows, {megabytes(sum(file.stat().st_size for file in files))}\n")
         print_table(
             ("", "seconds", "fastest", "rows/s", "ratio to the faster copy", "CPU seconds", "whole process", "peak memory"),
             [row(name, rows, measured) for name in WHAT],
         )
         rates = [csv.seconds / parquet.seconds for csv, parquet in zip(measured["csv"], measured["parquet"], strict=True)]
         print(f"\nParquet loads {median(rates):.1f} times the rows a second of CSV.\n")
-        for folder in (copies, *(each.parent / "lake" for each in configs.values())):
+        for folder in (copies, *(candidate.parent / "lake" for candidate in configs.values())):
             shutil.rmtree(folder, ignore_errors=True)
     return 0
 
@@ -72,17 +72,17 @@ def main() -> int:
 def row(name: str, rows: int, measured: dict[str, list[Measured]]) -> tuple[str, ...]:
     """One contender's line: medians, and the ratio in the same rounds."""
     own = measured[name]
-    seconds = median([each.seconds for each in own])
+    seconds = median([entry.seconds for entry in own])
     floor = [min(one.seconds, other.seconds) for one, other in zip(measured["polars"], measured["duckdb"], strict=True)]
     return (
         WHAT[name],
         f"{seconds:.1f}",
-        f"{min(each.seconds for each in own):.1f}",
+        f"{min(entry.seconds for entry in own):.1f}",
         f"{rows / seconds:,.0f}",
-        f"{median([each.seconds / least for each, least in zip(own, floor, strict=True)]):.2f}",
-        f"{median([each.cpu for each in own]):.1f}",
-        f"{median([each.wall for each in own]):.1f} s",
-        megabytes(max(each.peak for each in own)),
+        f"{median([item.seconds / least for item, least in zip(own, floor, strict=True)]):.2f}",
+        f"{median([entry.cpu for entry in own]):.1f}",
+        f"{median([entry.wall for entry in own]):.1f} s",
+        megabytes(max(entry.peak for entry in own)),
     )
 
 

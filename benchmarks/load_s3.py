@@ -58,9 +58,9 @@ def main() -> int:
     rows = [
         (
             WHAT[name],
-            f"{median([each.seconds for each in own]):.1f}",
+            f"{median([entry.seconds for entry in own]):.1f}",
             f"{median([a.seconds / b.seconds for a, b in zip(own, measured['folder'], strict=True)]):.2f}",
-            megabytes(max(each.peak for each in own)),
+            megabytes(max(entry.peak for entry in own)),
         )
         for name, own in measured.items()
     ]

@@ -7,8 +7,8 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from cost_lakehouse.sample_bills.oci_bills import FEWEST_OCI_ROWS, OciBill
-from cost_lakehouse.sample_bills.oci_writing import write_oci
+from sample_bills.oci_bills import FEWEST_OCI_ROWS, OciBill
+from sample_bills.oci_writing import write_oci
 
 MONTH = date(2026, 9, 1)
 MONTH_FILES = 120  # four a day

@@ -59,7 +59,7 @@ def sample_bill(folder: Path, rows: int, months: str, seed: int, *options: str) 
     mark = folder / "made-with.txt"
     if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
         sys.stderr.write(f"making a sample bill: {wanted}\n")
-        command = [sys.executable, "-m", "cost_lakehouse.sample_bills", str(folder), "--rows", str(rows), "--months", months]
+        command = [sys.executable, "-m", "sample_bills", str(folder), "--rows", str(rows), "--months", months]
         command += ["--seed", str(seed), "--plain", "--gzip-level", "1", *options]
         subprocess.run(command, check=True, cwd=HERE.parent, stdout=subprocess.DEVNULL)
         mark.write_text(wanted, encoding="utf-8")

@@ -68,11 +68,11 @@ def rows(measured: dict[tuple[str, str], list[Measured]]) -> Iterator[tuple[str,
         beside = measured["rclone", work]
         yield (
             f"{NAMES[name]}, {WORK[work]}",
-            f"{median([each.seconds for each in own]):.1f}",
+            f"{median([entry.seconds for entry in own]):.1f}",
             f"{median([a.seconds / b.seconds for a, b in zip(own, beside, strict=True)]):.2f}",
-            f"{median([each.wall for each in own]):.1f}",
-            f"{median([each.cpu for each in own]):.1f}",
-            megabytes(max(each.peak for each in own)),
+            f"{median([entry.wall for entry in own]):.1f}",
+            f"{median([entry.cpu for entry in own]):.1f}",
+            megabytes(max(entry.peak for entry in own)),
         )
 
 
@@ -118,8 +118,8 @@ def lakehouse_config(folder: Path, cloud: dict[str, str], s3: S3Server, bucket: 
 
 def once(config: Path) -> int:
     """One pass of our mirror; prints what it measured."""
+    from cost_lakehouse.config import load_settings
     from cost_lakehouse.mirror.run import run_mirror
-    from cost_lakehouse.settings import load_settings
 
     settings = load_settings(config)
     started = time.monotonic()
@@ -162,7 +162,7 @@ def check(s3: S3Server, bucket: str, objects: int, size: int) -> None:
     """Both copied everything. Raises RuntimeError where not."""
     for name in NAMES:
         pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{name}/")
-        sizes = [each["Size"] for page in pages for each in page.get("Contents", ())]
+        sizes = [entry["Size"] for page in pages for entry in page.get("Contents", ())]
         if sizes != [size] * objects:
             raise RuntimeError(f"{name} copied {len(sizes)} objects of {sum(sizes)} bytes.")
 

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.in_process import InProcess
+from cost_lakehouse.orchestration.assets.line_items import LogProgress
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.line_item_assets import LogProgress
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.orchestration.runner import InProcess
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 
@@ -24,19 +24,19 @@ def main() -> int:
     settings = load_settings(Path(sys.argv[1]))
     everything = "--first" in sys.argv
     found = [
-        each.delivery
-        for each in open_source(settings, settings.sources[0]).list_deliveries().months
-        if isinstance(each.delivery, Delivery)
+        month.delivery
+        for month in open_source(settings, settings.sources[0]).list_deliveries().months
+        if isinstance(month.delivery, Delivery)
     ]
     chosen = found if everything else found[-1:]
     with command_instance(settings) as instance:
         runner = InProcess(settings, instance, LogProgress)
         started = time.monotonic()
-        loads = [runner.load(each, force=True) for each in chosen]
+        loads = [runner.load(entry, force=True) for entry in chosen]
         loaded = time.monotonic()
-        summary = runner.summarize([Slice(each.source, each.billing_period) for each in chosen], force=True)
+        summary = runner.summarize([Slice(entry.source, entry.billing_period) for entry in chosen], force=True)
         done = time.monotonic()
-    problems = [each.problem for each in loads if not each.ok] + ([] if summary.ok else [summary.problem])
+    problems = [candidate.problem for candidate in loads if not candidate.ok] + ([] if summary.ok else [summary.problem])
     print(json.dumps({"seconds": done - started, "load": loaded - started, "summarise": done - loaded, "problems": problems}))
     return 1 if problems else 0
 

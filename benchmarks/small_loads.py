@@ -56,7 +56,7 @@ def main() -> int:
 
 def sources_of(folder: Path, reports: Sequence[Path], first_month: str) -> Path:
     """A ``lakehouse.yaml`` with a source for every payer's report."""
-    sources = "".join(f"  - name: {each.name}\n    kind: aws_cur\n    location: {each}\n" for each in reports)
+    sources = "".join(f"  - name: {path.name}\n    kind: aws_cur\n    location: {path}\n" for path in reports)
     config = folder / "lakehouse.yaml"
     config.write_text(f"lake:\n  first_month: {first_month}\nsources:\n{sources}", encoding="utf-8")
     return config
@@ -65,7 +65,7 @@ def sources_of(folder: Path, reports: Sequence[Path], first_month: str) -> Path:
 def _numbers(said: object) -> list[float]:
     if not isinstance(said, list):
         raise TypeError(f"a list of numbers is expected, not {said!r}")
-    return [float(each) for each in said]
+    return [float(item) for item in said]
 
 
 def _near(values: Sequence[float], number: int) -> float:

@@ -89,3 +89,11 @@ class LakeError(CostLakehouseError):
 
 class MirrorFailed(CostLakehouseError):
     """Not everything of a mirror could be copied; what was copied is whole and stays."""
+
+
+class NotSent(CostLakehouseError):
+    """A channel did not take a message. ``of_message``: it is this message that it does not take; others may pass."""
+
+    def __init__(self, problem: str, fix: str = "", of_message: bool = False) -> None:
+        super().__init__(problem, fix)
+        self.of_message = of_message

@@ -6,10 +6,10 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.store_client import make_store_client
-from cost_lakehouse.settings import Settings, load_settings
 
 
 def main() -> int:

@@ -149,22 +149,22 @@ def raw_rows(name: str, schema: pa.Schema, meanings: Mapping[str, Any]) -> list[
 def mart_rows(name: str, model: Mapping[str, Any], origins: Mapping[str, set[str]]) -> list[list[str]]:
     """Each column's name, type, meaning and the raw columns that it comes from."""
     rows = []
-    for each in model["columns"]:
-        column, meaning = each["name"], each.get("description", "").strip()
+    for item in model["columns"]:
+        column, meaning = item["name"], item.get("description", "").strip()
         if not meaning:
             raise LookupError(f"{name}.{column}: say what it holds in dbt_project/models/marts (description)")
         found = TOLD_APART.get((name, column)) or sorted(origins[column])
         if column == f"{model['name']}_id" or column.endswith("line_item_count"):
             found = []  # of all columns of the grain; of the rows
-        rows.append([column, each["data_type"], meaning, raw_columns(found)])
+        rows.append([column, item["data_type"], meaning, raw_columns(found)])
     return rows
 
 
 def raw_columns(found: Sequence[str]) -> str:
     """Raw columns as the page says them: by table."""
     by_table: dict[str, list[str]] = {}
-    for each in found:
-        table_name, _, column = each.rpartition(".")
+    for entry in found:
+        table_name, _, column = entry.rpartition(".")
         by_table.setdefault(table_name, []).append(f"`{column}`")
     return "; ".join(f"{name}: {', '.join(columns)}" for name, columns in by_table.items()) or NONE
 

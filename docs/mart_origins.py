@@ -19,8 +19,8 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
+from cost_lakehouse.config import CONFIG_VARIABLE
 from cost_lakehouse.lake.tables import raw_tables
-from cost_lakehouse.settings import CONFIG_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
 KINDS = {"aws": "aws_cur", "oci": "oci_cost", "focus": "focus"}  # kinds of bills, and the raw table that holds each
@@ -120,9 +120,11 @@ def _resolve(scope: Any, name: str, origins: Origins, deciding: bool) -> set[str
     branches = scope.set_operation_scopes
     if branches:
         place = branches[0].expression.named_selects.index(name)
-        return set().union(*(_resolve(each, each.expression.named_selects[place], origins, deciding) for each in branches))
-    selected = next(each for each in scope.expression.selects if each.alias_or_name == name)
-    found: set[str] = set().union(*(_column(scope, each, origins, deciding) for each in _values(selected, deciding)))
+        return set().union(
+            *(_resolve(branch, branch.expression.named_selects[place], origins, deciding) for branch in branches)
+        )
+    selected = next(select for select in scope.expression.selects if select.alias_or_name == name)
+    found: set[str] = set().union(*(_column(scope, value, origins, deciding) for value in _values(selected, deciding)))
     return _of_its_kind(found, scope.expression)
 
 
@@ -135,8 +137,8 @@ def _column(scope: Any, column: exp.Column, origins: Origins, deciding: bool) ->
     if isinstance(source.expression, exp.Query) and column.name in source.expression.named_selects:
         return _resolve(source, column.name, origins, deciding)
     # What a map or list was taken apart into: it comes from that map.
-    inner = [each for each in source.expression.find_all(exp.Column) if each.table != column.table]
-    return set().union(*(_column(scope, each, origins, deciding) for each in inner))
+    inner = [item for item in source.expression.find_all(exp.Column) if item.table != column.table]
+    return set().union(*(_column(scope, item, origins, deciding) for item in inner))
 
 
 def _values(node: Any, deciding: bool) -> Iterator[exp.Column]:
@@ -149,7 +151,7 @@ def _values(node: Any, deciding: bool) -> Iterator[exp.Column]:
         if isinstance(node, exp.Predicate | exp.Not | exp.Connector):
             parts = []
         elif isinstance(node, exp.Case):
-            parts = [*(each.args["true"] for each in node.args["ifs"]), node.args.get("default")]
+            parts = [*(argument.args["true"] for argument in node.args["ifs"]), node.args.get("default")]
         elif isinstance(node, exp.If):
             parts = [node.args.get("true"), node.args.get("false")]
         elif isinstance(node, exp.Window | exp.Filter | exp.ArgMax | exp.ArgMin):

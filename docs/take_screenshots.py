@@ -27,7 +27,7 @@ from typing import IO
 
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -105,7 +105,7 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, default=ROOT / "demo", help="the folder of a finished demo, or of `tests.services`")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
     parser.add_argument("--out", type=Path, default=IMAGES)
-    every = ", ".join(each.name for each in (*PICTURES, *PRODUCTION))
+    every = ", ".join(named.name for named in (*PICTURES, *PRODUCTION))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {every}")
     wanted = parser.parse_args()
     config: Path = wanted.dir.resolve() / "lakehouse.yaml"

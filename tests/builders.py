@@ -12,10 +12,10 @@ from pathlib import Path
 
 import yaml
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 

@@ -14,8 +14,8 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from cost_lakehouse.cli.app import app
-from cost_lakehouse.sample_bills import OciExpected, OciReport, write_oci
-from cost_lakehouse.sample_bills import demo as story
+from sample_bills import OciExpected, OciReport, write_oci
+from sample_bills import demo as story
 from tests.environment import OWN_VARIABLES
 
 
@@ -74,6 +74,6 @@ def oci_of_the_demo(root: Path) -> OciExpected:
     late, again = story.late_rows(root).increments
     bill = story.demo_oci_bill()
     (key,) = [file.key for file in again.of(OciReport.COST)]
-    kept = [number for number, each in enumerate(bill.increments) if each.name(1) != key.rsplit("/")[-1] and not each.late_only]
+    kept = [number for number, item in enumerate(bill.increments) if item.name(1) != key.rsplit("/")[-1] and not item.late_only]
     once = [write_oci(root, bill, first=number, last=number).expected for number in kept]
     return OciExpected.together([*once, late.expected, again.expected])

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Status
 from tests.oci_builders import load_reports
 
@@ -121,7 +121,7 @@ def as_parquet(rows: Sequence[Row], columns: Sequence[str] | None = None) -> byt
 
 
 def _array(name: str, rows: Sequence[Row]) -> pa.Array:
-    texts = [each.get(name) or None for each in rows]
+    texts = [row.get(name) or None for row in rows]
     if name in NUMBERS:
         return pa.array([None if text is None else float(text) for text in texts], pa.float64())
     if name in MOMENTS:
@@ -181,9 +181,9 @@ class FocusPlace:
         """How what is there stands."""
         return plan(self.settings, self.settings.source(source or self.names[0]), holdings(self.lake))
 
-    def standings(self, source: str | None = None) -> list[tuple[str, Status]]:
+    def statuses(self, source: str | None = None) -> list[tuple[str, Status]]:
         """Month (or kind of report) and standing of what is there."""
-        return [(each.subject, each.status) for each in self.planned(source)]
+        return [(candidate.subject, candidate.status) for candidate in self.planned(source)]
 
     def load(self, source: str | None = None, standing: Status = Status.NEW) -> list[LoadResult]:
         """Load what is new, or of another standing (what is current: by force)."""

@@ -18,7 +18,7 @@ SERVERS = {"trino_server", "postgres_server", "s3_server", "oci_server", "athena
 # Parameters by which a fixture chooses a server.
 SERVER_PARAMETERS = ("s3", "postgresql")
 # Folders (and files beside them) of pure functions; every other one makes lakes.
-UNIT = {"audit", "deploy", "docs", "formats", "imports", "sample_bills", "services", "settings", "sources"}
+UNIT = {"audit", "deploy", "docs", "formats", "importers", "sample_bills", "services", "config", "sources"}
 # The longest files, longest first: at least half a minute each on two cores.
 LONGEST: tuple[str, ...] = (
     "tests/end_to_end/test_production_survives.py",

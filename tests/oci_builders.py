@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.identity import WrongLake
@@ -19,7 +20,6 @@ from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.increment import load_increment
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Increment, Status
 from cost_lakehouse.sources.registry import open_source
 from tests.builders import csv_bytes
@@ -77,8 +77,8 @@ class Mirror:
         self.folder = folder
         entries = [{"name": "acme-oci", "kind": "oci_cost_reports", "location": "acme-oci/reports", **source}]
         entries += [{"name": name, "kind": "oci_cost_reports", "location": f"{name}/reports"} for name in others]
-        for each in entries:
-            (folder / str(each["name"]) / "reports").mkdir(parents=True, exist_ok=True)
+        for entry in entries:
+            (folder / str(entry["name"]) / "reports").mkdir(parents=True, exist_ok=True)
         (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": {"first_month": "2026-01"}, "sources": entries}))
         self.settings = load_settings(folder / "lakehouse.yaml")
         self.lake = _open_lake(self.settings)
@@ -105,8 +105,8 @@ class Mirror:
 
     def offers(self, standing: Status, source: str = "acme-oci") -> list[Increment]:
         """What is there of that standing."""
-        found = [each.delivery for each in self.planned(source) if each.status is standing]
-        return [each for each in found if isinstance(each, Increment)]
+        found = [candidate.delivery for candidate in self.planned(source) if candidate.status is standing]
+        return [entry for entry in found if isinstance(entry, Increment)]
 
     def load(self, source: str = "acme-oci", standing: Status = Status.NEW) -> list[LoadResult]:
         """Load what is new, or of another standing (what is current: by force)."""
@@ -131,7 +131,11 @@ def load_reports(settings: Settings, lake: Lake, source: str = "acme-oci", stand
     """Load what is there of that standing."""
     reports = settings.source(source)
     planned = plan(settings, reports, holdings(lake))
-    offers = [each.delivery for each in planned if each.status is standing and isinstance(each.delivery, Increment)]
+    offers = [
+        candidate.delivery
+        for candidate in planned
+        if candidate.status is standing and isinstance(candidate.delivery, Increment)
+    ]
     opened = open_source(settings, reports)
     force, replaces = standing is Status.CURRENT, reports.voids_corrected
-    return [load_increment(lake, opened, each, force=force, replaces=replaces) for each in offers]
+    return [load_increment(lake, opened, offer, force=force, replaces=replaces) for offer in offers]

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from cost_lakehouse.account_names import AccountsRead, changes_of, read_accounts
+from cost_lakehouse.accounts.changes import AccountsRead, changes_of, read_accounts
+from cost_lakehouse.accounts.log import append_rows, last_rows
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import CostLakehouseError, LakeError, SourceError
-from cost_lakehouse.lake.account_log import append_rows, last_rows
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.aws.organizations import READS, Account, Organization
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
 
@@ -49,7 +49,7 @@ class Office:
         return read_accounts(self.lake, self.settings, self.settings.organization(name))
 
     def told(self, name: str = "acme") -> set[tuple[str, str, str]]:
-        return {(each.account_name, each.what, each.detail) for each in self.read(name).changes}
+        return {(change.account_name, change.what, change.detail) for change in self.read(name).changes}
 
     def rows(self, columns: str = "account_name, is_gone") -> list[tuple[Any, ...]]:
         with connect(self.lake, [LOG]) as connection:
@@ -73,11 +73,11 @@ def test_names_units_and_tags_are_read_over_several_pages(aws: OrganizationsServ
 
     assert (found.organization_id, found.accounts, len(found.changes)) == (aws.id, 23, 23)
     columns = "account_id, account_name, account_state, unit_name, unit_path, tags, management_account_id, source"
-    (row,) = [each for each in read.rows(columns) if each[1] == "shop"]
+    (row,) = [entry for entry in read.rows(columns) if entry[1] == "shop"]
     tags = {"team": "shop", "cost-center": "7 🌍"}
     assert row == (shop, "shop", "ACTIVE", "Production", "Root/Engineering/Production", tags, PAYER, "acme")
     assert aws.asked.count("ListAccounts") == 2
-    (ids,) = {each[0] for each in read.rows("unit_id_path, account_name") if each[1] == "shop"}
+    (ids,) = {entry[0] for entry in read.rows("unit_id_path, account_name") if entry[1] == "shop"}
     assert ids == f"{aws.root}/{engineering}/{production}"
 
 
@@ -159,7 +159,7 @@ def test_tags_are_left_alone_where_nobody_wants_them(aws: OrganizationsServer, t
     aws.add_account("shop", tags={"team": "shop"})
     office = Office(tmp_path, acme={"endpoint": aws.endpoint, "tags": False, **KEYS})
     office.read()
-    assert {each[0] for each in office.rows("tags")} == {None}
+    assert {row[0] for row in office.rows("tags")} == {None}
     assert "ListTagsForResource" not in aws.asked
 
 
@@ -210,7 +210,7 @@ def test_two_organisations_close_only_accounts_of_their_own(aws: OrganizationsSe
         assert office.told("acme") == set()
         assert office.told("globex") == {("farm", "gone", "")}
 
-        gone = {each["account_id"] for each in last_rows(office.lake) if each["is_gone"]}
+        gone = {last_row["account_id"] for last_row in last_rows(office.lake) if last_row["is_gone"]}
         assert gone == {farm}
         assert shop not in gone
 
@@ -238,7 +238,7 @@ def test_an_answer_without_its_management_account_is_not_whole(aws: Organization
     office = Office(tmp_path, acme=aws)
     office.read()
     before = office.snapshot
-    aws.backend.accounts[:] = [each for each in aws.backend.accounts if each.id != PAYER]
+    aws.backend.accounts[:] = [candidate for candidate in aws.backend.accounts if candidate.id != PAYER]
     with pytest.raises(SourceError, match="its management account 111122223333 is not one"):
         office.read()
     assert office.snapshot == before
@@ -247,10 +247,10 @@ def test_an_answer_without_its_management_account_is_not_whole(aws: Organization
 def test_an_account_of_another_organisation_is_nobodys_business() -> None:
     held = {"1": row_of("1", "one"), "2": {**row_of("2", "two"), "is_gone": True}}
     changes, rows = changes_of(Organization("o-a", "9", (account("9", "payer"),)), held)
-    assert [(each.account_id, each.what) for each in changes] == [("9", "new"), ("1", "gone")]
-    assert [each["is_gone"] for each in rows] == [False, True]
+    assert [(change.account_id, change.what) for change in changes] == [("9", "new"), ("1", "gone")]
+    assert [row["is_gone"] for row in rows] == [False, True]
     back, rows = changes_of(Organization("o-a", "9", (account("2", "two"),)), {"2": held["2"]})
-    assert [(each.account_id, each.what) for each in back] == [("2", "new")]
+    assert [(item.account_id, item.what) for item in back] == [("2", "new")]
 
 
 def account(account_id: str, name: str) -> Account:
@@ -295,9 +295,9 @@ def test_maintenance_merges_the_log_and_keeps_every_row(aws: OrganizationsServer
     before = office.rows("* exclude (tags)")
     assert len(data_files(office.lake.table(LOG))) == 4
 
-    report = {each.table: each for each in maintain(office.lake).tables}
+    report = {element.table: element for element in maintain(office.lake).tables}
 
-    assert [each.failed for each in report.values() if each.failed] == []
+    assert [value.failed for value in report.values() if value.failed] == []
     assert len(data_files(office.lake.table(LOG))) == 1
     assert office.rows("* exclude (tags)") == before
     assert office.told() == set()

@@ -19,7 +19,7 @@ def json_body(message: Message) -> dict[str, Any]:
         "version": JSON_VERSION,
         "id": message.id,
         "title": message.title,
-        "incidents": [each.row() for each in message.items],
+        "incidents": [item.row() for item in message.items],
     }
 
 
@@ -29,9 +29,9 @@ def slack_body(message: Message) -> dict[str, Any]:
         {"type": "header", "text": {"type": "plain_text", "text": f"{_mark(message)} {message.title}"[:_SLACK_HEADER]}}
     ]
     many = len(message.items) > 1
-    for each in message.items[:_SLACK_ITEMS]:
-        heading = [f"*{_slack(each.title)}*"] if many else []
-        lines = [f"*{name}*: {_slack_value(each, name, value)}" for name, value in each.facts(brief=many)]
+    for item in message.items[:_SLACK_ITEMS]:
+        heading = [f"*{_slack(item.title)}*"] if many else []
+        lines = [f"*{name}*: {_slack_value(item, name, value)}" for name, value in item.facts(brief=many)]
         text = "\n".join([*heading, *lines])
         # Where something must go, whole lines go: half a link is none.
         while len(text) > _SLACK_SECTION and "\n" in text:
@@ -56,11 +56,11 @@ def teams_body(message: Message) -> dict[str, Any]:
         }
     ]
     many = len(message.items) > 1
-    for each in message.items[:_TEAMS_ITEMS]:
+    for item in message.items[:_TEAMS_ITEMS]:
         if many:
-            body.append({"type": "TextBlock", "weight": "Bolder", "wrap": True, "separator": True, "text": each.title})
+            body.append({"type": "TextBlock", "weight": "Bolder", "wrap": True, "separator": True, "text": item.title})
         limit = _TEAMS_VALUE // 5 if many else _TEAMS_VALUE
-        facts = [{"title": name, "value": value[:limit]} for name, value in each.facts(brief=many)]
+        facts = [{"title": name, "value": value[:limit]} for name, value in item.facts(brief=many)]
         body.append({"type": "FactSet", "facts": facts})
     if len(message.items) > _TEAMS_ITEMS:
         more = f"and {len(message.items) - _TEAMS_ITEMS} more: `cost-lakehouse alerts` lists them"
@@ -72,7 +72,7 @@ def teams_body(message: Message) -> dict[str, Any]:
         "msteams": {"width": "Full"},
         "body": body,
     }
-    links = [each.url for each in message.items if each.url]
+    links = [item.url for item in message.items if item.url]
     if links:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in Dagster", "url": links[0]}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
@@ -86,13 +86,13 @@ def html_body(message: Message) -> str:
     """For e-mail: the same as the text, as tables."""
     parts = [f"<h3>{escape(message.title)}</h3>"]
     many = len(message.items) > 1
-    for each in message.items:
+    for item in message.items:
         if many:
-            parts.append(f"<h4>{escape(each.title)}</h4>")
+            parts.append(f"<h4>{escape(item.title)}</h4>")
         rows = "".join(
             f'<tr><td style="vertical-align:top;padding-right:1em"><b>{escape(name)}</b></td>'
-            f"<td>{_html_value(each, value)}</td></tr>"
-            for name, value in each.facts(brief=many)
+            f"<td>{_html_value(item, value)}</td></tr>"
+            for name, value in item.facts(brief=many)
         )
         parts.append(f"<table>{rows}</table>")
     return f'<!DOCTYPE html>\n<html><body style="font-family:sans-serif">{"".join(parts)}</body></html>\n'

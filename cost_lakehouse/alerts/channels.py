@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.alerts import EMAIL, NOTIFICATIONS
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.alerts import EMAIL, NOTIFICATIONS
 
 
 class Channel(Protocol):
@@ -41,7 +41,7 @@ def channels_of(settings: Settings) -> list[Channel]:
     if alerts.webhooks:
         from cost_lakehouse.alerts.webhook_channel import WebhookChannel
 
-        found += [WebhookChannel(each) for each in alerts.webhooks]
+        found += [WebhookChannel(webhook) for webhook in alerts.webhooks]
     if alerts.notifications is not None:
         from cost_lakehouse.alerts.oci_channel import OciChannel
 

@@ -10,9 +10,8 @@ from email.utils import format_datetime, parseaddr
 
 from cost_lakehouse.alerts.bodies import html_body
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.alerts.not_sent import NotSent
-from cost_lakehouse.errors import without_secrets
-from cost_lakehouse.settings.alerts import EmailSettings
+from cost_lakehouse.config.alerts import EmailSettings
+from cost_lakehouse.errors import NotSent, without_secrets
 
 TIMEOUT_SECONDS = 10.0
 SUBJECT_PREFIX = "[cost-lakehouse]"
@@ -82,7 +81,7 @@ class EmailChannel:
             )
         if "SMTPUTF8" in said:
             addresses = (self._settings.sender, *self._settings.to)
-            strange = ", ".join(each for each in addresses if not each.isascii())
+            strange = ", ".join(address for address in addresses if not address.isascii())
             return NotSent(
                 f"{self._place} takes no addresses beyond ASCII (SMTPUTF8): {strange}.",
                 "Write `from` and `to` with addresses in ASCII (most mailboxes have one), or use a server that has SMTPUTF8.",

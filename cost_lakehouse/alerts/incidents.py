@@ -142,7 +142,7 @@ class Incident:
     @property
     def where(self) -> str:
         """Where it is, for people."""
-        return " ".join(each for each in (self.source, self.part, str(self.months)) if each)
+        return " ".join(item for item in (self.source, self.part, str(self.months)) if item)
 
     @property
     def id(self) -> str:
@@ -165,27 +165,33 @@ class Incident:
 
 def fold(incidents: list[Incident], seen: Iterable[Trouble | Recovery]) -> None:
     """Put what was seen, oldest first, into the list of incidents."""
-    by_key = {each.key: each for each in incidents}
-    for each in seen:
-        if isinstance(each, Recovery):
+    by_key = {candidate.key: candidate for candidate in incidents}
+    for observed in seen:
+        if isinstance(observed, Recovery):
             for incident in by_key.values():
-                if each.ends(incident):
-                    incident.ended, incident.how, incident.end_run_id = max(each.at, incident.since), each.how, each.run_id
+                if observed.ends(incident):
+                    incident.ended, incident.how, incident.end_run_id = (
+                        max(observed.at, incident.since),
+                        observed.how,
+                        observed.run_id,
+                    )
             continue
-        known = by_key.get(each.key)
+        known = by_key.get(observed.key)
         if known is None:
-            by_key[each.key] = _opened(each)
-            incidents.append(by_key[each.key])
+            by_key[observed.key] = _opened(observed)
+            incidents.append(by_key[observed.key])
         elif known.ended:
-            _open_again(known, each)
+            _open_again(known, observed)
         else:
-            _add(known, each)
+            _add(known, observed)
 
 
 def forget(incidents: list[Incident], channels: Iterable[str]) -> None:
     """Drop what ended and is known to every channel."""
     names = list(channels)
-    incidents[:] = [each for each in incidents if not each.ended or any(each.is_news_for(name) for name in names)]
+    incidents[:] = [
+        incident for incident in incidents if not incident.ended or any(incident.is_news_for(name) for name in names)
+    ]
 
 
 def _opened(trouble: Trouble) -> Incident:
@@ -204,7 +210,7 @@ def _opened(trouble: Trouble) -> Incident:
         fix=_cut(trouble.fix),
         run_id=trouble.run_id,
         causes=[trouble.cause],
-        details=[_cut(each) for each in trouble.details[:DETAILS_MAX]],
+        details=[_cut(detail) for detail in trouble.details[:DETAILS_MAX]],
     )
 
 
@@ -221,7 +227,7 @@ def _add(known: Incident, trouble: Trouble) -> None:
     if trouble.cause not in known.causes:
         known.causes.append(trouble.cause)
     known.problem, known.fix, known.run_id = _cut(trouble.problem), _cut(trouble.fix), trouble.run_id
-    known.details = [_cut(each) for each in trouble.details[:DETAILS_MAX]]
+    known.details = [_cut(detail) for detail in trouble.details[:DETAILS_MAX]]
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from cost_lakehouse.settings.alerts import LatenessSettings
+from cost_lakehouse.config.alerts import LatenessSettings
 
 # The newest pauses tell the rhythm; older ones may be of another report, or of months that were loaded in one go.
 PAUSES = 30
@@ -53,7 +53,7 @@ def punctuality(
     The usual pause is the one that 9 of 10 of its newest pauses do not exceed; ``factor`` times that is allowed. Until
     there are enough pauses, and never less, what its provider promises counts.
     """
-    last = max((each.delivered_at for each in history), default=None)
+    last = max((arrival.delivered_at for arrival in history), default=None)
     usual = usual_pause(history)
     if name in settings.sources:
         own = settings.sources[name]
@@ -72,10 +72,10 @@ def usual_pause(history: Sequence[Arrival]) -> timedelta | None:
     """
     if not history:
         return None
-    watched_since = min(each.loaded_at for each in history)
-    moments = sorted({each.delivered_at for each in history})
-    before = [each for each in moments if each < watched_since][-1:]
-    seen = before + [each for each in moments if each >= watched_since]
+    watched_since = min(arrival.loaded_at for arrival in history)
+    moments = sorted({arrival.delivered_at for arrival in history})
+    before = [moment for moment in moments if moment < watched_since][-1:]
+    seen = before + [moment for moment in moments if moment >= watched_since]
     pauses = sorted(later - sooner for sooner, later in pairwise(seen[-PAUSES - 1 :]))
     return pauses[math.ceil(USUAL_PART * len(pauses)) - 1] if len(pauses) >= FEWEST_PAUSES else None
 

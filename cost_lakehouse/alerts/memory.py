@@ -31,8 +31,8 @@ class Memory:
     begun: datetime
     runs_seen_until: datetime
     runs_seen: dict[str, datetime] = field(default_factory=dict)  # of the last minutes, when each ended
-    last_look: datetime | None = None
-    deliveries_looked_at: datetime | None = None
+    last_poll: datetime | None = None
+    deliveries_polled_at: datetime | None = None
     lake_unreadable_since: datetime | None = None
     sources_since: dict[str, datetime] = field(default_factory=dict)  # since when each is configured
     channels: dict[str, ChannelState] = field(default_factory=dict)

@@ -48,7 +48,7 @@ class Item:
 
     def facts(self, brief: bool = False) -> list[tuple[str, str]]:
         """What there is to say, as names and values for people; ``brief`` where it is one of many."""
-        where = " ".join(each for each in (self.source, self.part, self.months) if each)
+        where = " ".join(item for item in (self.source, self.part, self.months) if item)
         since = moment(self.since) + (f" ({self.times} times)" if self.times > 1 else "")
         facts = [
             ("What", job_label(self.what)),
@@ -58,14 +58,14 @@ class Item:
             ("Run", self.url or self.run_id),
             ("Cause", self.problem),
             ("Fix", self.fix),
-            *(() if brief else (("Detail", each) for each in self.details)),
+            *(() if brief else (("Detail", detail) for detail in self.details)),
         ]
         return [(name, value) for name, value in facts if value]
 
     def row(self) -> dict[str, Any]:
         """The same for a program."""
         row = dict(self.__dict__)
-        return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in row.items()} | {
+        return {name: item.isoformat() if isinstance(item, datetime) else item for name, item in row.items()} | {
             "details": list(self.details)
         }
 
@@ -81,17 +81,17 @@ class Message:
     @property
     def is_bad(self) -> bool:
         """Whether anything in it is wrong, rather than well again."""
-        return any(each.event in ("failed", "late") for each in self.items)
+        return any(item.event in ("failed", "late") for item in self.items)
 
     @property
     def text(self) -> str:
         """The whole message as plain text; its first line is the title."""
         blocks = []
         many = len(self.items) > 1
-        for each in self.items[:LISTED]:
-            facts = each.facts(brief=many)
+        for item in self.items[:LISTED]:
+            facts = item.facts(brief=many)
             width = max(len(name) for name, _ in facts) + 1
-            heading = [each.title] if many else []
+            heading = [item.title] if many else []
             blocks.append("\n".join([*heading, *(f"{f'{name}:':<{width}} {value}" for name, value in facts)]))
         left = len(self.items) - LISTED
         rest = [f"and {left} more: `cost-lakehouse alerts` lists all that is open."] if left > 0 else []
@@ -134,24 +134,24 @@ def messages_of(
     What one run did is one message; so is everything (``at_once``) where there is more than a person reads one by one.
     """
     groups: dict[tuple[object, ...], list[Incident]] = {}
-    for each in sorted(news, key=lambda each: (each.ended or each.since, each.key)):
-        run_id = each.end_run_id if each.ended else each.run_id
-        groups.setdefault((bool(each.ended), run_id or each.key), []).append(each)
+    for incident in sorted(news, key=lambda one: (one.ended or one.since, one.key)):
+        run_id = incident.end_run_id if incident.ended else incident.run_id
+        groups.setdefault((bool(incident.ended), run_id or incident.key), []).append(incident)
     if len(groups) > MOST_SINGLE or (at_once and len(news) > 1):
-        groups = {(): sorted(news, key=lambda each: (bool(each.ended), each.since, each.key))}
-    return [(message_of([item_of(each, dagster_url) for each in group]), group) for group in groups.values()]
+        groups = {(): sorted(news, key=lambda one: (bool(one.ended), one.since, one.key))}
+    return [(message_of([item_of(item, dagster_url) for item in group]), group) for group in groups.values()]
 
 
 def message_of(items: Sequence[Item]) -> Message:
     """One message of all these items."""
     if len(items) == 1:
         return Message(items[0].id, items[0].title, tuple(items))
-    bad = [each for each in items if each.event in ("failed", "late")]
+    bad = [item for item in items if item.event in ("failed", "late")]
     well = len(items) - len(bad)
     counts = [f"{len(bad)} problem{'s' if len(bad) > 1 else ''}"] if bad else []
     counts += [f"{well} recovered"] if well else []
-    digest = sha256("|".join(sorted(each.id for each in items)).encode()).hexdigest()[:12]
-    return Message(digest, _line(f"{', '.join(counts)}: {'; '.join(each.title for each in (bad or items))}"), tuple(items))
+    digest = sha256("|".join(sorted(item.id for item in items)).encode()).hexdigest()[:12]
+    return Message(digest, _line(f"{', '.join(counts)}: {'; '.join(item.title for item in (bad or items))}"), tuple(items))
 
 
 def trial_message(now: datetime) -> Message:

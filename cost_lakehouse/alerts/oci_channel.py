@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.alerts.not_sent import NotSent
-from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings.alerts import NotificationsSettings
-from cost_lakehouse.settings.oci import OciSettings
+from cost_lakehouse.config.alerts import NotificationsSettings
+from cost_lakehouse.config.oci import OciSettings
+from cost_lakehouse.errors import NotSent, SourceError
 from cost_lakehouse.sources.oci.client import notifications_client
 from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary, status_of
 

@@ -17,9 +17,8 @@ from requests.exceptions import ConnectTimeout, RequestException, SSLError, Time
 
 from cost_lakehouse.alerts.bodies import BODIES
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.alerts.not_sent import NotSent
-from cost_lakehouse.errors import without_secrets
-from cost_lakehouse.settings.alerts import WebhookSettings
+from cost_lakehouse.config.alerts import WebhookSettings
+from cost_lakehouse.errors import NotSent, without_secrets
 
 TIMEOUTS = (5.0, 10.0)  # to connect, to answer
 ATTEMPTS = 3
@@ -126,8 +125,8 @@ class WebhookChannel:
         """What a server says may quote what it was sent."""
         url = self._settings.url.get_secret_value()
         _, _, path = url.partition("://")[2].partition("/")
-        secrets = [url, path, *path.split("/"), *(each.get_secret_value() for each in self._settings.headers.values())]
-        return without_secrets(text, (each for each in secrets if len(each) > 3))
+        secrets = [url, path, *path.split("/"), *(header.get_secret_value() for header in self._settings.headers.values())]
+        return without_secrets(text, (secret for secret in secrets if len(secret) > 3))
 
 
 def _pause(response: requests.Response, attempt: int) -> float:

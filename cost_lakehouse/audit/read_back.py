@@ -30,7 +30,7 @@ def unreadable(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], tab
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
         maps = pool.map(lambda path: _unreadable_maps(path, table), files)
         found = _unseen(connection, paths, looks)
-        return [*found, *(each for sentences in maps for each in sentences)]
+        return [*found, *(sentence for sentences in maps for sentence in sentences)]
 
 
 def _unseen(connection: duckdb.DuckDBPyConnection, paths: list[str], looks: Sequence[str]) -> list[str]:

@@ -10,9 +10,9 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from cost_lakehouse.audit.control_totals import ControlTotals
 from cost_lakehouse.audit.stored_totals import StoredTotals
 from cost_lakehouse.errors import RejectedValue, shortened
+from cost_lakehouse.formats.control_totals import ControlTotals
 from cost_lakehouse.formats.decimals import EXACT
 
 ACCEPTED, REFUSED = "accepted", "refused"
@@ -123,5 +123,8 @@ def digest_of(slice_text: str, files: Sequence[tuple[str, str, int, int]], rows:
 
 def rejected_values_json(rejected: Sequence[RejectedValue]) -> str:
     """The first rejected values, for the receipt."""
-    kept = [{**each.__dict__, "value": shortened(each.value)} for each in rejected[:REJECTED_VALUES_KEPT]]
+    kept = [
+        {**rejected_value.__dict__, "value": shortened(rejected_value.value)}
+        for rejected_value in rejected[:REJECTED_VALUES_KEPT]
+    ]
     return json.dumps(kept, ensure_ascii=False) if rejected else ""

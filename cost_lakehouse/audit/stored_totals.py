@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from cost_lakehouse.audit.control_totals import ControlTotals, Group
 from cost_lakehouse.audit.read_back import unreadable
+from cost_lakehouse.formats.control_totals import ControlTotals, Group
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.duckdb_paths import duckdb_paths, parquet_rows
 from cost_lakehouse.formats.table_format import TableFormat

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """The entry point of the command."""
-    from cost_lakehouse.cli.streams import told_about_streams
+    from cost_lakehouse.cli.streams import stream_errors
 
-    with told_about_streams():
+    with stream_errors():
         from cost_lakehouse.cli.app import app
 
         app()

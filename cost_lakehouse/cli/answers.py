@@ -118,12 +118,12 @@ def _text(value: Any) -> str:
 def _json_ready(value: Any) -> Any:
     """A value as JSON has it; keys of maps become text, numbers that JSON lacks (infinity) too."""
     if isinstance(value, dict):
-        return {str(key): _json_ready(each) for key, each in value.items()}
+        return {str(key): _json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         names = getattr(value, "__annotations__", {}).get("names")  # a row of Trino; DuckDB's is a dict already
         if names and all(names):
             return dict(zip(names, map(_json_ready, value), strict=True))
-        return [_json_ready(each) for each in value]
+        return [_json_ready(part) for part in value]
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from cost_lakehouse.cli.interrupts import interruptible
-from cost_lakehouse.cli.output import told_errors
+from cost_lakehouse.cli.output import printed_errors
 
 app = typer.Typer(
     name="cost-lakehouse",
@@ -71,7 +71,7 @@ class QueryCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """A blank before it changes nothing for SQL. No option has a blank in its name."""
-        return super().parse_args(ctx, [f" {each}" if _SQL_COMMENT.match(each) else each for each in args])
+        return super().parse_args(ctx, [f" {argument}" if _SQL_COMMENT.match(argument) else argument for argument in args])
 
 
 _SQL_COMMENT = re.compile(r"--(?:[^=]*\s|.*\n)", re.DOTALL)
@@ -111,7 +111,7 @@ def demo(
     config: Config = None,
 ) -> None:
     """Make sample bills, run the whole pipeline on them, and print what happened as a story."""
-    with told_errors():
+    with printed_errors():
         with interruptible() as interruption:
             from cost_lakehouse.cli.commands.demo import run_demo
 
@@ -124,7 +124,7 @@ def discover(
     context: typer.Context, source: Source = None, month: Month = None, as_json: AsJson = False, config: Config = None
 ) -> None:
     """Show the deliveries that are there, and which are new."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         _check_choice(chosen, source, None, month)
         from cost_lakehouse.cli.commands.discover import show_deliveries
@@ -144,7 +144,7 @@ def run(
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
-    with told_errors():
+    with printed_errors():
         with interruptible() as interruption:
             chosen = _checked(context, config)
             _check_choice(chosen, source, kind, month)
@@ -159,9 +159,9 @@ def run(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def dbt(context: typer.Context, config: Config = None) -> None:
     """Run any dbt command on your lake, with your own models too: build, test, show, compile … Nothing is published."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
-        from cost_lakehouse.cli.dbt import run_dbt_command
+        from cost_lakehouse.cli.commands.dbt import run_dbt_command
 
         raise typer.Exit(run_dbt_command(chosen, context.args))
 
@@ -174,7 +174,7 @@ def mirror(
     config: Config = None,
 ) -> None:
     """Copy Oracle's reports to where the mirrors keep them: what is new or differs; recorded in Dagster like any run."""
-    with told_errors():
+    with printed_errors():
         with interruptible() as interruption:
             chosen = _checked(context, config)
             from cost_lakehouse.cli.commands.alerts import with_alerts
@@ -191,7 +191,7 @@ def accounts(
     config: Config = None,
 ) -> None:
     """Read account names, units and tags out of AWS Organizations, and bring marts.aws_accounts up to date."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.accounts import read_account_names
         from cost_lakehouse.cli.commands.alerts import with_alerts
@@ -202,7 +202,7 @@ def accounts(
 @app.command()
 def status(context: typer.Context, as_json: AsJson = False, exact: Exact = False, config: Config = None) -> None:
     """Show what the lake holds for each source and month, and what went wrong last."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.status import show_status
 
@@ -219,7 +219,7 @@ def query(
     config: Config = None,
 ) -> None:
     """Ask the lake in SQL; stdout carries the result alone."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.query import run_query
 
@@ -235,7 +235,7 @@ def maintain(
     config: Config = None,
 ) -> None:
     """Expire old snapshots, merge small files and remove what nothing refers to; what proves a bill stays."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.alerts import with_alerts
         from cost_lakehouse.cli.commands.maintain import maintain_lake
@@ -246,7 +246,7 @@ def maintain(
 @app.command()
 def doctor(context: typer.Context, config: Config = None) -> None:
     """Check configuration, credentials, buckets and engine; each failure with its cause and fix."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.doctor.examine import examine
 
@@ -258,7 +258,7 @@ def lake_show(context: typer.Context, as_json: AsJson = False, config: Config = 
     """Show the lake's id and format, its catalog and warehouse; fails where the two do not belong together."""
     from cost_lakehouse.cli.commands.lake import show_lake
 
-    with told_errors():
+    with printed_errors():
         raise typer.Exit(show_lake(_chosen(context, config), as_json))
 
 
@@ -267,7 +267,7 @@ def lake_adopt(context: typer.Context, config: Config = None) -> None:
     """Make the catalog the one of the warehouse: rebuild it from the files there, or bring it up to date with them."""
     from cost_lakehouse.cli.commands.lake import adopt_warehouse
 
-    with told_errors():
+    with printed_errors():
         raise typer.Exit(adopt_warehouse(_chosen(context, config)))
 
 
@@ -276,7 +276,7 @@ def lake_move(context: typer.Context, config: Config = None) -> None:
     """Make the files that were copied or moved to lake.warehouse a lake of its own; the old place is not touched."""
     from cost_lakehouse.cli.commands.lake import move_lake
 
-    with told_errors():
+    with printed_errors():
         raise typer.Exit(move_lake(_chosen(context, config)))
 
 
@@ -286,7 +286,7 @@ def alerts(context: typer.Context, as_json: AsJson = False, config: Config = Non
     context.obj = _chosen(context, config)
     if context.invoked_subcommand is not None:
         return
-    with told_errors():
+    with printed_errors():
         _checked(context, context.obj)
         from cost_lakehouse.cli.commands.alerts import show_alerts
 
@@ -296,7 +296,7 @@ def alerts(context: typer.Context, as_json: AsJson = False, config: Config = Non
 @alerts_app.command("test")
 def alerts_test(context: typer.Context, config: Config = None) -> None:
     """Send a test message through every channel, and say of each whether it was taken."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.alerts import send_test
 
@@ -306,7 +306,7 @@ def alerts_test(context: typer.Context, config: Config = None) -> None:
 @alerts_app.command("close")
 def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
     """End an alert that nothing else will end, such as that of a job which is never run again."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.alerts import close_alert
 
@@ -316,7 +316,7 @@ def alerts_close(context: typer.Context, incident: Annotated[str, typer.Argument
 @import_app.command("kubecost")
 def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of Kubecost's or OpenCost's cloud-integration.json as YAML; keys in it are not copied."""
-    with told_errors():
+    with printed_errors():
         chosen = _chosen(context, config)
         from cost_lakehouse.cli.commands.import_sources import import_sources
 
@@ -326,7 +326,7 @@ def import_kubecost(context: typer.Context, file: ForeignFile, write: Write = Fa
 @import_app.command("koku")
 def import_koku(context: typer.Context, file: ForeignFile, write: Write = False, config: Config = None) -> None:
     """Print the sources of a source payload of Koku as YAML; the reports in its bucket are found."""
-    with told_errors():
+    with printed_errors():
         chosen = _chosen(context, config)
         from cost_lakehouse.cli.commands.import_sources import import_sources
 
@@ -336,7 +336,7 @@ def import_koku(context: typer.Context, file: ForeignFile, write: Write = False,
 @policy_app.command("store")
 def policy_store(context: typer.Context, config: Config = None) -> None:
     """Print the policy of the process that writes the configured store, as JSON: its prefix only."""
-    with told_errors():
+    with printed_errors():
         chosen = _checked(context, config)
         from cost_lakehouse.cli.commands.policy import print_store_policy
 
@@ -371,7 +371,7 @@ def policy_aws(
     from cost_lakehouse.cli.commands.policy_aws import Wanted, print_aws_policies
 
     wanted = Wanted(tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports)
-    with told_errors():
+    with printed_errors():
         raise typer.Exit(print_aws_policies(_chosen(context, config), source, part.value if part else None, wanted))
 
 

@@ -6,8 +6,8 @@ import re
 from datetime import date
 from pathlib import Path
 
+from cost_lakehouse.config import Settings, SourceSettings, load_settings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings import Settings, SourceSettings, load_settings
 
 KINDS = ("aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports", "focus")
 
@@ -52,4 +52,4 @@ def sources_of(settings: Settings, name: str | None, kind: str | None = None) ->
         return [chosen]
     if not settings.sources:
         raise ConfigurationError(f"{settings.file} names no sources.", "Add one below `sources:`; see lakehouse.example.yaml.")
-    return [each for each in settings.sources if not each.paused and (kind is None or each.kind == kind)]
+    return [candidate for candidate in settings.sources if not candidate.paused and (kind is None or candidate.kind == kind)]

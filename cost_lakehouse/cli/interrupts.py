@@ -57,7 +57,7 @@ def interruptible() -> Iterator[Interruption]:
         interruption.stop()
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupted) for each in _SIGNALS}
+    before = {item: signal.signal(item, interrupted) for item in _SIGNALS}
     wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     try:
         yield interruption

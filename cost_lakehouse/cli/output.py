@@ -41,7 +41,7 @@ def say(text: str = "") -> None:
 
 @contextmanager
 def noted_problems() -> Iterator[list[tuple[str, str]]]:
-    """What ``tell_problem`` tells meanwhile, problems with their fixes."""
+    """What ``print_problem`` tells meanwhile, problems with their fixes."""
     noted: list[tuple[str, str]] = []
     _noting.append(noted)
     try:
@@ -50,7 +50,7 @@ def noted_problems() -> Iterator[list[tuple[str, str]]]:
         _noting.remove(noted)
 
 
-def tell_problem(problem: str, fix: str = "") -> None:
+def print_problem(problem: str, fix: str = "") -> None:
     """What went wrong and where, and what to do about it, on stderr."""
     for noted in _noting:
         noted.append((problem, fix))
@@ -61,15 +61,15 @@ def tell_problem(problem: str, fix: str = "") -> None:
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
-    """Tell every known error without a traceback: exit code 2 for wrong configuration or usage, else 1."""
+def printed_errors() -> Iterator[None]:
+    """Notify every known error without a traceback: exit code 2 for wrong configuration or usage, else 1."""
     try:
         yield
     except ConfigurationError as error:
-        tell_problem(error.problem, error.fix)
+        print_problem(error.problem, error.fix)
         raise typer.Exit(EXIT_USAGE) from None
     except CostLakehouseError as error:
-        tell_problem(error.problem, error.fix)
+        print_problem(error.problem, error.fix)
         raise typer.Exit(EXIT_FAILED) from None
 
 

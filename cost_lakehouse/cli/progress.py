@@ -76,7 +76,7 @@ class LoadBar:
             return
         self._rows += rows
         self._bytes += bytes_read
-        elapsed = next(each.elapsed or 0.0 for each in self._bars.tasks if each.id == self._task)
+        elapsed = next(task.elapsed or 0.0 for task in self._bars.tasks if task.id == self._task)
         self._bars.update(self._task, advance=bytes_read, rows=self._rows, rate=self._rows / elapsed if elapsed else 0.0)
 
     def finish(self) -> None:

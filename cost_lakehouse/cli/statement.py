@@ -56,11 +56,11 @@ def check_on_duckdb(sql: str) -> str:
     if verb == "IMPORT":  # DuckDB opens the folder already when it parses.
         raise _writes(told[0])
     parsed = duckdb.extract_statements(sql)
-    kinds = [each.type.name for each in parsed]
+    kinds = [item.type.name for item in parsed]
     # PIVOT is one statement that DuckDB makes two of.
     is_pivot = len(told) == 1 and kinds[-1:] == ["SELECT"] and set(kinds[:-1]) == {"CREATE"}
     if len(parsed) > 1 and not is_pivot:
-        _one([each.query for each in parsed])
+        _one([item.query for item in parsed])
     writes = kinds[-1] not in _DUCKDB_READS or (kinds[-1] == "EXPLAIN" and not _duckdb_explains_reading(told[0]))
     if writes or any(_WRITING_FUNCTION.search(code) for code in _code(sql)):
         raise _writes(told[0])
@@ -85,7 +85,7 @@ def statements(sql: str) -> list[str]:
         first, *more = piece.split(";")
         parts[-1] += first
         parts += more
-    return [each.strip() for each in parts if any(code.strip() for code in _code(each, with_text=True))]
+    return [part.strip() for part in parts if any(code.strip() for code in _code(part, with_text=True))]
 
 
 def first_word(sql: str) -> str:
@@ -103,7 +103,7 @@ def _duckdb_explains_reading(sql: str) -> bool:
     rest = _after_nothing(sql)
     while explain := _EXPLAIN.match(rest):
         rest = _after_nothing(rest[explain.end() :])
-    return [each.type.name for each in duckdb.extract_statements(rest)][-1:] == ["SELECT"]
+    return [extract_statement.type.name for extract_statement in duckdb.extract_statements(rest)][-1:] == ["SELECT"]
 
 
 def _one(found: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ EXIT_NOT_WRITTEN = 1
 
 
 @contextmanager
-def told_about_streams() -> Iterator[None]:
+def stream_errors() -> Iterator[None]:
     """End with one line on stderr instead of a traceback; a reader that has seen enough (``| head``) is no failure."""
     for stream in (sys.stdout, sys.stderr):
         # What people read is shown as far as it can be; a result for programs is checked where it is printed.

@@ -54,7 +54,7 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int
                 notes += [(number, row[index]) for number, row in enumerate(texts) if row[index]]
         if too_wide(columns, texts, kept, width):
             texts = [[shortened(text) if columns[i].kind == "id" else text for i, text in enumerate(row)] for row in texts]
-        for index in sorted((index for index in kept if columns[index].rank), key=lambda each: -columns[each].rank):
+        for index in sorted((index for index in kept if columns[index].rank), key=lambda one: -columns[one].rank):
             if too_wide(columns, texts, kept, width):
                 kept.remove(index)
                 left_out.append(columns[index].name)

@@ -40,8 +40,8 @@ def one_column_each(rows: TextRows, targets: Sequence[Target], file: str) -> tup
             continue
         place = places[target.fills]
         first = targets[place]
-        texts = [each if pa.types.is_timestamp(each.type) else _plain(each) for each in (columns[place], columns[index])]
-        ours, theirs = (to_timestamps(each).stored for each in texts) if first.kind == "timestamp" else texts
+        texts = [item if pa.types.is_timestamp(item.type) else _plain(item) for item in (columns[place], columns[index])]
+        ours, theirs = (to_timestamps(text).stored for text in texts) if first.kind == "timestamp" else texts
         unequal = pc.indices_nonzero(pc.fill_null(pc.not_equal(ours, theirs), False)).to_pylist()
         for row in unequal:
             value, other = theirs[row].as_py(), ours[row].as_py()

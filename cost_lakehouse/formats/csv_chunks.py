@@ -52,7 +52,7 @@ def unpacked(stream: BinaryIO, file: str) -> Iterator[BinaryIO]:
             with tempfile.TemporaryFile() as spooled:
                 shutil.copyfileobj(rest, spooled, 1 << 20)
                 with zipfile.ZipFile(spooled) as archive:
-                    members = [each for each in archive.infolist() if not each.is_dir()]
+                    members = [item for item in archive.infolist() if not item.is_dir()]
                     if len(members) != 1:
                         raise DeliveryFailed(
                             f"{file} holds {len(members)} files instead of one.", "Ask the provider to deliver it again."

@@ -86,8 +86,8 @@ def _of_doubles(doubles: pa.Array, scale: int) -> DecimalColumn:
     if len(rest):
         by_text = to_decimals(distinct.take(pa.array(rest)).cast(pa.string()), scale)
         cast.stored = pc.replace_with_mask(cast.stored, pa.array(~wholes.exact), by_text.stored)
-        cast.rounded = {int(rest[each]): exact for each, exact in by_text.rounded.items()}
-        cast.rejected = {int(rest[each]): reason for each, reason in by_text.rejected.items()}
+        cast.rounded = {int(rest[item]): exact for item, exact in by_text.rounded.items()}
+        cast.rejected = {int(rest[item]): reason for item, reason in by_text.rejected.items()}
     valid = encoded.indices.is_valid().to_numpy(zero_copy_only=False)
     codes = pc.fill_null(encoded.indices, 0).to_numpy()
     return DecimalColumn(

@@ -66,15 +66,15 @@ class GatheredMaps:
     def arrays(self, findings: Findings) -> dict[str, pa.Array]:
         """Every map of the table by its name, the findings too."""
         result: dict[str, pa.Array] = {}
-        sources = {each.source for each in self._table.spread}
+        sources = {entry.source for entry in self._table.spread}
         for name in sorted(self._names, key=lambda name: (name == OTHER, name not in sources)):
             result[name] = self._gathered(name, result, findings)
         result[FINDINGS] = to_map(findings.columns(), self._rows, self._coded)
         return result
 
     def _gathered(self, name: str, done: Mapping[str, pa.Array], findings: Findings) -> pa.Array:
-        spread = [each for each in self._table.spread if each.into == name and done[each.source].null_count < self._rows]
-        shares = [entries_of(done[each.source], each.prefix, each.key, self._coded) for each in spread]
+        spread = [entry for entry in self._table.spread if entry.into == name and done[entry.source].null_count < self._rows]
+        shares = [entries_of(done[column.source], column.prefix, column.key, self._coded) for column in spread]
         # A key that two columns give may be spelled in two ways: user_env and user:env are one tag.
         same = snake if shares else None
         gathered = gather([*self._wholes[name], *shares], self._columns[name], self._rows, self._coded, same)

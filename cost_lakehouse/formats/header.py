@@ -48,7 +48,7 @@ def assign(header: Sequence[str], place: Place) -> list[Target]:
     wanted = [place(delivered) for delivered in header]
     taken: set[str] = set()
     targets: dict[int, Target] = {}
-    for index in sorted(range(len(header)), key=lambda each: wanted[each][1]):
+    for index in sorted(range(len(header)), key=lambda one: wanted[one][1]):
         target, _ = wanted[index]
         if target.key is None and target.kind != "map":
             if target.column in taken:

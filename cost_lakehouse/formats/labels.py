@@ -52,7 +52,7 @@ def read_labels(text: str) -> Labels | None:
     if value is None:
         return Labels([])
     if isinstance(value, _Object):
-        return Labels([(key, _text(each)) for key, each in value])
+        return Labels([(key, _text(item)) for key, item in value])
     if isinstance(value, list):
         return _of_list(value)
     return _of_assignments(text.strip())
@@ -86,9 +86,9 @@ def json_text(value: object) -> str:
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, _Object):
-        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {json_text(each)}" for key, each in value) + "}"
+        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {json_text(item)}" for key, item in value) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(json_text(each) for each in value) + "]"
+        return "[" + ", ".join(json_text(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -121,9 +121,9 @@ def _literal(text: str) -> object:
 
 def _of_python(value: object) -> object:
     if isinstance(value, dict):
-        return _Object((str(key), _of_python(each)) for key, each in value.items())
+        return _Object((str(key), _of_python(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return [_of_python(each) for each in value]
+        return [_of_python(part) for part in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _Number(value)
     if value is None or isinstance(value, str | bool):
@@ -134,16 +134,16 @@ def _of_python(value: object) -> object:
 def _of_list(values: Sequence[object]) -> Labels | None:
     pairs: list[Pair] = []
     beside = False
-    for each in values:
-        if isinstance(each, _Object):
-            pair, rest = _key_and_value(each)
+    for candidate in values:
+        if isinstance(candidate, _Object):
+            pair, rest = _key_and_value(candidate)
             if pair is None:
-                pairs += [(key, _text(value)) for key, value in each]
+                pairs += [(key, _text(value)) for key, value in candidate]
             else:
                 pairs.append(pair)
                 beside = beside or rest
-        elif isinstance(each, list) and len(each) == 2 and type(each[0]) is str:
-            pairs.append((each[0], _text(each[1])))
+        elif isinstance(candidate, list) and len(candidate) == 2 and type(candidate[0]) is str:
+            pairs.append((candidate[0], _text(candidate[1])))
         else:
             return None
     return Labels(pairs, rest=beside)

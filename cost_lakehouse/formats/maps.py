@@ -55,7 +55,7 @@ def gather(
     Where a key is given twice, the first value that is not empty is taken, whole maps first. Keys that ``same`` makes equal are
     spellings of one key, which of several maps and columns one gives; of one map both stay. ``coded`` keeps codes of the text.
     """
-    there = [each for each in wholes if each.null_count < rows]
+    there = [array for array in wholes if array.null_count < rows]
     keys = [key for key, values in columns if values.null_count < rows]
     if not there and len(set(keys)) == len(keys):
         return Gathered(to_map(columns, rows, coded))
@@ -98,14 +98,14 @@ def json_maps(column: pa.Array, coded: bool = False) -> JsonMaps:
     texts = encoded.dictionary.to_pylist()
     labels = [_labels(text) for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(each.pairs) for each in labels], out=offsets[1:])
-    flat = [pair for each in labels for pair in each.pairs]
+    np.cumsum([len(label.pairs) for label in labels], out=offsets[1:])
+    flat = [pair for label in labels for pair in label.pairs]
     keys = pa.array([key for key, _ in flat], pa.string()).dictionary_encode()
     values = pa.array([value for _, value in flat], pa.string())
     maps = _map(offsets, keys, _coded(values) if coded else values)
     told = list(zip(texts, labels, strict=True))
-    unread = pa.array([None if each.whole and not each.rest else text for text, each in told], pa.string())
-    wrong = pa.array([None if each.whole else text for text, each in told], pa.string())
+    unread = pa.array([None if item.whole and not item.rest else text for text, item in told], pa.string())
+    wrong = pa.array([None if item.whole else text for text, item in told], pa.string())
     return JsonMaps(maps.take(encoded.indices), unread.take(encoded.indices), wrong.take(encoded.indices))
 
 
@@ -131,10 +131,10 @@ def _labels(text: str | None) -> Labels:
 def _together(parts: Sequence[pa.Array], rows: int, coded: bool, same: Callable[[str], str] | None) -> Gathered:
     """The entries of all parts: of each key that a row has, the first with a value stays."""
     found = [_entries(part) for part in parts]
-    row = np.concatenate([each[0] for each in found])
-    keys = pa.concat_arrays([each[1].dictionary_decode() for each in found]).dictionary_encode()
-    items = pa.concat_arrays([_plain(each[2]) for each in found])
-    part = np.repeat(np.arange(len(parts)), [len(each[0]) for each in found])
+    row = np.concatenate([entry[0] for entry in found])
+    keys = pa.concat_arrays([entry[1].dictionary_decode() for entry in found]).dictionary_encode()
+    items = pa.concat_arrays([_plain(entry[2]) for entry in found])
+    part = np.repeat(np.arange(len(parts)), [len(entry[0]) for entry in found])
     names = keys.dictionary.to_pylist()
     code = keys.indices.to_numpy().astype(np.int64)
     texts = pc.fill_null(items, "")
@@ -164,10 +164,10 @@ def _led(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Entries by their group, in it by rank and then as they stand, and beside each one the first of its group."""
     order = entries[
-        np.lexsort((entries, *(each[entries] for each in reversed(rank)), *(each[entries] for each in reversed(group))))
+        np.lexsort((entries, *(item[entries] for item in reversed(rank)), *(item[entries] for item in reversed(group))))
     ]
     first = np.ones(len(order), bool)
-    first[1:] = np.logical_or.reduce([each[order][1:] != each[order][:-1] for each in group])
+    first[1:] = np.logical_or.reduce([item[order][1:] != item[order][:-1] for item in group])
     return order, order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
 
 
@@ -176,12 +176,12 @@ def _by_key(
 ) -> dict[str, pa.Array]:
     """Values by their key, a text a row."""
     repeats: dict[str, pa.Array] = {}
-    for each in np.unique(code[told]).tolist():
+    for item in np.unique(code[told]).tolist():
         texts: list[str | None] = [None] * rows
-        for entry in told[code[told] == each].tolist():
+        for entry in told[code[told] == item].tolist():
             said, place = items[entry].as_py(), int(row[entry])
             texts[place] = said if texts[place] in (None, said) else f"{texts[place]}, {said}"
-        repeats[names[each]] = pa.array(texts, pa.string())
+        repeats[names[item]] = pa.array(texts, pa.string())
     return repeats
 
 

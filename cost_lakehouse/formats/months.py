@@ -60,7 +60,7 @@ def by_month(rows: TextRows, targets: Sequence[Target], period: Sequence[str], l
         moments = pc.coalesce(moments, stored)
     if moments.null_count == 0 and rows.count and not rejected:
         edges = pc.min_max(moments).as_py()
-        first, last = (date(each.year, each.month, 1) for each in (edges["min"], edges["max"]))
+        first, last = (date(item.year, item.month, 1) for item in (edges["min"], edges["max"]))
         if first == last:
             return Months([(first, rows, odd)])
     for row in pc.indices_nonzero(moments.is_null()).to_pylist():
@@ -95,5 +95,5 @@ def _columns(period: Sequence[str], targets: Sequence[Target], rows: TextRows) -
         for name in period
         if name in (target.fills, target.column if target.key is None else None)
     ]
-    found.sort(key=lambda each: (period.index(each[0]), each[1]))
+    found.sort(key=lambda one: (period.index(one[0]), one[1]))
     return [(name, target, text) for name, _, target, text in found]

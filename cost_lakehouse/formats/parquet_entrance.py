@@ -162,7 +162,7 @@ class _Entrance:
         if column.type.bit_width < 128:
             column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
         encoded = column.dictionary_encode()
-        texts = [f"{each:f}" for each in encoded.dictionary.to_pylist()]
+        texts = [f"{row:f}" for row in encoded.dictionary.to_pylist()]
         if self._is_id:
             texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
         return pa.array(texts, pa.string()).take(encoded.indices)
@@ -186,7 +186,7 @@ class _Entrance:
         if pa.types.is_float64(kind):
             return column.cast(pa.string()) if self._twice else column
         if pa.types.is_floating(kind):
-            return pa.array([None if each is None else str(each) for each in _scalars(column)], pa.string())
+            return pa.array([None if scalar is None else str(scalar) for scalar in _scalars(column)], pa.string())
         if pa.types.is_decimal(kind):
             return self._of_decimals(column)
         if pa.types.is_integer(kind):
@@ -276,7 +276,7 @@ class _Entrance:
         """A struct is a map whose absent keys are null."""
         texts = []
         for text in self._of_nested(column).to_pylist():
-            entries = None if text is None else {key: each for key, each in json.loads(text).items() if each is not None}
+            entries = None if text is None else {key: item for key, item in json.loads(text).items() if item is not None}
             texts.append(json.dumps(entries, ensure_ascii=False) if entries else None)
         return pa.array(texts, pa.string())
 
@@ -327,8 +327,8 @@ def _is_aws(columns: Sequence[pa.Array], targets: Sequence[Target], table: Table
     found = [pc.or_(pc.starts_with(name, "aws"), pc.starts_with(name, "amazon")) for name in lowered]
     any_named = pc.coalesce(*names).is_valid()
     is_aws = found[0]
-    for each in found[1:]:
-        is_aws = pc.or_kleene(is_aws, each)
+    for entry in found[1:]:
+        is_aws = pc.or_kleene(is_aws, entry)
     return pc.if_else(any_named, pc.fill_null(is_aws, False), pa.scalar(None, pa.bool_()))
 
 
@@ -336,7 +336,7 @@ def _unwrapped(column: pa.Array) -> pa.Array:
     """Without what only wraps other types: extensions, runs."""
     if isinstance(column, pa.ExtensionArray):
         if str(column.type) == "extension<arrow.uuid>":
-            return pa.array([None if each is None else str(each) for each in column.to_pylist()], pa.string())
+            return pa.array([None if row is None else str(row) for row in column.to_pylist()], pa.string())
         return _unwrapped(column.storage)
     if pa.types.is_run_end_encoded(column.type):
         return _unwrapped(pc.run_end_decode(column))
@@ -370,7 +370,7 @@ def _as_binary(column: pa.Array) -> pa.Array:
     """Bytes in one type; text of a fixed width is filled up with zero bytes, which are no part of it."""
     if not pa.types.is_fixed_size_binary(column.type):
         return column.cast(pa.binary())
-    return pa.array([None if each is None else each.rstrip(b"\0") for each in column.to_pylist()], pa.binary())
+    return pa.array([None if row is None else row.rstrip(b"\0") for row in column.to_pylist()], pa.binary())
 
 
 def _scalars(column: pa.Array) -> list[Any]:
@@ -388,9 +388,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, dict):
-        return {str(_plain(key)): _plain(each) for key, each in value.items()}
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(part) for part in value]
     return value
 
 
@@ -399,8 +399,8 @@ def _key_and_value(struct: pa.StructType) -> tuple[str, str] | None:
     names = {field.name.lower().replace("_", "").removeprefix("tag"): field.name for field in struct}
     if len(names) != 2 or struct.num_fields != 2:
         return None
-    key = next((names[each] for each in _KEYS if each in names), None)
-    value = next((names[each] for each in _VALUES if each in names), None)
+    key = next((names[item] for item in _KEYS if item in names), None)
+    value = next((names[item] for item in _VALUES if item in names), None)
     return None if key is None or value is None else (key, value)
 
 

@@ -98,7 +98,7 @@ class TableFormat:
         targets = assign(header, self.place)
         missing = self.missing(targets)
         if missing:
-            likely = [each for each in FORMATS.values() if not each.missing(assign(header, each.place))]
+            likely = [value for value in FORMATS.values() if not value.missing(assign(header, value.place))]
             looks, fix = no_bill(header) or ("", "Check that the source's location and kind fit what is delivered there.")
             if likely:
                 looks, kind = likely[0].title, _KINDS[likely[0].table]
@@ -111,7 +111,7 @@ class TableFormat:
         """The required columns that are not there, by the names that bills know them by."""
         there = {target.column for target in targets if target.key is None}
         names = {column.name: column.delivered[0] if column.delivered else column.name for column in self.known}
-        return [" or ".join(names[each] for each in any_of) for any_of in self.required if not there.intersection(any_of)]
+        return [" or ".join(names[item] for item in entry) for entry in self.required if not there.intersection(entry)]
 
     def group_keys(self, arrays: Mapping[str, pa.Array], count: int) -> list[pa.Array]:
         """The four texts that control totals are kept by, of rows whose columns are ``arrays``; null stands for "" as well."""
@@ -122,7 +122,7 @@ class TableFormat:
             keys[2] = pc.if_else(pc.fill_null(pc.equal(flag, "true"), False), CORRECTION, USAGE)
         if self.payer_of is not None:
             names, start, column = self.payer_of
-            name = pc.coalesce(*(arrays.get(each, nothing).cast(pa.string()) for each in names))
+            name = pc.coalesce(*(arrays.get(candidate, nothing).cast(pa.string()) for candidate in names))
             own = pc.coalesce(arrays.get(column, nothing).cast(pa.string()), keys[0])
             keys[0] = pc.if_else(pc.fill_null(pc.starts_with(pc.utf8_lower(name), start), False), own, keys[0])
         return keys
@@ -234,4 +234,4 @@ FOCUS = TableFormat(
     account_ids_of=_FOCUS_PROVIDERS,
 )
 
-FORMATS: Mapping[str, TableFormat] = {each.table: each for each in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}
+FORMATS: Mapping[str, TableFormat] = {item.table: item for item in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}

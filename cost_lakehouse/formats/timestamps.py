@@ -63,7 +63,7 @@ def to_timestamps(text: pa.Array) -> TimestampColumn:
     if text.null_count == len(text):
         return TimestampColumn(pa.nulls(len(text), TIMESTAMP))
     encoded = text.dictionary_encode()
-    moments = [to_timestamp(each) for each in encoded.dictionary.to_pylist()]
+    moments = [to_timestamp(candidate) for candidate in encoded.dictionary.to_pylist()]
     result = TimestampColumn(pa.array(moments, TIMESTAMP).take(encoded.indices))
     if None in moments:
         wrong = pc.and_(text.is_valid(), result.stored.is_null())
@@ -96,8 +96,8 @@ def to_local_moments(text: pa.Array) -> LocalMoments:
         return LocalMoments(pa.nulls(len(text), TIMESTAMP), pa.nulls(len(text), pa.string()))
     utc = to_timestamps(text)
     encoded = text.dictionary_encode()
-    moments = [in_own_zone(each) for each in encoded.dictionary.to_pylist()]
-    zones = ["" if each is None else each.strftime("%z") for each in moments]
-    local = pa.array([each and each.replace(tzinfo=None) for each in moments], TIMESTAMP)
+    moments = [in_own_zone(row) for row in encoded.dictionary.to_pylist()]
+    zones = ["" if moment is None else moment.strftime("%z") for moment in moments]
+    local = pa.array([moment and moment.replace(tzinfo=None) for moment in moments], TIMESTAMP)
     named = pa.array([None if zone in ("", "+0000") else f"{zone[:3]}:{zone[3:5]}" for zone in zones], pa.string())
     return LocalMoments(local.take(encoded.indices), named.take(encoded.indices), utc.rejected)

@@ -8,9 +8,9 @@ from datetime import date
 
 import pyarrow as pa
 
-from cost_lakehouse.audit.control_totals import ControlTotals, totals_of
 from cost_lakehouse.errors import RejectedValue
 from cost_lakehouse.formats.columns_of_one_name import one_column_each, without_blanks
+from cost_lakehouse.formats.control_totals import ControlTotals, totals_of
 from cost_lakehouse.formats.decimals import DecimalColumn, to_decimals
 from cost_lakehouse.formats.gathered_maps import Findings, GatheredMaps
 from cost_lakehouse.formats.header import Target

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog_errors import OPENING_FAILS, cannot_be_opened
 from cost_lakehouse.lake.identity_store import IdentityStore
@@ -27,7 +28,6 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_metadata import current_table
 from cost_lakehouse.lake.tables import dimensions, raw_tables
 from cost_lakehouse.lake.warehouse import FolderWarehouse, Warehouse
-from cost_lakehouse.settings import Settings
 
 CATALOG_NAME = "lake"
 NAMESPACES = ("raw", "marts")
@@ -128,7 +128,7 @@ class Lake:
 
     def table_names(self) -> list[str]:
         """Every table as ``namespace.name``, sorted."""
-        return sorted(".".join(each) for namespace in NAMESPACES for each in self._catalog.list_tables(namespace))
+        return sorted(".".join(list_table) for namespace in NAMESPACES for list_table in self._catalog.list_tables(namespace))
 
     def create_table(self, name: str, columns: pa.Schema) -> Table:
         """Create a table partitioned by source and billing period (a dimension: not at all), unless another was faster."""

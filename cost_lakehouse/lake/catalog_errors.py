@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.settings import Settings
 
 OPENING_FAILS = (OSError, DBAPIError, ValidationError)
 """What pyiceberg, SQLAlchemy and the system raise where a lake cannot be opened."""

@@ -41,7 +41,7 @@ from pyiceberg.table.snapshots import Operation, SnapshotSummaryCollector, Summa
 from sqlalchemy import text
 
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.lake.manifests import entries_of, is_live, is_sliced, manifests_of, may_tell_of, slice_of
+from cost_lakehouse.lake.manifests import entries_of, is_live, is_sliced, manifests_of, may_hold, slice_of
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_metadata import Document, read_document, write_document
 
@@ -134,8 +134,8 @@ class _Commit:
 
     def _manifests(self, added: Sequence[DataFile], removed: list[DataFile]) -> list[ManifestFile]:
         """Every manifest of the new snapshot, new ones first; ``removed`` is told of the files that go."""
-        gone = {each.file_path for each in self._change.old}
-        touched = {slice_of(each) for each in (*added, *self._change.old)} if self._is_sliced else set()
+        gone = {old_file.file_path for old_file in self._change.old}
+        touched = {slice_of(data_file_) for data_file_ in (*added, *self._change.old)} if self._is_sliced else set()
         entries: dict[int, list[ManifestEntry]] = {}  # by partition spec
         for file in added:
             entries.setdefault(file.spec_id, []).append(self._entry(ManifestEntryStatus.ADDED, None, file))
@@ -146,15 +146,17 @@ class _Commit:
                 deletes += self._without_deletes(manifest, removed)
                 continue
             found: Sequence[ManifestEntry] = ()
-            if gone and (not self._is_sliced or may_tell_of(manifest, touched)):
+            if gone and (not self._is_sliced or may_hold(manifest, touched)):
                 found = entries_of(self._table.io, manifest)
-            if not any(each.data_file.file_path in gone for each in found):
+            if not any(manifest_entry.data_file.file_path in gone for manifest_entry in found):
                 kept.append(manifest)
                 continue
-            for each in found:
-                goes = each.data_file.file_path in gone
+            for manifest_entry in found:
+                goes = manifest_entry.data_file.file_path in gone
                 status = ManifestEntryStatus.DELETED if goes else ManifestEntryStatus.EXISTING
-                entries.setdefault(manifest.partition_spec_id, []).append(self._entry(status, each, each.data_file))
+                entries.setdefault(manifest.partition_spec_id, []).append(
+                    self._entry(status, manifest_entry, manifest_entry.data_file)
+                )
         removed += self._change.old
         rest = self._merge(entries, kept, touched)
         new = [self._write(spec, part) for spec, listed in sorted(entries.items()) for part in self._parts(listed)]
@@ -164,21 +166,21 @@ class _Commit:
         self, entries: dict[int, list[ManifestEntry]], kept: Sequence[ManifestFile], touched: Collection[Slice]
     ) -> list[ManifestFile]:
         """Take the entries of small manifests in, first of those near; the manifests that stay as they are."""
-        small = [each for each in kept if _count(each) <= _FULL // 2 and each.partition_spec_id in entries]
+        small = [other for other in kept if _count(other) <= _FULL // 2 and other.partition_spec_id in entries]
         taken: list[ManifestFile] = []
-        for manifest in sorted(small, key=lambda each: self._is_sliced and not may_tell_of(each, touched)):
+        for manifest in sorted(small, key=lambda one: self._is_sliced and not may_hold(one, touched)):
             into = entries[manifest.partition_spec_id]
             if len(into) + _count(manifest) <= _FULL:
                 taken.append(manifest)
                 into += [
-                    self._entry(ManifestEntryStatus.EXISTING, each, each.data_file)
-                    for each in entries_of(self._table.io, manifest)
+                    self._entry(ManifestEntryStatus.EXISTING, item, item.data_file)
+                    for item in entries_of(self._table.io, manifest)
                 ]
-        return [each for each in kept if each not in taken]
+        return [other for other in kept if other not in taken]
 
     def _parts(self, entries: Sequence[ManifestEntry]) -> list[Sequence[ManifestEntry]]:
         """Entries as manifests of like size, each of neighbouring slices."""
-        ordered = sorted(entries, key=lambda each: slice_of(each.data_file)) if self._is_sliced else entries
+        ordered = sorted(entries, key=lambda one: slice_of(one.data_file)) if self._is_sliced else entries
         count = -(-len(ordered) // _FULL)
         size = -(-len(ordered) // count)
         return [ordered[start : start + size] for start in range(0, len(ordered), size)]
@@ -197,11 +199,11 @@ class _Commit:
     def _without_deletes(self, manifest: ManifestFile, removed: list[DataFile]) -> list[ManifestFile]:
         """A manifest of another engine's delete files, without those of slices that were rewritten whole."""
         entries = entries_of(self._table.io, manifest)
-        going = [each for each in entries if self._is_sliced and slice_of(each.data_file) in self._change.without_deletes]
+        going = [entry for entry in entries if self._is_sliced and slice_of(entry.data_file) in self._change.without_deletes]
         if not going:
             return [manifest]
-        removed += [each.data_file for each in going]
-        stays = [self._entry(ManifestEntryStatus.EXISTING, each, each.data_file) for each in entries if each not in going]
+        removed += [item.data_file for item in going]
+        stays = [self._entry(ManifestEntryStatus.EXISTING, entry, entry.data_file) for entry in entries if entry not in going]
         return [self._write(manifest.partition_spec_id, stays, _DeletesWriter)] if stays else []
 
     def _write(
@@ -212,8 +214,8 @@ class _Commit:
         spec: PartitionSpec = table.specs()[spec_id]
         writer: ManifestWriter = kind(spec, table.schema(), table.io.new_output(location), self._id, self._compression)
         with writer:
-            for each in entries:
-                writer.add_entry(each)
+            for manifest_entry in entries:
+                writer.add_entry(manifest_entry)
         return writer.to_manifest_file()
 
     def _new(self, name: str) -> str:
@@ -274,13 +276,13 @@ def _without_old_snapshots(document: Document, count: int | None) -> Document:
     snapshots = document["snapshots"]
     if count is None or len(snapshots) <= count:
         return document
-    named = {each["snapshot-id"] for each in document["refs"].values()}
-    kept = [each for index, each in enumerate(snapshots, count - len(snapshots)) if index >= 0 or each["snapshot-id"] in named]
-    ids = {each["snapshot-id"] for each in kept}
+    named = {value["snapshot-id"] for value in document["refs"].values()}
+    kept = [item for index, item in enumerate(snapshots, count - len(snapshots)) if index >= 0 or item["snapshot-id"] in named]
+    ids = {item["snapshot-id"] for item in kept}
     return {
         **document,
         "snapshots": kept,
-        "snapshot-log": [each for each in document["snapshot-log"] if each["snapshot-id"] in ids],
+        "snapshot-log": [item for item in document["snapshot-log"] if item["snapshot-id"] in ids],
     }
 
 
@@ -310,7 +312,7 @@ def _switch(table: Table, document: Document, written: Sequence[str]) -> None:
         _delete(table, [new, *written])
         raise CommitFailedException(f"{namespace}.{name} was changed by another process")
     if properties.get(TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED, "").lower() == "true":
-        _delete(table, [each["metadata-file"] for each in outdated])
+        _delete(table, [item["metadata-file"] for item in outdated])
 
 
 def _delete(table: Table, locations: Sequence[str]) -> None:

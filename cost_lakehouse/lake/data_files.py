@@ -53,7 +53,7 @@ def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None, table_name: 
         slice_ = slice_of(file)
         if slice_ not in found or found[slice_].load_id is None:
             found[slice_] = StoredLoad(delivery_of(table, file), load_of(file))
-    if any(each.load_id is None for each in found.values()):
+    if any(entry.load_id is None for entry in found.values()):
         committed = _last_committed_loads(lake.table(table_name))
         for slice_, stored in found.items():
             last = committed.get(slice_)
@@ -71,8 +71,8 @@ def committed_slices(snapshot: Snapshot) -> list[Slice]:
     """The slices that a load committed with this snapshot, by its labels; none where it is no load's commit."""
     labels = snapshot.summary.additional_properties if snapshot.summary is not None else {}
     found = []
-    for each in filter(None, labels.get("slices", "").split(", ")):
-        source, _, month = each.partition(" ")
+    for part in filter(None, labels.get("slices", "").split(", ")):
+        source, _, month = part.partition(" ")
         found.append(Slice(source, date.fromisoformat(f"{month}-01")))
     return found
 
@@ -82,7 +82,7 @@ def _last_committed_loads(table: Table) -> dict[Slice, StoredLoad]:
     current = table.current_snapshot()
     newest = current.sequence_number if current is not None else None
     found: dict[Slice, StoredLoad] = {}
-    for snapshot in sorted(table.metadata.snapshots, key=lambda each: each.sequence_number or 0):
+    for snapshot in sorted(table.metadata.snapshots, key=lambda one: one.sequence_number or 0):
         if newest is not None and (snapshot.sequence_number or 0) <= newest and snapshot.summary is not None:
             labels = snapshot.summary.additional_properties
             for slice_ in committed_slices(snapshot):
@@ -107,9 +107,9 @@ def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, know
     slice's folder, not into history. Call it only while holding the slice's lock: a load under way is not known yet.
     """
     found = {
-        each.location
-        for each in lake.warehouse.list(lake.data_folder(table_name, slice_))
-        if _load_of_location(each.location) not in (None, *known_loads)
+        entry.location
+        for entry in lake.warehouse.list(lake.data_folder(table_name, slice_))
+        if _load_of_location(entry.location) not in (None, *known_loads)
     }
     if not found:
         return []
@@ -125,9 +125,9 @@ def remove_files_of_killed_loads(lake: Lake, table_name: str, source: str, known
     Call it only while holding the source's lock.
     """
     found = {
-        each.location
-        for each in lake.warehouse.list(lake.source_folder(table_name, source))
-        if _load_of_location(each.location) not in (None, *known_loads)
+        entry.location
+        for entry in lake.warehouse.list(lake.source_folder(table_name, source))
+        if _load_of_location(entry.location) not in (None, *known_loads)
     }
     if not found:
         return []
@@ -143,7 +143,7 @@ def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[st
     Reads every snapshot's manifests, so it is for the rare case that a writer was killed. Call it only while no other
     writer of the slice is at work.
     """
-    found = {each.location for each in lake.warehouse.list(lake.data_folder(table_name, slice_))}
+    found = {entry.location for entry in lake.warehouse.list(lake.data_folder(table_name, slice_))}
     table = lake.table_or_none(table_name)
     if not found or table is None:
         return []
@@ -154,7 +154,11 @@ def remove_unneeded_files(lake: Lake, table_name: str, slice_: Slice) -> list[st
 
 def _files_of_all_snapshots(table: Table) -> set[str]:
     """The data files of every snapshot; manifests that snapshots share are read once."""
-    manifests = {each.manifest_path: each for snapshot in table.metadata.snapshots for each in snapshot.manifests(table.io)}
+    manifests = {
+        candidate.manifest_path: candidate
+        for snapshot in table.metadata.snapshots
+        for candidate in snapshot.manifests(table.io)
+    }
     return {
         entry.data_file.file_path
         for manifest in manifests.values()

@@ -59,19 +59,19 @@ class Candidate:
         return str(self.document["location"]).rstrip("/").removesuffix(folder)
 
 
-def look_into(warehouse: Warehouse) -> FoundFiles:
+def scan_warehouse(warehouse: Warehouse) -> FoundFiles:
     """List the whole warehouse. Raises LakeError.
 
     A table's folder has the table's name; Trino adds a number to it. What is deeper belongs to builds, which end with a run.
     """
     found = warehouse.list("")
     versions: dict[str, list[Version]] = {}
-    for each in found:
-        match = _METADATA.fullmatch(each.location.removeprefix(f"{warehouse.location}/"))
+    for entry in found:
+        match = _METADATA.fullmatch(entry.location.removeprefix(f"{warehouse.location}/"))
         if match is not None:
             name = _UNIQUE.sub("", match["folder"]).replace("/", ".", 1)
-            versions.setdefault(name, []).append(Version(each.location, int(match["number"]), each.modified))
-    return FoundFiles(dict(sorted(versions.items())), {each.location for each in found})
+            versions.setdefault(name, []).append(Version(entry.location, int(match["number"]), entry.modified))
+    return FoundFiles(dict(sorted(versions.items())), {entry.location for entry in found})
 
 
 def newest_first(
@@ -82,19 +82,19 @@ def newest_first(
     Numbers tell the order within one table. Of several that bore the name one after the other, it is the one written last.
     ``also`` is the location of a version that is looked at in any case.
     """
-    by_number = sorted(versions, key=lambda each: each.number, reverse=True)
-    by_time = sorted(versions, key=lambda each: each.modified, reverse=True)
-    known = [each for each in versions if each.location == also]
+    by_number = sorted(versions, key=lambda one: one.number, reverse=True)
+    by_time = sorted(versions, key=lambda one: one.modified, reverse=True)
+    known = [element for element in versions if element.location == also]
     read: dict[str, Candidate] = {}
     candidates: dict[str, Candidate] = {}
     for ordered in (known, by_number, by_time):
-        for each in _some(io, ordered, accepted, read):
-            candidates[each.version.location] = each
+        for item in _some(io, ordered, accepted, read):
+            candidates[item.version.location] = item
     if not candidates:
         return []
-    last = max(candidates.values(), key=lambda each: (each.updated, each.version.number))
-    same = [each for each in candidates.values() if _identity(each) == _identity(last)]
-    return sorted(same, key=lambda each: (each.version.number, each.updated), reverse=True)
+    last = max(candidates.values(), key=lambda one: (one.updated, one.version.number))
+    same = [candidate for candidate in candidates.values() if _identity(candidate) == _identity(last)]
+    return sorted(same, key=lambda one: (one.version.number, one.updated), reverse=True)
 
 
 def _some(

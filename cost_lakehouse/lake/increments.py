@@ -48,28 +48,28 @@ class Increments:
     @property
     def etags(self) -> dict[str, str]:
         """The key of every object that is held -> its etag."""
-        return {key: each.etag for key, each in self.objects.items()}
+        return {key: item.etag for key, item in self.objects.items()}
 
     @property
     def loads(self) -> set[str]:
         """The loads that came to their commit."""
-        return {each.load_id for each in self.committed}
+        return {load.load_id for load in self.committed}
 
     def holds_whole(self, month: date, etags: Mapping[str, str]) -> bool:
         """Whether a month's rows are those of exactly these objects (key -> etag), each as it is; an empty one has none."""
-        return all(key in etags for key, each in self.objects.items() if month in each.rows) and all(
+        return all(key in etags for key, item in self.objects.items() if month in item.rows) and all(
             (held := self.objects.get(key)) is not None and held.etag == etag and (month in held.rows or not held.rows)
             for key, etag in etags.items()
         )
 
     def of_month(self, month: date) -> list[Receipt]:
         """What was committed to one month, oldest first."""
-        return [each for each in self.committed if each.billing_period == month]
+        return [slice_ for slice_ in self.committed if slice_.billing_period == month]
 
     @property
     def months(self) -> list[date]:
         """Every month that a load touched."""
-        return sorted({each.billing_period for each in self.committed})
+        return sorted({slice_.billing_period for slice_ in self.committed})
 
 
 def last_load_property(source: str) -> str:
@@ -87,9 +87,9 @@ def held_increments(
 ) -> dict[tuple[str, str], Increments]:
     """(source, raw table) -> what it holds, of every source or of one. ``all_receipts`` are oldest first."""
     own: dict[tuple[str, str], list[Receipt]] = {}
-    for each in all_receipts:
-        if each.raw_table in INCREMENT_TABLES and source in (None, each.source):
-            own.setdefault((each.source, each.raw_table), []).append(each)
+    for receipt in all_receipts:
+        if receipt.raw_table in INCREMENT_TABLES and source in (None, receipt.source):
+            own.setdefault((receipt.source, receipt.raw_table), []).append(receipt)
     if not own:
         return {}
     last = {table: lake.current(table).properties for table in {table for _, table in own}}
@@ -103,10 +103,10 @@ def held_increments(
 def current_increments(lake: Lake, all_receipts: Sequence[Receipt], raw_table: str) -> dict[Slice, Receipt]:
     """The newest committed receipt of every slice of a table that is fed by increments."""
     return {
-        Slice(each.source, each.billing_period): each
+        Slice(slice_.source, slice_.billing_period): slice_
         for (_, table), held in held_increments(lake, all_receipts).items()
         if table == raw_table
-        for each in held.committed
+        for slice_ in held.committed
     }
 
 
@@ -128,19 +128,19 @@ class _FileRow(NamedTuple):
 
 def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence[_FileRow]) -> Increments:
     """Loads of one source follow each other: what is on record after the last one that was committed never happened."""
-    accepted = [each for each in found if each.state == ACCEPTED]
-    ends = [index for index, each in enumerate(accepted, 1) if each.load_id == last_load]
+    accepted = [receipt for receipt in found if receipt.state == ACCEPTED]
+    ends = [index for index, item in enumerate(accepted, 1) if item.load_id == last_load]
     end = ends[-1] if ends else 0
     committed, killed = accepted[:end], accepted[end:]
-    refused = [each for each in found if each.state == REFUSED]
-    order = {each.load_id: index for index, each in enumerate(committed)}
+    refused = [receipt for receipt in found if receipt.state == REFUSED]
+    order = {item.load_id: index for index, item in enumerate(committed)}
     versions: dict[tuple[str, str], list[_FileRow]] = {}
     for row in files:
         if row.load_id in order:
             versions.setdefault((row.key, row.load_id), []).append(row)
     objects: dict[str, HeldObject] = {}
     since: dict[str, int] = {}  # key -> the place of the load that its rows come from
-    versions = dict(sorted(versions.items(), key=lambda each: order[each[0][1]]))
+    versions = dict(sorted(versions.items(), key=lambda one: order[one[0][1]]))
     for (key, load_id), rows in versions.items():
         first = rows[0]
         if first.etag == TAKEN_OUT:
@@ -152,7 +152,7 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
             since[key] = order[load_id]
     _forget_repeats(objects, since)
     held_since = {row.key: committed[order[row.load_id]].loaded_at for rows in versions.values() for row in rows}
-    refused_at = {each.load_id: each.loaded_at for each in refused}
+    refused_at = {receipt.load_id: receipt.loaded_at for receipt in refused}
     bad = [
         row
         for row in files
@@ -165,7 +165,7 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
         tuple(refused),
         objects,
         frozenset((row.key, row.etag) for row in bad),
-        tuple(each for each in refused if each.load_id in standing),
+        tuple(receipt for receipt in refused if receipt.load_id in standing),
     )
 
 

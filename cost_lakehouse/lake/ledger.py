@@ -39,13 +39,13 @@ def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = No
     """Every receipt, or those of one slice, or of one raw table, oldest first."""
     rows = ledger_rows(lake, "raw.receipts", RECEIPTS, None if slice_ is None else [slice_])
     found = [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
-    chosen = [each for each in found if raw_table in (None, each.raw_table)]
-    return sorted(chosen, key=lambda each: (each.loaded_at, each.load_id))
+    chosen = [entry for entry in found if raw_table in (None, entry.raw_table)]
+    return sorted(chosen, key=lambda one: (one.loaded_at, one.load_id))
 
 
 def newest(all_receipts: Sequence[Receipt], state: str) -> dict[Slice, Receipt]:
     """The newest receipt of that state, a slice each."""
-    return {Slice(each.source, each.billing_period): each for each in all_receipts if each.state == state}
+    return {Slice(receipt.source, receipt.billing_period): receipt for receipt in all_receipts if receipt.state == state}
 
 
 def is_current(receipt: Receipt | None, stored: StoredLoad | None) -> bool:

@@ -29,16 +29,16 @@ def ledger_rows(
 ) -> list[Row]:
     """A ledger's rows as tuples in the order of ``schema``, its columns or some; of the given slices, or months, alone."""
     tasks = file_tasks(lake.current(name), None if slices is None else sorted(slices), months)
-    if any(each.delete_files for each in tasks):
+    if any(task.delete_files for task in tasks):
         with connect(lake, [name]) as connection:  # says what to do
             connection.execute(f"select 1 from {name}")
-    locations = [each.file.file_path for each in tasks]
-    known = {each: _ROWS.known(_key(each, schema)) for each in locations}
-    unread = [each for each, rows in known.items() if rows is None]
+    locations = [task.file.file_path for task in tasks]
+    known = {candidate: _ROWS.known(_key(candidate, schema)) for candidate in locations}
+    unread = [item for item, rows in known.items() if rows is None]
     found = _read(lake, unread, schema) if unread else {}
     for location, rows in found.items():
         _ROWS.put(_key(location, schema), rows)
-    return [row for each in locations for row in known[each] or found.get(each, ())]
+    return [row for candidate in locations for row in known[candidate] or found.get(candidate, ())]
 
 
 def _key(location: str, schema: pa.Schema) -> str:
@@ -47,8 +47,8 @@ def _key(location: str, schema: pa.Schema) -> str:
 
 def _read(lake: Lake, locations: Sequence[str], schema: pa.Schema) -> dict[str, tuple[Row, ...]]:
     """Every file's rows. A file of before a column was added lacks it."""
-    by_path = {each.removeprefix("file://"): each for each in locations}
-    found: dict[str, list[Row]] = {each: [] for each in locations}
+    by_path = {candidate.removeprefix("file://"): candidate for candidate in locations}
+    found: dict[str, list[Row]] = {candidate: [] for candidate in locations}
     with duckdb.connect(":memory:") as connection:
         connection.execute("set timezone = 'UTC'")
         lake.warehouse.let_duckdb_read(connection)

@@ -65,11 +65,11 @@ def _acquire(lock: FileLock, what: str, wait_seconds: float) -> None:
     except Timeout:
         if wait_seconds <= _QUIET_SECONDS:
             raise
-        _tell_wait(what)
+        _log_wait(what)
         lock.acquire(timeout=wait_seconds - _QUIET_SECONDS)
 
 
-def _tell_wait(what: str) -> None:
+def _log_wait(what: str) -> None:
     """On stderr where nothing else is set up for logs: whoever waits is to know for what."""
     _LOG.warning("Waiting: %s is being worked on by another process.", what)
 
@@ -102,7 +102,7 @@ class PostgresLocks:
                     raise _busy(what)
                 if not told and time.monotonic() >= end - wait_seconds + _QUIET_SECONDS:
                     told = True
-                    _tell_wait(what)
+                    _log_wait(what)
                 time.sleep(_POLL_SECONDS)
             try:
                 yield _HeldByConnection(connection, key, what)

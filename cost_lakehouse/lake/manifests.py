@@ -27,7 +27,7 @@ def slice_of(file: DataFile) -> Slice:
 
 def is_sliced(table: Table) -> bool:
     """Whether the table is partitioned by source and billing period, and always was."""
-    return all([each.name for each in spec.fields] == ["source", "billing_period"] for spec in table.specs().values())
+    return all([field.name for field in spec.fields] == ["source", "billing_period"] for spec in table.specs().values())
 
 
 def manifests_of(table: Table) -> tuple[ManifestFile, ...]:
@@ -57,16 +57,16 @@ def bounds_of(manifest: ManifestFile) -> tuple[Slice, Slice] | None:
     return Slice(str(first[0]), _date(last[0])), Slice(str(first[1]), _date(last[1]))
 
 
-def may_tell_of(manifest: ManifestFile, slices: Collection[Slice]) -> bool:
+def may_hold(manifest: ManifestFile, slices: Collection[Slice]) -> bool:
     """Whether a manifest of a sliced table may tell of files of one of these slices."""
     bounds = bounds_of(manifest)
     if bounds is None:
         return True
     least, greatest = bounds
     return any(
-        least.source <= each.source <= greatest.source
-        and least.billing_period <= each.billing_period <= greatest.billing_period
-        for each in slices
+        least.source <= slice_.source <= greatest.source
+        and least.billing_period <= slice_.billing_period <= greatest.billing_period
+        for slice_ in slices
     )
 
 
@@ -74,21 +74,21 @@ def file_tasks(
     table: Table, slices: Sequence[Slice] | None = None, months: Collection[date] | None = None
 ) -> list[FileScanTask]:
     """The data files of the current snapshot with what other engines deleted in them; of the given slices, or months, alone."""
-    live = [each for each in manifests_of(table) if is_live(each)]
+    live = [item for item in manifests_of(table) if is_live(item)]
     if slices is not None:
-        live = [each for each in live if may_tell_of(each, slices)]
+        live = [item for item in live if may_hold(item, slices)]
     if months is not None:
-        live = [each for each in live if _may_tell_of_months(each, months)]
-    if any(each.content == ManifestContent.DELETES for each in live):
+        live = [item for item in live if _may_hold_months(item, months)]
+    if any(item.content == ManifestContent.DELETES for item in live):
         # Which deletes belong to which file is pyiceberg's to say; maintenance soon takes them out.
         tasks = list(table.scan().plan_files())
     else:
         tasks = [FileScanTask(entry.data_file) for manifest in live for entry in entries_of(table.io, manifest)]
     if slices is not None:
         chosen = {*slices}
-        tasks = [each for each in tasks if slice_of(each.file) in chosen]
+        tasks = [task for task in tasks if slice_of(task.file) in chosen]
     if months is not None:
-        tasks = [each for each in tasks if slice_of(each.file).billing_period in months]
+        tasks = [task for task in tasks if slice_of(task.file).billing_period in months]
     return tasks
 
 
@@ -97,9 +97,9 @@ def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[Data
     return [task.file for task in file_tasks(table, slices)]
 
 
-def _may_tell_of_months(manifest: ManifestFile, months: Collection[date]) -> bool:
+def _may_hold_months(manifest: ManifestFile, months: Collection[date]) -> bool:
     bounds = bounds_of(manifest)
-    return bounds is None or any(bounds[0].billing_period <= each <= bounds[1].billing_period for each in months)
+    return bounds is None or any(bounds[0].billing_period <= month <= bounds[1].billing_period for month in months)
 
 
 def _bounds(summary: PartitionFieldSummary, kind: PrimitiveType) -> tuple[object, object] | None:

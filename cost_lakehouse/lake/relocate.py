@@ -100,13 +100,13 @@ class _Rewriter:
         moved = self._relocation.moved
         changed = {**document, "location": moved(document["location"])}
         if "snapshots" in document:
-            changed["snapshots"] = [self._snapshot(each) for each in document["snapshots"]]
+            changed["snapshots"] = [self._snapshot(item) for item in document["snapshots"]]
         if "metadata-log" in document:
             changed["metadata-log"] = []  # earlier versions of the metadata are those of the original
         for name in ("statistics", "partition-statistics"):
             if name in document:
-                kept = [{**each, "statistics-path": moved(each["statistics-path"])} for each in document[name]]
-                changed[name] = [each for each in kept if each["statistics-path"] in self._relocation.present]
+                kept = [{**item, "statistics-path": moved(item["statistics-path"])} for item in document[name]]
+                changed[name] = [item for item in kept if item["statistics-path"] in self._relocation.present]
         if "properties" in document:
             changed["properties"] = {
                 name: moved(value) if name in _LOCATION_PROPERTIES else value for name, value in document["properties"].items()
@@ -164,7 +164,7 @@ class _Rewriter:
             with self._io.new_input(self._relocation.found(location)).open() as stream:
                 table = pq.read_table(pa.BufferReader(stream.read()))
             column = table.schema.get_field_index("file_path")
-            paths = pa.array([self._relocation.moved(each) for each in table.column(column).to_pylist()], pa.string())
+            paths = pa.array([self._relocation.moved(row) for row in table.column(column).to_pylist()], pa.string())
             sink = pa.BufferOutputStream()
             pq.write_table(table.set_column(column, table.schema.field(column), paths), sink)
             content = sink.getvalue().to_pybytes()

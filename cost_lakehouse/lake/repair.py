@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pyiceberg.catalog.sql import IcebergNamespaceProperties, IcebergTables
 from sqlalchemy import Connection, delete, insert, select, update
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.found_tables import Candidate, FoundFiles, look_into, missing_file, newest_first
+from cost_lakehouse.lake.found_tables import Candidate, FoundFiles, missing_file, newest_first, scan_warehouse
 from cost_lakehouse.lake.identity import ADOPT, MOVE, Marker, Record, WrongLake, ensure_known_format, new_marker
 from cost_lakehouse.lake.relocate import Relocation, relocate_table, version_of
-from cost_lakehouse.settings import Settings
 
 _BUILDS = "build_"
 """Namespaces of builds, which end with their run."""
@@ -53,7 +53,7 @@ def adopt(settings: Settings) -> Repaired:
         record, marker = _said(lake)
         place = lake.identity.place
         known = _known(lake)
-        found = look_into(lake.warehouse)
+        found = scan_warehouse(lake.warehouse)
         _ensure_known_lie_here(lake, known)
         # A catalog that went through all that the warehouse did knows best which commits came to their end.
         is_old = (
@@ -86,7 +86,7 @@ def move(settings: Settings) -> Repaired:
         record, marker = _said(lake)
         place = lake.identity.place
         known = _known(lake)
-        found = look_into(lake.warehouse)
+        found = scan_warehouse(lake.warehouse)
         if record is not None and record.location == place.location:
             return _finish(lake, record, marker, known, found)
         if record is not None and marker is not None and record.id != marker.id:
@@ -116,14 +116,14 @@ def _said(lake: Lake) -> tuple[Record | None, Marker | None]:
         record = lake.identity.record()
     with suppress(WrongLake):
         marker = lake.identity.marker()
-    for each in (record, marker):
-        if each is not None:
-            ensure_known_format(each.format_version, lake.identity.place)
+    for item in (record, marker):
+        if item is not None:
+            ensure_known_format(item.format_version, lake.identity.place)
     return record, marker
 
 
 def _generation(*said: Record | None) -> int:
-    return max((each.generation for each in said if each is not None), default=0)
+    return max((item.generation for item in said if item is not None), default=0)
 
 
 def _known(lake: Lake) -> dict[str, _Entry]:
@@ -157,16 +157,16 @@ def _whole(lake: Lake, name: str, found: FoundFiles, known: _Entry | None) -> Ca
     location = None if known is None else known.location
     newest = _preferred(newest_first(lake.warehouse.file_io, found.tables.get(name, ()), location), known)[:1]
     missing = location
-    for each in newest:
-        root = each.root(lake.warehouse.location)
+    for item in newest:
+        root = item.root(lake.warehouse.location)
         if root != lake.warehouse.location:
             raise WrongLake(
                 f"The files at {lake.warehouse.location} were copied or moved: {name} says that it lies at {root}.",
                 f"Run {MOVE}.",
             )
-        missing = missing_file(lake.warehouse.file_io, each.document, found.locations)
+        missing = missing_file(lake.warehouse.file_io, item.document, found.locations)
         if missing is None:
-            return each
+            return item
     # An older state would be taken for the present one by everybody.
     if name.startswith("raw."):
         newest_said = f" Without it, remove {newest[0].version.location}: the state before is taken then." if newest else ""
@@ -184,9 +184,9 @@ def _preferred(candidates: Sequence[Candidate], known: _Entry | None) -> list[Ca
     """
     if known is None:
         return list(candidates)
-    ahead = {each.version.number for each in candidates if each.version.number > version_of(known.location)}
-    first = [each for each in candidates if each.version.location == known.location and len(ahead) < 2]
-    return [*first, *(each for each in candidates if each not in first)]
+    ahead = {candidate.version.number for candidate in candidates if candidate.version.number > version_of(known.location)}
+    first = [candidate for candidate in candidates if candidate.version.location == known.location and len(ahead) < 2]
+    return [*first, *(candidate for candidate in candidates if candidate not in first)]
 
 
 def _change(known: _Entry | None, wanted: _Entry) -> str:
@@ -200,7 +200,7 @@ def _change(known: _Entry | None, wanted: _Entry) -> str:
 def _finish(lake: Lake, record: Record, marker: Marker | None, known: Mapping[str, _Entry], found: FoundFiles) -> Repaired:
     """The catalog names this place already: what is left is the marker, where a move was killed before it."""
     place = lake.identity.place
-    absent = next((each.location for each in known.values() if each.location not in found.locations), None)
+    absent = next((element.location for element in known.values() if element.location not in found.locations), None)
     if absent is not None or (marker is not None and marker.location == place.location and marker.id != record.id):
         raise WrongLake(
             f"The catalog {place.catalog} is that of the lake {record.id} at {place.location}, but what lies there is another "
@@ -237,7 +237,7 @@ def _newest_of(lake: Lake, name: str, old: str, found: FoundFiles, known: _Entry
         lake.warehouse.file_io,
         found.tables.get(name, ()),
         here.location if here is not None else None,
-        lambda each: each.root(lake.warehouse.location) == old,
+        lambda one: one.root(lake.warehouse.location) == old,
     )
     preferred = _preferred(of_old, here)
     if not preferred:

@@ -31,7 +31,7 @@ def read_rows(table: Table, tasks: Sequence[FileScanTask]) -> Iterator[pa.Record
     schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
     waiting: list[pa.RecordBatch] = []
     for batch in _batches(table, tasks):
-        if sum(each.num_rows for each in waiting) + batch.num_rows > ROWS_PER_GROUP:
+        if sum(record_batch.num_rows for record_batch in waiting) + batch.num_rows > ROWS_PER_GROUP:
             yield from _together(waiting, schema)
             waiting = []
         waiting.append(batch.cast(schema))
@@ -55,12 +55,12 @@ def check_same_rows(lake: Lake, table: Table, tasks: Sequence[FileScanTask], fil
     Raises LakeError unless it finds the very same rows in both, however they are ordered.
     """
     columns = [field.name for field in table.schema().fields]
-    deletes = sorted({each.file_path for task in tasks for each in task.delete_files})
+    deletes = sorted({delete_file.file_path for task in tasks for delete_file in task.delete_files})
     with duckdb.connect(":memory:") as connection:
         connection.execute("set timezone = 'UTC'")
         lake.warehouse.let_duckdb_read(connection)
-        old = _content(connection, columns, [each.file.file_path for each in tasks], deletes)
-        new = _content(connection, columns, [str(each) for each in files], [])
+        old = _content(connection, columns, [file_scan_task.file.file_path for file_scan_task in tasks], deletes)
+        new = _content(connection, columns, [str(path) for path in files], [])
     if old != new:
         raise LakeError(
             f"{'.'.join(table.name())}: rewritten files would hold {new[0]} rows that are not the {old[0]} of the old ones.",

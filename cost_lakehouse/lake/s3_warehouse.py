@@ -12,6 +12,7 @@ import duckdb
 from botocore.exceptions import BotoCoreError
 from pyiceberg.io import FileIO
 
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.staging import staging_folder
 from cost_lakehouse.lake.store_client import make_session, make_store_client
@@ -20,8 +21,7 @@ from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.lake.store_io import StoreIO, split_object
 from cost_lakehouse.lake.store_upload import upload_all
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.s3_causes import S3_FAILURES
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.storage.s3_causes import S3_FAILURES
 
 DELETED_AT_ONCE = 1000
 
@@ -85,17 +85,17 @@ class S3Warehouse:
         found = []
         try:
             for page in self._client.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=prefix):
-                for each in page.get("Contents", ()):
-                    if not each["Key"].endswith("/"):  # Some tools make an empty object for a folder.
-                        modified = each["LastModified"].astimezone(UTC)
-                        found.append(FoundFile(f"s3://{self.bucket}/{each['Key']}", each["Size"], modified))
+                for entry in page.get("Contents", ()):
+                    if not entry["Key"].endswith("/"):  # Some tools make an empty object for a folder.
+                        modified = entry["LastModified"].astimezone(UTC)
+                        found.append(FoundFile(f"s3://{self.bucket}/{entry['Key']}", entry["Size"], modified))
         except S3_FAILURES as error:
             raise self._errors.explain(error, f"s3://{self.bucket}/{prefix}") from None
-        return sorted(found, key=lambda each: each.location)
+        return sorted(found, key=lambda one: one.location)
 
     def delete(self, locations: Sequence[str]) -> None:
         """Remove files, a thousand a request; one that is not there is fine. Raises LakeError."""
-        keys = [self._key(each) for each in locations]
+        keys = [self._key(location) for location in locations]
         for start in range(0, len(keys), DELETED_AT_ONCE):
             batch = keys[start : start + DELETED_AT_ONCE]
             try:
@@ -104,7 +104,7 @@ class S3Warehouse:
                 )
             except S3_FAILURES as error:
                 raise self._errors.explain(error, f"s3://{self.bucket}/{batch[0]}") from None
-            failed = [each for each in answer.get("Errors", ()) if each.get("Code") not in ("NoSuchKey", "404")]
+            failed = [candidate for candidate in answer.get("Errors", ()) if candidate.get("Code") not in ("NoSuchKey", "404")]
             if failed:
                 raise self._errors.explain_code(
                     failed[0].get("Code", ""), failed[0].get("Message", ""), f"s3://{self.bucket}/{failed[0].get('Key', '')}"

@@ -20,8 +20,8 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from urllib3.exceptions import InsecureRequestWarning
 
+from cost_lakehouse.config.store import SSE_KEY_BYTES, StoreSettings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings.store import SSE_KEY_BYTES, StoreSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

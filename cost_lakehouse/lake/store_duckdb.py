@@ -15,7 +15,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_client import make_store_client
 from cost_lakehouse.lake.store_errors import StoreErrors
 from cost_lakehouse.lake.store_io import StoreIO
-from cost_lakehouse.s3_causes import S3_FAILURES
+from cost_lakehouse.storage.s3_causes import S3_FAILURES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,9 +6,9 @@ import os
 
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.errors import LakeError, without_secrets
-from cost_lakehouse.s3_causes import S3Cause, S3Failure, cause_of, denied_by, said_by
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.storage.s3_causes import S3Cause, S3Failure, cause_of, denied_by, said_by
 
 _OWN_CREDENTIALS = (
     "Set `access_key` and `secret_key` of lake.store (as ${{NAME}}), or give this machine a role or credentials the AWS way."
@@ -129,7 +129,7 @@ class StoreErrors:
         if cause is None:
             problem, fix = f"{place} cannot be used: {said_by(error)}.", "See the message; `cost-lakehouse doctor` says more."
         else:
-            problem, fix = (each.format(**self._words, place=place) for each in _WORDS[cause])
+            problem, fix = (item.format(**self._words, place=place) for item in _WORDS[cause])
             if cause is S3Cause.DENIED:
                 said, more = denied_by(error)
                 problem, fix = f"{problem}{said}", f"{fix}{more}"

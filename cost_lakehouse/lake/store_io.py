@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.lake.store_client import make_store_client
 from cost_lakehouse.lake.store_errors import StoreErrors
-from cost_lakehouse.s3_causes import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.storage.s3_causes import ABSENT, PRECONDITION_FAILED, S3_FAILURES, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -97,7 +97,7 @@ class StoreIO(FileIO):
             answer = self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
         except S3_FAILURES:
             return True
-        return any(each["Key"] == key for each in answer.get("Contents", ()))
+        return any(entry["Key"] == key for entry in answer.get("Contents", ()))
 
     def fetch(self, place: str, range_: str | None, etag: str | None) -> Fetched:
         """An object's content, or a range of it, in one request; begun again where the connection broke.

@@ -12,10 +12,10 @@ from s3transfer.constants import MB
 from s3transfer.exceptions import S3UploadFailedError
 from s3transfer.manager import TransferConfig, TransferManager
 
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.store_errors import StoreErrors
-from cost_lakehouse.s3_causes import S3_FAILURES
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.storage.s3_causes import S3_FAILURES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,7 +54,7 @@ def upload_all(
             except (S3UploadFailedError, OSError) as error:
                 raise LakeError(f"{place} cannot be written: {error}.", "Run it again.") from error
     with ThreadPoolExecutor(PARALLEL_FILES) as pool:
-        for _ in pool.map(lambda each: _prove(client, store, errors, bucket, *each), files):
+        for _ in pool.map(lambda one: _prove(client, store, errors, bucket, *one), files):
             pass
 
 
@@ -111,7 +111,7 @@ def _etag(path: Path, store: StoreSettings) -> str:
                 break
     if not is_in_parts:
         return parts[0].hexdigest()
-    whole = hashlib.md5(b"".join(each.digest() for each in parts), usedforsecurity=False)
+    whole = hashlib.md5(b"".join(candidate.digest() for candidate in parts), usedforsecurity=False)
     return f"{whole.hexdigest()}-{len(parts)}"
 
 

@@ -67,6 +67,6 @@ def write_document(io: FileIO, location: str, document: Document) -> None:
 
 
 def _without_history(document: Document) -> dict[str, Any]:
-    named = {each["snapshot-id"] for each in document.get("refs", {}).values()} | {document.get("current-snapshot-id")}
-    snapshots = [each for each in document.get("snapshots", ()) if each["snapshot-id"] in named]
+    named = {ref["snapshot-id"] for ref in document.get("refs", {}).values()} | {document.get("current-snapshot-id")}
+    snapshots = [snapshot for snapshot in document.get("snapshots", ()) if snapshot["snapshot-id"] in named]
     return {**document, "snapshots": snapshots, "snapshot-log": []}

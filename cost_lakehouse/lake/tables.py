@@ -114,7 +114,7 @@ ACCOUNT_NAMES_COLUMNS = pa.schema(
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
     return {
-        **{name: each.schema for name, each in FORMATS.items()},
+        **{name: item.schema for name, item in FORMATS.items()},
         "raw.receipts": RECEIPTS,
         "raw.control_totals": CONTROL_TOTALS,
         "raw.files": FILES,
@@ -127,5 +127,5 @@ def dimensions() -> dict[str, pa.Schema]:
     return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS}
 
 
-INCREMENT_TABLES = tuple(name for name, each in FORMATS.items() if each.period)
+INCREMENT_TABLES = tuple(name for name, item in FORMATS.items() if item.period)
 """The raw tables whose slices are fed by many loads, each of which may touch several months."""

@@ -14,9 +14,9 @@ import requests
 from trino import auth as trino_auth
 from trino import dbapi, exceptions
 
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.trino import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth, OAuth2Client, TrinoSettings
 from cost_lakehouse.errors import ConfigurationError, LakeError
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.trino import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth, OAuth2Client, TrinoSettings
 
 ROWS_AT_ONCE = 5_000
 _SOURCE = "cost-lakehouse"
@@ -92,7 +92,7 @@ def running(settings: Settings, sql: str, parameters: Sequence[Any] = (), schema
         cursor.execute(sql, list(parameters) or None)
         description = cursor.description or []
         try:
-            yield Result([each[0] for each in description], [str(each[1]) for each in description], _rows(cursor))
+            yield Result([item[0] for item in description], [str(item[1]) for item in description], _rows(cursor))
         finally:
             with suppress(*_CLIENT_ERRORS):  # what is cancelled is of no use any more
                 cursor.close()

@@ -137,8 +137,8 @@ class FolderWarehouse:
 
     def delete(self, locations: Sequence[str]) -> None:
         """Remove files; one that is not there is fine."""
-        for each in locations:
-            Path(each.removeprefix("file://")).unlink(missing_ok=True)
+        for location in locations:
+            Path(location.removeprefix("file://")).unlink(missing_ok=True)
 
     def let_duckdb_read(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB reads local files as they are."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 
 import duckdb
@@ -15,10 +16,17 @@ from cost_lakehouse.lake.ledger import BILLS, holders_of
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.slices import Slice
 
-Account = tuple[
-    str, str
-]  # the payer (tenancy, billing account) and the usage account (sub account); where there is none, the payer
+# The payer (tenancy, billing account) and the usage account (sub account); where there is none, the payer.
+Account = tuple[str, str]
 _NAMED = 3
+LOCK_WAIT_SECONDS = 600
+
+
+@contextmanager
+def commit_lock(lake: Lake, what: str) -> Iterator[None]:
+    """One commit of line items at a time, whatever its table: two sources of one payer never pass each other unseen."""
+    with lake.lock("commit-line-items", f"The commit of {what}", LOCK_WAIT_SECONDS):
+        yield
 
 
 def refuse_other_holders(lake: Lake, raw_table: str, source: str, wanted: Mapping[date, Collection[Account]]) -> None:

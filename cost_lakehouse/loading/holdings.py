@@ -27,11 +27,15 @@ class SliceHistory:
 
 def history_of(slice_: Slice, all_receipts: list[Receipt], stored: dict[Slice, StoredLoad]) -> SliceHistory:
     """Pick one slice's history. ``all_receipts`` are sorted, oldest first."""
-    own = [each for each in all_receipts if (each.source, each.billing_period) == (slice_.source, slice_.billing_period)]
-    accepted = tuple(each for each in own if each.state == ACCEPTED)
+    own = [
+        receipt
+        for receipt in all_receipts
+        if (receipt.source, receipt.billing_period) == (slice_.source, slice_.billing_period)
+    ]
+    accepted = tuple(entry for entry in own if entry.state == ACCEPTED)
     load = stored.get(slice_)
-    committed = [each for each in accepted if is_current(each, load)]
-    refused = tuple(each for each in own if each.state == REFUSED)
+    committed = [receipt for receipt in accepted if is_current(receipt, load)]
+    refused = tuple(entry for entry in own if entry.state == REFUSED)
     return SliceHistory(load, accepted, committed[-1] if committed else None, refused)
 
 
@@ -57,7 +61,7 @@ def committed_loads(history: SliceHistory) -> set[str]:
     """
     if history.committed is None:
         return set()
-    return {each.load_id for each in history.accepted if each.loaded_at <= history.committed.loaded_at}
+    return {load.load_id for load in history.accepted if load.loaded_at <= history.committed.loaded_at}
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def holdings(lake: Lake) -> Holdings:
     """
     known = receipts(lake)
     by_slice: dict[Slice, list[Receipt]] = {}
-    for each in known:
-        if each.raw_table not in INCREMENT_TABLES:
-            by_slice.setdefault(Slice(each.source, each.billing_period), []).append(each)
+    for candidate in known:
+        if candidate.raw_table not in INCREMENT_TABLES:
+            by_slice.setdefault(Slice(candidate.source, candidate.billing_period), []).append(candidate)
     return Holdings(by_slice, stored_loads(lake), held_increments(lake, known))

@@ -29,8 +29,8 @@ from cost_lakehouse.lake.ledger import receipts, record_increment, rollback
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.retraction import Retraction, retract
+from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS
 from cost_lakehouse.loading.load import Change, Load
-from cost_lakehouse.loading.locks import LOCK_WAIT_SECONDS
 from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
 from cost_lakehouse.loading.records import (
     WithoutRows,
@@ -42,8 +42,7 @@ from cost_lakehouse.loading.records import (
 )
 from cost_lakehouse.loading.repeats import in_order, overlaps, refuse_partial, same_content
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.base import Progress, Source
 from cost_lakehouse.sources.delivery import Increment, Status
 
 
@@ -68,8 +67,8 @@ def load_increment(
     with lake.lock(name, f"The load of {increment.source}'s {increment.report_name}", LOCK_WAIT_SECONDS) as lock:
         known = receipts(lake, raw_table=table)
         held = held_increments(lake, known, increment.source).get((increment.source, table), Increments())
-        for each in held.killed:
-            rollback(lake, each)
+        for item in held.killed:
+            rollback(lake, item)
         remove_files_of_killed_loads(lake, table, increment.source, held.loads)
         todo = increment if force else _to_load(increment, held)
         if not todo.objects:
@@ -88,12 +87,14 @@ def _to_load(increment: Increment, held: Increments) -> Increment:
     if increment.billing_period is None:
         etags = held.etags
         todo = (
-            each
-            for each in increment.objects
-            if etags.get(each.key) != each.etag or held.objects[each.key].repeats in increment.gone
+            stored_object
+            for stored_object in increment.objects
+            if etags.get(stored_object.key) != stored_object.etag or held.objects[stored_object.key].repeats in increment.gone
         )
         return replace(increment, objects=tuple(todo))
-    is_held = held.holds_whole(increment.billing_period, {each.key: each.etag for each in increment.objects})
+    is_held = held.holds_whole(
+        increment.billing_period, {stored_object.key: stored_object.etag for stored_object in increment.objects}
+    )
     return replace(increment, objects=()) if is_held else increment
 
 
@@ -114,11 +115,15 @@ class _Load(Load[Increment]):
         super().__init__(lake, source, increment, FORMATS[increment.table], lock, progress, label)
         self._held = held
         self._replaces = replaces
-        self._replaced = {each.key: held.objects[each.key] for each in increment.objects if each.key in held.objects}
+        self._replaced = {
+            stored_object.key: held.objects[stored_object.key]
+            for stored_object in increment.objects
+            if stored_object.key in held.objects
+        }
         self._gone = {
-            key: each
-            for key, each in held.objects.items()
-            if key not in self._replaced and (key in increment.gone or increment.billing_period in each.rows)
+            key: item
+            for key, item in held.objects.items()
+            if key not in self._replaced and (key in increment.gone or increment.billing_period in item.rows)
         }
         self._without: Mapping[str, WithoutRows] = {}
         self._retracted: Mapping[date, Retraction] = {}
@@ -134,19 +139,19 @@ class _Load(Load[Increment]):
             for part in loaded.slices.values():
                 for path in part.files:
                     path.unlink()
-            loaded = self.read_objects(stack, [each for each in objects if each.key not in repeated])
+            loaded = self.read_objects(stack, [stored_object for stored_object in objects if stored_object.key not in repeated])
         self._without = objects_without_rows(self.delivery, loaded, repeated)
-        self.findings = tuple(each.sentence(key) for key, each in sorted(self._without.items()))
+        self.findings = tuple(item.sentence(key) for key, item in sorted(self._without.items()))
         return loaded
 
     def change(self, stack: ExitStack) -> Change:
         """Files with rows of objects that came again, or that others replace, go; what else they hold is written anew."""
         self._retracted = self._retract(Path(stack.enter_context(TemporaryDirectory(prefix="cost-lakehouse-retracted-"))))
-        dropped = {location for each in self._retracted.values() for location in each.dropped}
+        dropped = {location for value in self._retracted.values() for location in value.dropped}
         return Change(
             sorted({*self.loaded.slices, *self._retracted, *self._months_without_rows}),
             lambda table, file: file.file_path in dropped,
-            [location for each in self._retracted.values() for location in each.kept],
+            [location for value in self._retracted.values() for location in value.kept],
             {last_load_property(self.delivery.source): self.load_id},
         )
 
@@ -161,7 +166,7 @@ class _Load(Load[Increment]):
             files = files_of_month(self.delivery, month, part.records, self._without, self.loaded.contents)
             corrections = self._corrections(month, part, gone)
             taken_out = self._taken_out.get(month, {})
-            old = [*(each for each in self._replaced.values() if month in each.rows), *taken_out.values()]
+            old = [*(value for value in self._replaced.values() if month in value.rows), *taken_out.values()]
             receipt = accepted_receipt(
                 self.delivery, self.load_id, month, part, old, gone.rows, files, totals, corrections, loaded_at
             )
@@ -177,7 +182,9 @@ class _Load(Load[Increment]):
         if isinstance(error, DeliveryRefused) and error.rejected:
             culprits |= set(self.loaded.rejected_by_object)
         objects = self.delivery.objects
-        guilty = () if self.delivery.is_whole else tuple(each for each in objects if each.key in culprits)
+        guilty = (
+            () if self.delivery.is_whole else tuple(stored_object for stored_object in objects if stored_object.key in culprits)
+        )
         blamed = replace(self.delivery, objects=guilty or objects)
         receipt, files = refused_receipt(self.delivery, self.load_id, blamed, error, self.loaded)
         record_increment(self.lake, receipt, [], files)
@@ -188,7 +195,7 @@ class _Load(Load[Increment]):
 
     @property
     def _months_without_rows(self) -> set[date]:
-        return {each.month for each in self._without.values()}
+        return {value.month for value in self._without.values()}
 
     def _repeated(self, loaded: LoadedFiles) -> dict[str, WithoutRows]:
         """The objects all of whose lines are in others, new ones or held ones.
@@ -197,11 +204,11 @@ class _Load(Load[Increment]):
         """
         leaving = {*self._replaced, *self._gone}
         order = in_order(self.delivery.objects, loaded.records)
-        others = {key: each for key, each in self._held.objects.items() if key not in leaving}
+        others = {key: item for key, item in self._held.objects.items() if key not in leaving}
         copies = same_content(order, loaded.contents, others)
         slices = [self.slice_of(month) for month in sorted(loaded.slices)]
         new = [path for part in loaded.slices.values() for path in part.files]
-        held = [each.file_path for each in data_files(self.lake.current(self.delivery.table), slices)]
+        held = [data_file.file_path for data_file in data_files(self.lake.current(self.delivery.table), slices)]
         for found in overlaps(self.lake, self.format, [key for key in order if key not in copies], new, held, leaving):
             if found.lines < loaded.records[found.key]:
                 refuse_partial(self.label, found, loaded.records[found.key])
@@ -216,7 +223,7 @@ class _Load(Load[Increment]):
             for month in each.rows:
                 months.setdefault(month, set()).add(key)
         for month in {*self.loaded.slices, *self._months_without_rows}:
-            gone = {key: each for key, each in self._gone.items() if month in each.rows}
+            gone = {key: item for key, item in self._gone.items() if month in item.rows}
             if gone:
                 self._taken_out[month] = gone
                 months.setdefault(month, set()).update(gone)
@@ -237,10 +244,16 @@ class _Load(Load[Increment]):
 
     def _corrections(self, month: date, part: LoadedSlice, gone: Retraction) -> str:
         """What the load's corrections in a month come to, for the receipt; only bills of costs have any that count."""
-        if self.format.table != "raw.oci_cost" or not any(each.line_item_type == CORRECTION for each in part.totals.rows):
+        if self.format.table != "raw.oci_cost" or not any(row.line_item_type == CORRECTION for row in part.totals.rows):
             return ""
-        present = [each.file_path for each in data_files(self.lake.current(self.delivery.table), [self.slice_of(month)])]
-        files = [each for each in present if each not in gone.dropped] + gone.kept + list(self.locations.get(month, ()))
+        present = [
+            data_file.file_path for data_file in data_files(self.lake.current(self.delivery.table), [self.slice_of(month)])
+        ]
+        files = (
+            [data_file for data_file in present if data_file not in gone.dropped]
+            + gone.kept
+            + list(self.locations.get(month, ()))
+        )
         with duckdb.connect(":memory:") as connection:
             self.lake.warehouse.let_duckdb_read(connection)
             return as_json(corrections_of(connection, files, self.delivery.delivery_id, self._replaces))

@@ -28,14 +28,13 @@ from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.loading.holders import refuse_other_holders
-from cost_lakehouse.loading.locks import commit_lock
+from cost_lakehouse.loading.holders import commit_lock, refuse_other_holders
 from cost_lakehouse.loading.prove import refuse_unproven
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, load_files
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.base import Source
-from cost_lakehouse.sources.delivery import Delivery, Increment, Status, StoredObject
+from cost_lakehouse.sources.base import Progress, Source
+from cost_lakehouse.sources.delivery import Delivery, Increment, Status
+from cost_lakehouse.storage.object_store import StoredObject
 
 D = TypeVar("D", bound=Delivery | Increment)
 

@@ -13,13 +13,12 @@ from cost_lakehouse.lake.data_files import remove_files_of_other_loads, stored_l
 from cost_lakehouse.lake.ledger import LEDGERS, receipts, record_accepted, record_refused
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS
 from cost_lakehouse.loading.holdings import SliceHistory, committed_loads, delivery_status, history_of
 from cost_lakehouse.loading.load import Change, Load
-from cost_lakehouse.loading.locks import LOCK_WAIT_SECONDS
 from cost_lakehouse.loading.read import LoadedFiles
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.base import Progress, Source
 from cost_lakehouse.sources.delivery import Delivery, Status
 
 RAW_TABLE = "raw.aws_cur"
@@ -39,7 +38,7 @@ def load_delivery(
         history = history_of(slice_, receipts(lake, slice_, RAW_TABLE), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
         for name in LEDGERS:
-            on_record = {each.load_id for each in (*history.accepted, *history.refused)}
+            on_record = {load.load_id for load in (*history.accepted, *history.refused)}
             remove_files_of_other_loads(lake, name, slice_, on_record)
         state = delivery_status(delivery, history)
         if history.committed is not None and (state is Status.OLDER or (state is Status.CURRENT and not force)):
@@ -79,11 +78,14 @@ class _Load(Load[Delivery]):
         month = self.delivery.billing_period
         rows = self.loaded.slices[month].totals.row_count
         totals = control_total_rows(self.loaded.slices[month].totals, self.stored[month])
-        objects = [(each.key, each.etag, each.size, self.loaded.records[each.key]) for each in self.delivery.objects]
+        objects = [
+            (stored_object.key, stored_object.etag, stored_object.size, self.loaded.records[stored_object.key])
+            for stored_object in self.delivery.objects
+        ]
         proof = digest_of(f"{self._slice} {self.delivery.delivery_id}", objects, rows, totals)
         receipt = self._receipt(ACCEPTED, "", proof)
-        files = [dict(zip(("key", "etag", "size", "rows"), each, strict=True)) for each in objects]
-        refused = {each.load_id for each in self._history.refused}
+        files = [dict(zip(("key", "etag", "size", "rows"), stored_object, strict=True)) for stored_object in objects]
+        refused = {load.load_id for load in self._history.refused}
         record_accepted(self.lake, receipt, totals, files, committed_loads(self._history), refused)
         return [receipt]
 

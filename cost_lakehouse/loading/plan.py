@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, delivery_status
-from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.base import Delivered
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
 from cost_lakehouse.sources.registry import open_source
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,13 @@ def sort_objects(listed: Sequence[StoredObject], loaded: Mapping[str, str], refu
     """
     known_refused = set(refused)
     parts: tuple[list[StoredObject], list[StoredObject], list[StoredObject]] = ([], [], [])
-    for each in listed:
-        if loaded.get(each.key) == each.etag:
-            parts[2].append(each)
-        elif (each.key, each.etag) in known_refused:
-            parts[1].append(each)
+    for stored_object in listed:
+        if loaded.get(stored_object.key) == stored_object.etag:
+            parts[2].append(stored_object)
+        elif (stored_object.key, stored_object.etag) in known_refused:
+            parts[1].append(stored_object)
         else:
-            parts[0].append(each)
+            parts[0].append(stored_object)
     new, bad, held = (tuple(part) for part in parts)
     return Sorted(new, bad, held)
 

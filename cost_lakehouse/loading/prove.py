@@ -28,7 +28,7 @@ def refuse_rejected(label: str, loaded: LoadedFiles) -> None:
     """Raise DeliveryRefused where a value cannot be stored exactly; ``label`` says whose it is."""
     if not loaded.rejected:
         return
-    shown = "; ".join(str(each) for each in loaded.rejected[:3])
+    shown = "; ".join(str(item) for item in loaded.rejected[:3])
     more = f" (and {loaded.rejected_count - 3} more)" if loaded.rejected_count > 3 else ""
     count = f"{loaded.rejected_count:,} value{'' if loaded.rejected_count == 1 else 's'}"
     raise DeliveryRefused(

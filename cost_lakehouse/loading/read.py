@@ -15,14 +15,15 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
-from cost_lakehouse.audit.control_totals import ControlTotals
 from cost_lakehouse.errors import DeliveryFailed, FileIsEmpty, RejectedValue
+from cost_lakehouse.formats.control_totals import ControlTotals
 from cost_lakehouse.formats.read_delivery import Content, Piece, csv_pieces, parquet_pieces
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.formats.typed_rows import Origin, TypedPiece
 from cost_lakehouse.lake.month_writers import MonthWriters
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.delivery import FileFormat, StoredObject
+from cost_lakehouse.sources.base import Progress
+from cost_lakehouse.sources.delivery import FileFormat
+from cost_lakehouse.storage.object_store import StoredObject
 
 REJECTED_KEPT = 1000
 _USUAL_MEMORY = pa.default_memory_pool()
@@ -79,7 +80,7 @@ class LoadedFiles:
     @property
     def rounded(self) -> int:
         """How many values were rounded, in all months."""
-        return sum(each.rounded for each in self.slices.values())
+        return sum(slice_.rounded for slice_ in self.slices.values())
 
     def month(self, month: date) -> LoadedSlice:
         """What was loaded of that month, made on first use."""
@@ -157,27 +158,27 @@ class _Load:
 
     def _pieces(self) -> Iterator[Piece]:
         request = self._request
-        for each in request.objects:
-            origin = Origin(request.source, request.billing_period, request.delivery_id, each.key)
-            is_parquet = request.file_format is FileFormat.PARQUET or each.key.lower().endswith(".parquet")
+        for stored_object in request.objects:
+            origin = Origin(request.source, request.billing_period, request.delivery_id, stored_object.key)
+            is_parquet = request.file_format is FileFormat.PARQUET or stored_object.key.lower().endswith(".parquet")
             pieces = parquet_pieces if is_parquet else csv_pieces
-            self._result.records[each.key] = 0
-            if request.adds and not each.size:
+            self._result.records[stored_object.key] = 0
+            if request.adds and not stored_object.size:
                 continue
             content = Content() if request.adds else None
             try:
-                with self._open(each) as stream:
+                with self._open(stored_object) as stream:
                     for piece in pieces(stream, origin, request.format, content):
-                        self._result.records[each.key] += piece.records
+                        self._result.records[stored_object.key] += piece.records
                         yield piece
-                if content is not None and self._result.records[each.key]:
-                    self._result.contents[each.key] = content.digest
+                if content is not None and self._result.records[stored_object.key]:
+                    self._result.contents[stored_object.key] = content.digest
             except FileIsEmpty as error:
                 if not request.adds:
-                    error.key = each.key
+                    error.key = stored_object.key
                     raise
             except DeliveryFailed as error:
-                error.key = each.key
+                error.key = stored_object.key
                 raise
 
     def _open(self, each: StoredObject) -> BinaryIO:
@@ -214,7 +215,7 @@ class _Load:
             result.rejected_count += len(typed.rejected)
             result.rejected_by_object[piece.file] += len(typed.rejected)
             together = result.rejected + typed.rejected
-            result.rejected = sorted(together, key=lambda each: (each.file, each.record))[:REJECTED_KEPT]
+            result.rejected = sorted(together, key=lambda one: (one.file, one.record))[:REJECTED_KEPT]
 
     @staticmethod
     def _raise_first(futures: set[Future[None]]) -> set[Future[None]]:

@@ -54,7 +54,7 @@ def files_of_month(
 
 def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
     """The marks of objects whose rows the load takes out of a month, because others take their place."""
-    return [{"key": key, "etag": TAKEN_OUT, "size": each.size, "rows": 0} for key, each in sorted(gone.items())]
+    return [{"key": key, "etag": TAKEN_OUT, "size": item.size, "rows": 0} for key, item in sorted(gone.items())]
 
 
 def objects_without_rows(
@@ -82,7 +82,9 @@ def accepted_receipt(
     loaded_at: datetime,
 ) -> Receipt:
     """What the load adds to a month, less what it takes out of it: the rows of ``old`` objects."""
-    objects = [(str(each["key"]), str(each["etag"]), int(each["size"]), int(each["rows"])) for each in files]
+    objects = [
+        (str(file_row["key"]), str(file_row["etag"]), int(file_row["size"]), int(file_row["rows"])) for file_row in files
+    ]
     slice_ = Slice(increment.source, month)
     return Receipt(
         source=increment.source,
@@ -93,7 +95,7 @@ def accepted_receipt(
         reason="",
         files=len(files) - len(old),
         rows=part.totals.row_count - withdrawn_rows,
-        bytes=sum(size for _, _, size, _ in objects) - sum(each.size for each in old),
+        bytes=sum(size for _, _, size, _ in objects) - sum(held_object.size for held_object in old),
         rejected=0,
         rejected_values="",
         rounding_values=part.rounded,
@@ -110,7 +112,7 @@ def refused_receipt(
     increment: Increment, load_id: str, blamed: Increment, error: CostLakehouseError, loaded: LoadedFiles | None
 ) -> tuple[Receipt, list[FileRow]]:
     """The receipt of a load that was refused, and the objects that it is refused for."""
-    months = [*(loaded.slices if loaded else ()), *(_month_of(each.last_modified) for each in blamed.objects)]
+    months = [*(loaded.slices if loaded else ()), *(_month_of(stored_object.last_modified) for stored_object in blamed.objects)]
     reason = str(error)
     label = f"{increment.source}, {increment.report_name}, delivery {increment.delivery_id}"
     receipt = Receipt(
@@ -132,7 +134,10 @@ def refused_receipt(
         digest=digest_of(f"{label} {reason}", [], 0, []),
         raw_table=increment.table,
     )
-    return receipt, [{"key": each.key, "etag": each.etag, "size": each.size, "rows": None} for each in blamed.objects]
+    return receipt, [
+        {"key": stored_object.key, "etag": stored_object.etag, "size": stored_object.size, "rows": None}
+        for stored_object in blamed.objects
+    ]
 
 
 def _month_of(moment: datetime) -> date:

@@ -19,7 +19,7 @@ from cost_lakehouse.formats.header import FINDINGS
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.increments import HeldObject
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.storage.object_store import StoredObject
 
 _HELD = -1  # the rank of what the lake holds: before all that is new
 

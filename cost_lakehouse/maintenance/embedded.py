@@ -33,7 +33,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     report = TableReport(name)
     # Listed first: what others commit from here on is referenced by the metadata that is read later.
     found = found_files(lake, name)
-    report.before = Files.of(each.size for each in found.values())
+    report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
     # Versions of the metadata that fall out of the log during this run are removed by the commits themselves.
     handled = metadata_files(lake.table(name))
@@ -43,7 +43,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     if dry_run:
         report.after = report.before - report.removed_expired - report.removed_orphans
     else:
-        report.after = Files.of(each.size for each in found_files(lake, name).values())
+        report.after = Files.of(found_file.size for found_file in found_files(lake, name).values())
     return report
 
 
@@ -63,8 +63,8 @@ def ensure_newest(table: Table, found: Collection[str]) -> None:
 
 def found_files(lake: Lake, name: str) -> dict[str, FoundFile]:
     """What lies in the table's folders, by file key."""
-    listed = [each for folder in TABLE_FOLDERS for each in lake.warehouse.list(f"{table_folder(name)}/{folder}")]
-    return {file_key(each.location): each for each in listed}
+    listed = [entry for folder in TABLE_FOLDERS for entry in lake.warehouse.list(f"{table_folder(name)}/{folder}")]
+    return {file_key(entry.location): entry for entry in listed}
 
 
 def referenced_files(table: Table) -> set[str]:
@@ -78,21 +78,21 @@ def _expire(
     """Expire snapshots, and remove the files that only they referred to; the keys of these files."""
     table = lake.table(name)
     report.snapshots = len(table.metadata.snapshots)
-    expiring = {each.id for each in snapshots_to_expire(snapshot_facts(table), rules, now)}
+    expiring = {item.id for item in snapshots_to_expire(snapshot_facts(table), rules, now)}
     report.expired = len(expiring)
     if not expiring:
         return set()
     of_expired = reachable(table, expiring)
     if dry_run:
-        needed = reachable(table, {each.snapshot_id for each in table.metadata.snapshots} - expiring)
+        needed = reachable(table, {snapshot.snapshot_id for snapshot in table.metadata.snapshots} - expiring)
     else:
         commit_with_retries(lake, name, lambda current: _remove_snapshots(current, expiring), "expire snapshots", history=True)
         table = lake.table(name)
         needed = reachable(table)
     unneeded = (of_expired - needed - metadata_files(table)) & found.keys()
-    report.removed_expired = Files.of(found[each].size for each in unneeded)
+    report.removed_expired = Files.of(found[candidate].size for candidate in unneeded)
     if not dry_run:
-        lake.warehouse.delete(sorted(found[each].location for each in unneeded))
+        lake.warehouse.delete(sorted(found[candidate].location for candidate in unneeded))
     return unneeded
 
 
@@ -101,11 +101,13 @@ def _remove_snapshots(table: Table, expiring: Collection[int]) -> None:
     tags = [tag for tag, snapshot_id in keep_tags(table).items() if snapshot_id in expiring]
     if tags:
         with table.manage_snapshots() as manage:
-            for each in tags:
-                manage.remove_tag(each)
-    named = {each.snapshot_id for each in table.metadata.refs.values()}
+            for element in tags:
+                manage.remove_tag(element)
+    named = {ref.snapshot_id for ref in table.metadata.refs.values()}
     ids = [
-        each.snapshot_id for each in table.metadata.snapshots if each.snapshot_id in expiring and each.snapshot_id not in named
+        snapshot.snapshot_id
+        for snapshot in table.metadata.snapshots
+        if snapshot.snapshot_id in expiring and snapshot.snapshot_id not in named
     ]
     if ids:
         table.maintenance.expire_snapshots().by_ids(ids).commit()
@@ -122,15 +124,15 @@ def _merge(lake: Lake, name: str, rules: Rules, report: TableReport, dry_run: bo
                 continue
             plans = merged.plans
             report.merged_into += merged.new
-            report.skipped += [f"not merged: {each} changed meanwhile" for each in merged.changed]
+            report.skipped += [f"not merged: {item} changed meanwhile" for item in merged.changed]
         note_merged(report, plans)
 
 
 def note_merged(report: TableReport, plans: Sequence[SlicePlan]) -> None:
     """Put on the report what merging these slices takes in."""
     report.slices_merged += len(plans)
-    report.merged += Files.of(each.size for plan in plans for each in plan.files)
-    report.position_deletes += len(frozenset().union(*(each.deletes for each in plans)))
+    report.merged += Files.of(file.size for plan in plans for file in plan.files)
+    report.position_deletes += len(frozenset().union(*(slice_plan.deletes for slice_plan in plans)))
 
 
 def _remove_orphans(
@@ -145,7 +147,7 @@ def _remove_orphans(
 ) -> None:
     referenced = referenced_files(lake.table(name)) | set(handled)
     old, young = orphans(found.values(), referenced, rules, now)
-    report.removed_orphans = Files.of(each.size for each in old)
-    report.left_young = Files.of(each.size for each in young)
+    report.removed_orphans = Files.of(old_file.size for old_file in old)
+    report.left_young = Files.of(young_file.size for young_file in young)
     if not dry_run:
-        lake.warehouse.delete([each.location for each in old])
+        lake.warehouse.delete([old_file.location for old_file in old])

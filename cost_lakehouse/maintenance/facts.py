@@ -30,13 +30,13 @@ def snapshot_facts(table: Table) -> list[SnapshotFacts]:
     protected = {ref.snapshot_id for name, ref in table.metadata.refs.items() if not name.startswith(KEEP_TAG)}
     return [
         SnapshotFacts(
-            each.snapshot_id,
-            each.sequence_number or 0,
-            datetime.fromtimestamp(each.timestamp_ms / 1000, UTC),
-            _deliveries(table, each),
-            each.snapshot_id in protected,
+            snapshot.snapshot_id,
+            snapshot.sequence_number or 0,
+            datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+            _deliveries(table, snapshot),
+            snapshot.snapshot_id in protected,
         )
-        for each in table.metadata.snapshots
+        for snapshot in table.metadata.snapshots
     ]
 
 
@@ -47,16 +47,22 @@ def keep_tags(table: Table) -> dict[str, int]:
 
 def reachable(table: Table, snapshot_ids: Collection[int] | None = None) -> set[str]:
     """The keys of every file that snapshots need, all of the table's or these: metadata, data, deletes, statistics."""
-    snapshots = [each for each in table.metadata.snapshots if snapshot_ids is None or each.snapshot_id in snapshot_ids]
-    ids = {each.snapshot_id for each in snapshots}
-    found = {file_key(each.manifest_list) for each in snapshots}
-    found |= {file_key(each.statistics_path) for each in table.metadata.statistics if each.snapshot_id in ids}
-    found |= {file_key(each.statistics_path) for each in table.metadata.partition_statistics if each.snapshot_id in ids}
+    snapshots = [
+        snapshot for snapshot in table.metadata.snapshots if snapshot_ids is None or snapshot.snapshot_id in snapshot_ids
+    ]
+    ids = {snapshot.snapshot_id for snapshot in snapshots}
+    found = {file_key(snapshot.manifest_list) for snapshot in snapshots}
+    found |= {file_key(statistic.statistics_path) for statistic in table.metadata.statistics if statistic.snapshot_id in ids}
+    found |= {
+        file_key(partition_statistic.statistics_path)
+        for partition_statistic in table.metadata.partition_statistics
+        if partition_statistic.snapshot_id in ids
+    }
     with ThreadPoolExecutor(_READERS, thread_name_prefix="manifests") as pool:
         manifests = {
-            each.manifest_path: each for of_one in pool.map(lambda one: one.manifests(table.io), snapshots) for each in of_one
+            item.manifest_path: item for element in pool.map(lambda one: one.manifests(table.io), snapshots) for item in element
         }
-        found |= {file_key(each) for each in manifests}
+        found |= {file_key(manifest) for manifest in manifests}
         for entries in pool.map(lambda one: _files_in(one, table.io), manifests.values()):
             found |= entries
     return found
@@ -64,8 +70,8 @@ def reachable(table: Table, snapshot_ids: Collection[int] | None = None) -> set[
 
 def metadata_files(table: Table) -> set[str]:
     """The keys of the table's metadata versions: the current one and those of its log."""
-    versions = [table.metadata_location, *(each.metadata_file for each in table.metadata.metadata_log)]
-    return {file_key(each) for each in versions} | {"metadata/version-hint.text"}
+    versions = [table.metadata_location, *(logged.metadata_file for logged in table.metadata.metadata_log)]
+    return {file_key(version) for version in versions} | {"metadata/version-hint.text"}
 
 
 def versions_ahead(table: Table, found: Iterable[str]) -> list[int]:
@@ -75,7 +81,7 @@ def versions_ahead(table: Table, found: Iterable[str]) -> list[int]:
     """
     current = _version(file_key(table.metadata_location))
     numbers = {number for key in found if (number := _version(key)) is not None}
-    return sorted(each for each in numbers if current is not None and each > current)
+    return sorted(candidate for candidate in numbers if current is not None and candidate > current)
 
 
 def _version(key: str) -> int | None:
@@ -93,12 +99,12 @@ class SlicePlan:
     @property
     def files(self) -> list[FileFacts]:
         """Every file that is to be rewritten."""
-        return [each for group in self.groups for each in group]
+        return [item for group in self.groups for item in group]
 
     @property
     def deletes(self) -> frozenset[str]:
         """The delete files that go with it."""
-        return frozenset(location for each in self.files for location in each.deletes)
+        return frozenset(location for file in self.files for location in file.deletes)
 
 
 def merge_plans(table: Table, rules: Rules) -> list[SlicePlan]:
@@ -114,11 +120,11 @@ def merge_plans(table: Table, rules: Rules) -> list[SlicePlan]:
             task.file.file_path,
             task.file.file_size_in_bytes,
             task.file.record_count,
-            frozenset(each.file_path for each in task.delete_files),
+            frozenset(delete_file.file_path for delete_file in task.delete_files),
         )
         by_slice.setdefault(slice_of(task.file), []).append(facts)
     plans = [SlicePlan(slice_, groups_to_merge(files, rules)) for slice_, files in sorted(by_slice.items())]
-    return [each for each in plans if each.groups]
+    return [plan for plan in plans if plan.groups]
 
 
 def _deliveries(table: Table, snapshot: Snapshot) -> frozenset[tuple[Slice, str]]:
@@ -133,7 +139,7 @@ def _deliveries(table: Table, snapshot: Snapshot) -> frozenset[tuple[Slice, str]
         for entry in _entries(manifest, table.io, discard_deleted=False)
         if entry.snapshot_id == snapshot.snapshot_id
     }
-    return frozenset((each, delivery_id) for each in slices)
+    return frozenset((slice_, delivery_id) for slice_ in slices)
 
 
 def _files_in(manifest: ManifestFile, io: FileIO) -> set[str]:

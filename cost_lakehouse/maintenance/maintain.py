@@ -28,10 +28,10 @@ def maintain(
     another lake's meanwhile.
     """
     known = lake.table_names()
-    unknown = [each for each in tables if each not in known]
+    unknown = [table for table in tables if table not in known]
     if unknown:
         raise ConfigurationError(f"There is no table {', '.join(unknown)}.", f"Known tables: {', '.join(known)}.")
-    chosen = [each for each in known if not tables or each in tables]
+    chosen = [candidate for candidate in known if not tables or candidate in tables]
     given = rules or rules_of(lake.settings.lake.maintenance)
     moment = now or datetime.now(UTC)
     reports = []

@@ -53,12 +53,15 @@ def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
     if table_name in INCREMENT_TABLES:
         report = table_name.rsplit(".", 1)[-1]
         sources: dict[str, list[SlicePlan]] = {}
-        for each in plans:
-            sources.setdefault(each.slice_.source, []).append(each)
+        for slice_plan in plans:
+            sources.setdefault(slice_plan.slice_.source, []).append(slice_plan)
         return [
             Batch(own, increment_lock(source, report), f"The load of {source}'s {report}") for source, own in sources.items()
         ]
-    return [Batch([each], f"load-{each.slice_.source}-{each.slice_.month}", f"The load of {each.slice_}") for each in plans]
+    return [
+        Batch([slice_plan], f"load-{slice_plan.slice_.source}-{slice_plan.slice_.month}", f"The load of {slice_plan.slice_}")
+        for slice_plan in plans
+    ]
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,14 @@ def merge(lake: Lake, table_name: str, batch: Batch) -> Merged:
         for plan in planned:
             written[plan.slice_] = []
             for group in plan.groups:
-                written[plan.slice_] += _rewrite(lake, table, plan.slice_, [tasks[each.location] for each in group])
+                written[plan.slice_] += _rewrite(lake, table, plan.slice_, [tasks[file.location] for file in group])
         if lock is not None:
             lock.ensure_held()
         merged = _commit(lake, table_name, planned, written)
-    done = {each.slice_ for each in merged}
-    lake.warehouse.delete([each.location for slice_, new in written.items() if slice_ not in done for each in new])
-    new = Files.of(each.size for plan in merged for each in written[plan.slice_])
-    return Merged(merged, new, [each.slice_ for each in batch.plans if each.slice_ not in done])
+    done = {item.slice_ for item in merged}
+    lake.warehouse.delete([element.location for slice_, new in written.items() if slice_ not in done for element in new])
+    new = Files.of(item.size for plan in merged for item in written[plan.slice_])
+    return Merged(merged, new, [entry.slice_ for entry in batch.plans if entry.slice_ not in done])
 
 
 class Busy(Exception):
@@ -118,11 +121,13 @@ class _New:
 
 def _still_planned(table: Table, plans: Sequence[SlicePlan]) -> tuple[list[SlicePlan], dict[str, FileScanTask]]:
     """The plans that still fit the current snapshot, and its files: a load may have replaced some, or rows were deleted."""
-    tasks = {each.file.file_path: each for each in file_tasks(table, [plan.slice_ for plan in plans])}
-    counts = Counter(slice_of(each.file) for each in tasks.values())
+    tasks = {file_task.file.file_path: file_task for file_task in file_tasks(table, [plan.slice_ for plan in plans])}
+    counts = Counter(slice_of(task.file) for task in tasks.values())
     fitting = []
     for plan in plans:
-        same = all(each.location in tasks and _deletes(tasks[each.location]) == each.deletes for each in plan.files)
+        same = all(
+            candidate.location in tasks and _deletes(tasks[candidate.location]) == candidate.deletes for candidate in plan.files
+        )
         # Where deletes go, the whole slice is rewritten: a file that came in meanwhile may need them.
         if same and (not plan.deletes or counts[plan.slice_] == len(plan.files)):
             fitting.append(plan)
@@ -130,7 +135,7 @@ def _still_planned(table: Table, plans: Sequence[SlicePlan]) -> tuple[list[Slice
 
 
 def _deletes(task: FileScanTask) -> frozenset[str]:
-    return frozenset(each.file_path for each in task.delete_files)
+    return frozenset(delete_file.file_path for delete_file in task.delete_files)
 
 
 def _rewrite(lake: Lake, table: Table, slice_: Slice, tasks: Sequence[FileScanTask]) -> list[_New]:
@@ -144,12 +149,12 @@ def _rewrite(lake: Lake, table: Table, slice_: Slice, tasks: Sequence[FileScanTa
                 writer.write(batch)
             writer.close()
             check_same_rows(lake, table, tasks, writer.files)
-            sizes = [each.stat().st_size for each in writer.files]
-            return [_New(*each) for each in zip(lake.warehouse.keep(writer.files, folder), sizes, strict=True)]
+            sizes = [file.stat().st_size for file in writer.files]
+            return [_New(*item) for item in zip(lake.warehouse.keep(writer.files, folder), sizes, strict=True)]
         except BaseException:
             writer.close()
-            for each in writer.files:
-                each.unlink(missing_ok=True)
+            for file in writer.files:
+                file.unlink(missing_ok=True)
             raise
 
 
@@ -161,12 +166,15 @@ def _commit(
     labels = {LABEL: new_rewrite_id()}
 
     def change(table: Table) -> None:
-        if any(each.summary is not None and each.summary.get(LABEL) == labels[LABEL] for each in table.metadata.snapshots):
+        if any(
+            snapshot.summary is not None and snapshot.summary.get(LABEL) == labels[LABEL]
+            for snapshot in table.metadata.snapshots
+        ):
             return  # the attempt before this one did land; only its answer was lost
         done[:], tasks = _still_planned(table, plans)
         if done:
-            old = [tasks[each.location].file for plan in done for each in plan.files]
-            new = [each.location for plan in done for each in written[plan.slice_]]
+            old = [tasks[candidate.location].file for plan in done for candidate in plan.files]
+            new = [candidate.location for plan in done for candidate in written[plan.slice_]]
             without = {plan.slice_ for plan in done if plan.deletes}
             commit(table, Change(old, new, labels, without_deletes=without))
 

@@ -29,12 +29,12 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     """
     report = TableReport(name)
     found = found_files(lake, name)
-    report.before = Files.of(each.size for each in found.values())
+    report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
     _remove_orphans(lake, name, rules, now, report)
-    report.after = Files.of(each.size for each in found_files(lake, name).values())
+    report.after = Files.of(found_file.size for found_file in found_files(lake, name).values())
     return report
 
 
@@ -44,30 +44,34 @@ def snapshots_to_tag(snapshots: Collection[SnapshotFacts], expiring: Collection[
     The current one too: a load may take its place before Trino looks.
     """
     old = now - rules.keep + _CLOCKS_DIFFER
-    return {each.id for each in snapshots if each.id not in expiring and each.made <= old}
+    return {
+        snapshot_facts_.id
+        for snapshot_facts_ in snapshots
+        if snapshot_facts_.id not in expiring and snapshot_facts_.made <= old
+    }
 
 
 def _expire(lake: Lake, name: str, rules: Rules, now: datetime, report: TableReport) -> None:
     table = lake.table(name)
     facts = snapshot_facts(table)
     report.snapshots = len(facts)
-    expiring = {each.id for each in snapshots_to_expire(facts, rules, now)}
+    expiring = {item.id for item in snapshots_to_expire(facts, rules, now)}
     if not expiring:
         return
     keep = snapshots_to_tag(facts, expiring, rules, now)
     commit_with_retries(lake, name, lambda current: _tag(current, keep), "tag what is kept", history=True)
     found = found_files(lake, name)
     _execute(lake, name, f"expire_snapshots(retention_threshold => '{int(rules.keep.total_seconds())}s')", "expire_snapshots")
-    left = {each.snapshot_id for each in lake.table(name).metadata.snapshots}
-    report.expired = len({each.id for each in facts} - left)
+    left = {snapshot.snapshot_id for snapshot in lake.table(name).metadata.snapshots}
+    report.expired = len({fact.id for fact in facts} - left)
     still = found_files(lake, name)
-    report.removed_expired = Files.of(each.size for key, each in found.items() if key not in still)
+    report.removed_expired = Files.of(item.size for key, item in found.items() if key not in still)
 
 
 def _tag(table: Table, keep: Collection[int]) -> None:
     """Our tags are on these snapshots, and on no other."""
     tags = keep_tags(table)
-    here = {each.snapshot_id for each in table.metadata.snapshots}
+    here = {snapshot.snapshot_id for snapshot in table.metadata.snapshots}
     missing = sorted((set(keep) & here) - set(tags.values()))
     needless = sorted(tag for tag, snapshot_id in tags.items() if snapshot_id not in keep)
     if not missing and not needless:
@@ -93,7 +97,7 @@ def _merge(lake: Lake, name: str, rules: Rules, report: TableReport) -> None:
 
 def _optimize(lake: Lake, name: str, batch: Batch, rules: Rules) -> Files:
     """Let Trino merge the batch's slices; the new files. Raises Busy where a load committed meanwhile."""
-    before = {each.file_path for each in data_files(lake.table(name))}
+    before = {data_file.file_path for data_file in data_files(lake.table(name))}
     # Trino takes one slice, or the whole table; where it is the table, slices with nothing to merge stay as they are.
     where = ""
     if len(batch.plans) == 1:
@@ -105,18 +109,20 @@ def _optimize(lake: Lake, name: str, batch: Batch, rules: Rules) -> Files:
         if "ICEBERG_COMMIT_ERROR" in error.problem or "TRANSACTION_CONFLICT" in error.problem:
             raise Busy(f"{name} changed meanwhile") from None
         raise
-    return Files.of(each.file_size_in_bytes for each in data_files(lake.table(name)) if each.file_path not in before)
+    return Files.of(
+        data_file.file_size_in_bytes for data_file in data_files(lake.table(name)) if data_file.file_path not in before
+    )
 
 
 def _remove_orphans(lake: Lake, name: str, rules: Rules, now: datetime, report: TableReport) -> None:
     found = found_files(lake, name)
     old, young = orphans(found.values(), referenced_files(lake.table(name)), rules, now)
-    report.left_young = Files.of(each.size for each in young)
+    report.left_young = Files.of(young_file.size for young_file in young)
     if old:
         seconds = int(rules.orphan_safety.total_seconds())
         _execute(lake, name, f"remove_orphan_files(retention_threshold => '{seconds}s')", "remove_orphan_files")
         still = found_files(lake, name)
-        report.removed_orphans = Files.of(each.size for key, each in found.items() if key not in still)
+        report.removed_orphans = Files.of(item.size for key, item in found.items() if key not in still)
 
 
 def _execute(lake: Lake, name: str, procedure: str, minimum: str | None = None) -> None:

@@ -75,4 +75,4 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether nothing failed. What was skipped comes next time."""
-        return not any(each.failed for each in self.tables)
+        return not any(table.failed for table in self.tables)

@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.settings.maintenance import MaintenanceSettings
 
 TABLE_FOLDERS = ("metadata", "data")
 _MEGABYTE = 1024 * 1024
@@ -56,7 +56,7 @@ def snapshots_to_expire(snapshots: Iterable[SnapshotFacts], rules: Rules, now: d
     Kept are: the current and protected ones; each that was current at any moment of the last ``rules.keep`` (its age counts
     from when the next one took its place); and the commits of the newest ``rules.keep_deliveries`` deliveries of every slice.
     """
-    ordered = sorted(snapshots, key=lambda each: each.sequence)
+    ordered = sorted(snapshots, key=lambda one: one.sequence)
     wanted = _commits_of_newest_deliveries(ordered, rules.keep_deliveries)
     expired = []
     for each, following in itertools.pairwise(ordered):
@@ -69,11 +69,11 @@ def snapshots_to_expire(snapshots: Iterable[SnapshotFacts], rules: Rules, now: d
 def _commits_of_newest_deliveries(ordered: Sequence[SnapshotFacts], count: int) -> set[int]:
     """The snapshots that committed the newest deliveries; of a delivery that was loaded twice, the later commit."""
     newest: dict[Slice, dict[str, int]] = {}
-    for each in reversed(ordered):
-        for slice_, delivery_id in each.deliveries:
+    for snapshot_facts in reversed(ordered):
+        for slice_, delivery_id in snapshot_facts.deliveries:
             known = newest.setdefault(slice_, {})
             if delivery_id not in known and len(known) < count:
-                known[delivery_id] = each.id
+                known[delivery_id] = snapshot_facts.id
     return {commit for commits in newest.values() for commit in commits.values()}
 
 
@@ -93,20 +93,20 @@ def groups_to_merge(files: Collection[FileFacts], rules: Rules) -> list[list[Fil
     Where rows were noted as deleted, the whole slice is rewritten, so that the notes can go. Otherwise small files are merged
     as long as one file of the target size takes them.
     """
-    ordered = sorted(files, key=lambda each: each.location)
-    if any(each.deletes for each in ordered):
+    ordered = sorted(files, key=lambda item: item.location)
+    if any(item.deletes for item in ordered):
         return [ordered]
     groups: list[list[FileFacts]] = []
-    for each in ordered:
-        if each.size >= rules.small_bytes:
+    for item in ordered:
+        if item.size >= rules.small_bytes:
             continue
         for group in groups:
             size, rows = sum(one.size for one in group), sum(one.rows for one in group)
-            if size + each.size <= rules.target_bytes and rows + each.rows <= ROWS_PER_FILE:
-                group.append(each)
+            if size + item.size <= rules.target_bytes and rows + item.rows <= ROWS_PER_FILE:
+                group.append(item)
                 break
         else:
-            groups.append([each])
+            groups.append([item])
     return [group for group in groups if len(group) > 1]
 
 
@@ -126,6 +126,6 @@ def orphans(
 
     ``found`` has to be listed before ``referenced`` was read: what was committed in between is referenced then.
     """
-    unreferenced = [each for each in found if file_key(each.location) not in referenced]
-    old = [each for each in unreferenced if each.modified <= now - rules.orphan_safety]
-    return old, [each for each in unreferenced if each.modified > now - rules.orphan_safety]
+    unreferenced = [found_file for found_file in found if file_key(found_file.location) not in referenced]
+    old = [item for item in unreferenced if item.modified <= now - rules.orphan_safety]
+    return old, [item for item in unreferenced if item.modified > now - rules.orphan_safety]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
-from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.oci.store import ListedObject
+from cost_lakehouse.storage.object_store import StoredObject
 
 Copied = Callable[[int], None]
 """Hears of so many more bytes that were read."""

@@ -13,9 +13,9 @@ from cost_lakehouse.errors import CostLakehouseError, DeliveryFailed, MirrorFail
 from cost_lakehouse.mirror.destination import Copied, Original
 from cost_lakehouse.mirror.folder_memory import FolderMemory, PartialFile
 from cost_lakehouse.mirror.parts import CHUNK, Part, check_md5, for_each, parts_of
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.local_folder import LocalFolder
 from cost_lakehouse.sources.oci.store import ListedObject
+from cost_lakehouse.storage.local_folder import LocalFolder
+from cost_lakehouse.storage.object_store import StoredObject
 
 STATE = ".cost-lakehouse-mirror"
 
@@ -117,7 +117,7 @@ class FolderDestination:
         for part in parts:
             if part.number in partial.done:
                 copied(part.size)
-        missing = [each for each in parts if each.number not in partial.done]
+        missing = [candidate for candidate in parts if candidate.number not in partial.done]
         if len(missing) == 1:
             fetch(missing[0])
         else:
@@ -130,11 +130,11 @@ class FolderDestination:
             raise MirrorFailed(f"The object {key!r} cannot be kept as a file below {self.root}.", "Mirror it to a bucket.")
         return path
 
-    def _told(self, key: str) -> _Told:
-        return _Told(self.describe(key))
+    def _told(self, key: str) -> _Verification:
+        return _Verification(self.describe(key))
 
 
-class _Told:
+class _Verification:
     """Turns the file system's errors into what a user can act on."""
 
     def __init__(self, place: str) -> None:

@@ -52,7 +52,7 @@ class FolderMemory:
             if not self._folder.is_dir():
                 return
             aside = self._folder / f"{_COPIES}.new"
-            aside.write_text("".join(_line(key, each) for key, each in sorted(self._load().items())), encoding="utf-8")
+            aside.write_text("".join(_line(key, item) for key, item in sorted(self._load().items())), encoding="utf-8")
             aside.replace(self._folder / _COPIES)
             for path in (self._folder / _PARTIAL).glob("*"):
                 path.unlink()

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
+from cost_lakehouse.config.mirror import MEBIBYTE
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.mirror.destination import Copied
-from cost_lakehouse.settings.mirror import MEBIBYTE
 
 CHUNK = MEBIBYTE
 IN_MEMORY = 8 * MEBIBYTE  # a larger part waits on this machine's disk: memory is bounded whatever the parts' size
@@ -47,13 +47,13 @@ def parts_of(size: int, part_size: int) -> list[Part]:
 def for_each(parts: Sequence[Part], work: Callable[[Part], None], at_once: int) -> None:
     """Do the work for every part, in their order, several at once; the first failure ends it and is raised."""
     with ThreadPoolExecutor(at_once, thread_name_prefix="part") as pool:
-        under_way = [pool.submit(work, each) for each in parts]
+        under_way = [pool.submit(work, part) for part in parts]
         wait(under_way, return_when=FIRST_EXCEPTION)
-        for each in under_way:
-            each.cancel()
-    for each in under_way:
-        if not each.cancelled():
-            each.result()
+        for run in under_way:
+            run.cancel()
+    for run in under_way:
+        if not run.cancelled():
+            run.result()
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,12 @@ class MirrorReport:
 
     def failure(self) -> MirrorFailed:
         """All failures as one error that names the objects."""
-        named = "; ".join(f"{each.key}: {each.problem}" for each in self.failures[:NAMED_FAILURES])
+        named = "; ".join(f"{candidate.key}: {candidate.problem}" for candidate in self.failures[:NAMED_FAILURES])
         more = len(self.failures) - NAMED_FAILURES
         rest = f"; and {more} more" if more > 0 else ""
         stopped = f" {self.not_tried} were not tried any more." if self.not_tried else ""
         count = "1 object" if len(self.failures) == 1 else f"{len(self.failures)} objects"
-        fixes = " ".join(dict.fromkeys(each.fix for each in self.failures if each.fix))
+        fixes = " ".join(dict.fromkeys(candidate.fix for candidate in self.failures if candidate.fix))
         return MirrorFailed(f"Mirror {self.name}: {count} could not be copied: {named}{rest}{stopped}", fixes)
 
     def note_failure(self, key: str, error: CostLakehouseError) -> None:

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import CostLakehouseError, MirrorFailed
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.locks import FileLocks
@@ -20,12 +22,10 @@ from cost_lakehouse.mirror.destination import Destination
 from cost_lakehouse.mirror.folder_destination import STATE, FolderDestination
 from cost_lakehouse.mirror.report import MirrorReport
 from cost_lakehouse.mirror.vault_keys import with_vault_keys
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.mirror import MirrorSettings
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.sources.base import Progress
 from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS
 from cost_lakehouse.sources.oci.store import ListedObject, OciStore
+from cost_lakehouse.storage.object_store import StoredObject
 
 FAILURES_IN_A_ROW = 20
 COMPARED_AT_ONCE = 8
@@ -84,7 +84,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        in_the_way = next((each for each in (folder, *folder.parents) if each.exists() and not each.is_dir()), None)
+        in_the_way = next(
+            (candidate for candidate in (folder, *folder.parents) if candidate.exists() and not candidate.is_dir()), None
+        )
         if in_the_way is not None:
             raise MirrorFailed(
                 f"{in_the_way} is a file, where the mirror's destination {folder.parent} is to be a folder.",
@@ -125,10 +127,10 @@ class _Run:
         self._report.listed = len(originals)
         self._report.version = _version(originals.values())
         due = self._compare(originals, held)
-        self._report.keys = [each.stored.key for each in due]
+        self._report.keys = [item.stored.key for item in due]
         if self._report.dry_run:
             self._report.copied = len(due)
-            self._report.copied_bytes = sum(each.stored.size for each in due)
+            self._report.copied_bytes = sum(item.stored.size for item in due)
         else:
             self._copy(due)
         self._handle_extra([key for key in sorted(held) if key not in originals], bool(originals))
@@ -141,11 +143,11 @@ class _Run:
         """Both sides at once."""
         prefixes = self._mirror.prefixes
         with ThreadPoolExecutor(2 * len(prefixes)) as pool:
-            originals = [pool.submit(lambda prefix: list(self._store.list_with_checksums(prefix)), each) for each in prefixes]
-            held = [pool.submit(lambda prefix: list(self._destination.list(prefix)), each) for each in prefixes]
+            originals = [pool.submit(lambda prefix: list(self._store.list_with_checksums(prefix)), entry) for entry in prefixes]
+            held = [pool.submit(lambda prefix: list(self._destination.list(prefix)), entry) for entry in prefixes]
         return (
-            {each.stored.key: each for page in originals for each in page.result()},
-            {each.key: each for page in held for each in page.result()},
+            {item.stored.key: item for page in originals for item in page.result()},
+            {stored_object.key: stored_object for page in held for stored_object in page.result()},
         )
 
     def _compare(self, originals: dict[str, ListedObject], held: dict[str, StoredObject]) -> list[ListedObject]:
@@ -158,14 +160,14 @@ class _Run:
         ordered = [originals[key] for key in sorted(originals)]
         with ThreadPoolExecutor(COMPARED_AT_ONCE) as pool:
             answers = list(pool.map(is_held, ordered))
-        same = [each for each, holds in zip(ordered, answers, strict=True) if holds]
+        same = [item for item, holds in zip(ordered, answers, strict=True) if holds]
         self._report.skipped = len(same)
-        self._report.skipped_bytes = sum(each.stored.size for each in same)
-        return [each for each, holds in zip(ordered, answers, strict=True) if not holds]
+        self._report.skipped_bytes = sum(item.stored.size for item in same)
+        return [item for item, holds in zip(ordered, answers, strict=True) if not holds]
 
     def _copy(self, due: list[ListedObject]) -> None:
         if self._progress is not None:
-            self._progress.start(self._mirror.name, sum(each.stored.size for each in due))
+            self._progress.start(self._mirror.name, sum(listed_object.stored.size for listed_object in due))
         try:
             with ThreadPoolExecutor(self._mirror.objects_at_once, thread_name_prefix="mirror") as pool:
                 waiting = iter(due)
@@ -173,19 +175,19 @@ class _Run:
                 while not self._stopped:
                     # Few at a time: with a year of reports, a million futures would only wait.
                     free = 2 * self._mirror.objects_at_once - len(under_way)
-                    under_way |= {pool.submit(self._copy_one, each) for each in islice(waiting, free)}
+                    under_way |= {pool.submit(self._copy_one, item) for item in islice(waiting, free)}
                     if not under_way:
                         break
                     done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    for each in done:
-                        each.result()
-                for each in under_way:
-                    each.result()
+                    for item in done:
+                        item.result()
+                for run in under_way:
+                    run.result()
         finally:
             if self._progress is not None:
                 self._progress.finish()
         self._report.not_tried = len(due) - self._report.copied - len(self._report.failures)
-        self._report.failures.sort(key=lambda each: each.key)
+        self._report.failures.sort(key=lambda one: one.key)
 
     def _copy_one(self, listed: ListedObject) -> None:
         if self._stopped:
@@ -230,6 +232,6 @@ class _Run:
 
 def _version(originals: Iterable[ListedObject]) -> str:
     digest = hashlib.sha256()
-    for each in sorted(originals, key=lambda one: one.stored.key):
-        digest.update(f"{each.stored.key}\0{each.stored.etag}\n".encode())
+    for listed_object in sorted(originals, key=lambda one: one.stored.key):
+        digest.update(f"{listed_object.stored.key}\0{listed_object.stored.etag}\n".encode())
     return digest.hexdigest()[:16]

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
+from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import CostLakehouseError, MirrorFailed
 from cost_lakehouse.mirror.destination import Copied, Original
 from cost_lakehouse.mirror.parts import check_md5, fetched, parts_of
 from cost_lakehouse.mirror.s3_parts import PartsUpload, UnfinishedUploads
-from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure
-from cost_lakehouse.settings.mirror import MirrorSettings
-from cost_lakehouse.sources.delivery import StoredObject
 from cost_lakehouse.sources.oci.store import ListedObject
-from cost_lakehouse.sources.s3_client import DEFAULT_ATTEMPTS, make_s3_client
-from cost_lakehouse.sources.s3_errors import S3Errors
-from cost_lakehouse.sources.s3_store import S3Store, split_location
+from cost_lakehouse.storage.object_store import StoredObject
+from cost_lakehouse.storage.s3_causes import S3_FAILURES, S3Cause, S3Failure
+from cost_lakehouse.storage.s3_client import DEFAULT_ATTEMPTS, make_s3_client
+from cost_lakehouse.storage.s3_errors import S3Errors
+from cost_lakehouse.storage.s3_store import S3Store, split_location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -113,8 +113,8 @@ class S3Destination:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """What lies there, page by page."""
         try:
-            for each in self._store.list(f"{self._prefix}{prefix}"):
-                yield StoredObject(each.key.removeprefix(self._prefix), each.etag, each.size, each.last_modified)
+            for entry in self._store.list(f"{self._prefix}{prefix}"):
+                yield StoredObject(entry.key.removeprefix(self._prefix), entry.etag, entry.size, entry.last_modified)
         except CostLakehouseError as error:
             raise _failed(error) from None
 
@@ -194,11 +194,11 @@ class S3Destination:
                 "Run it again; if it stays so, the store or something on the way to it is damaged.",
             )
 
-    def _told(self, key: str) -> _Told:
-        return _Told(self._errors, self.describe(key))
+    def _told(self, key: str) -> _Verification:
+        return _Verification(self._errors, self.describe(key))
 
 
-class _Told:
+class _Verification:
     """Turns what the store raises into what a user can act on."""
 
     def __init__(self, errors: S3Errors, place: str) -> None:

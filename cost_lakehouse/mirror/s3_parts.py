@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from cost_lakehouse.mirror.destination import Copied, Original
 from cost_lakehouse.mirror.parts import CHUNK, Part, WholeMd5, check_md5, fetched, for_each
-from cost_lakehouse.s3_causes import error_code
+from cost_lakehouse.storage.s3_causes import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,10 +45,10 @@ class UnfinishedUploads:
         with self._lock:
             if self._found is None:
                 self._found = self._list()
-            uploads = sorted(self._found.pop(key, ()), key=lambda each: each.begun)
+            uploads = sorted(self._found.pop(key, ()), key=lambda one: one.begun)
         newest = uploads.pop() if uploads and uploads[-1].begun > original_changed else None
-        for each in uploads:
-            self._abort(key, each)
+        for upload in uploads:
+            self._abort(key, upload)
         return newest
 
     def abort_rest(self) -> None:
@@ -56,17 +56,17 @@ class UnfinishedUploads:
         with self._lock:
             rest, self._found = self._found or {}, None
         for key, uploads in rest.items():
-            for each in uploads:
-                self._abort(key, each)
+            for upload in uploads:
+                self._abort(key, upload)
 
     def _list(self) -> dict[str, list[Unfinished]]:
         found: dict[str, list[Unfinished]] = {}
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=self._prefix)
         try:
             for page in pages:
-                for each in page.get("Uploads", ()):
-                    upload = Unfinished(each["UploadId"], each["Initiated"].astimezone(UTC))
-                    found.setdefault(each["Key"], []).append(upload)
+                for entry in page.get("Uploads", ()):
+                    upload = Unfinished(entry["UploadId"], entry["Initiated"].astimezone(UTC))
+                    found.setdefault(entry["Key"], []).append(upload)
         except ClientError as error:
             if error_code(error) not in _CANNOT_LIST:
                 raise
@@ -115,7 +115,7 @@ class PartsUpload:
             except BaseException:
                 self._client.abort_multipart_upload(**place, UploadId=upload_id)
                 raise
-        etags: list[Any] = [{"PartNumber": each.number, "ETag": sent[each.number]} for each in self._parts]
+        etags: list[Any] = [{"PartNumber": candidate.number, "ETag": sent[candidate.number]} for candidate in self._parts]
         try:
             self._client.complete_multipart_upload(**place, UploadId=upload_id, MultipartUpload={"Parts": etags})
         except ClientError as error:
@@ -129,15 +129,15 @@ class PartsUpload:
 
     def _sent(self, upload: Unfinished) -> dict[int, str]:
         """The parts that are there, with their ETags; none where they are not cut as ours."""
-        wanted = {each.number: each.size for each in self._parts}
+        wanted = {part.number: part.size for part in self._parts}
         sent: dict[int, str] = {}
         place: Any = self._place
         try:
             for page in self._client.get_paginator("list_parts").paginate(**place, UploadId=upload.upload_id):
-                for each in page.get("Parts", ()):
-                    if wanted.get(each["PartNumber"]) != each["Size"]:
+                for part in page.get("Parts", ()):
+                    if wanted.get(part["PartNumber"]) != part["Size"]:
                         return {}
-                    sent[each["PartNumber"]] = each["ETag"]
+                    sent[part["PartNumber"]] = part["ETag"]
         except ClientError as error:
             if error_code(error) != _GONE:
                 raise
@@ -170,7 +170,7 @@ class PartsUpload:
                     whole.fail()
                 raise
 
-        for_each([each for each in self._parts if each.number not in sent], send, self._at_once)
+        for_each([candidate for candidate in self._parts if candidate.number not in sent], send, self._at_once)
         return None if whole is None else whole.digest()
 
     def _read_back(self) -> bytes:

@@ -7,9 +7,9 @@ import binascii
 
 from pydantic import SecretStr
 
+from cost_lakehouse.config.mirror import MirrorSettings
+from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings.mirror import MirrorSettings
-from cost_lakehouse.settings.oci import OciSettings
 from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS, secrets_client
 from cost_lakehouse.sources.oci.errors import NOT_FOUND, OciErrors, is_failure, status_of
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import dagster as dg
 
-from cost_lakehouse.orchestration.account_assets import (
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.assets.accounts import (
     ACCOUNT_NAMES_KEY,
     account_assets,
     account_jobs,
     account_tags,
     organization_key,
 )
-from cost_lakehouse.orchestration.in_process import _QUIET, _TRIGGER, _why
+from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, PROCESS_TAG, TRIGGER_TAG
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.orchestration.runner import _QUIET, _TRIGGER, _why
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class AccountRuns:
             raise_on_error=False,
         )
         facts = {
-            name: each.value
+            name: item.value
             for event in result.all_events
             if event.is_step_materialization
-            for name, each in event.materialization.metadata.items()
+            for name, item in event.materialization.metadata.items()
         }
         return AccountsOutcome(result.success, facts, *_why(result))

@@ -10,12 +10,12 @@ from cost_lakehouse.alerts.lateness import Arrival, Punctuality, punctuality, to
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
 from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
-from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.registry import kind_of
 
 PAUSE = timedelta(minutes=15)  # between two looks at the receipts
@@ -26,16 +26,16 @@ Seen = Trouble | Recovery
 
 def is_due(memory: Memory, now: datetime) -> bool:
     """Whether it is time for a look: every few minutes, and at once while the lake cannot be read."""
-    last = memory.deliveries_looked_at
+    last = memory.deliveries_polled_at
     return last is None or memory.lake_unreadable_since is not None or now - last >= PAUSE
 
 
-def look_at_deliveries(
+def poll_deliveries(
     settings: Settings, memory: Memory, now: datetime, out_of_time: Callable[[], bool] = lambda: False
 ) -> list[Seen]:
     """What is late, and what is not (any more)."""
-    memory.deliveries_looked_at = now
-    memory.sources_since = {each.name: memory.sources_since.get(each.name, now) for each in settings.sources}
+    memory.deliveries_polled_at = now
+    memory.sources_since = {candidate.name: memory.sources_since.get(candidate.name, now) for candidate in settings.sources}
     try:
         lake = Lake(settings)
         known = receipts(lake)
@@ -52,7 +52,7 @@ def look_at_deliveries(
             how = "The source is paused." if source.paused else "Lateness is not told any more."
             seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
             continue
-        history = [Arrival(each.delivered_at, each.loaded_at) for each in _of(source, known)]
+        history = [Arrival(item.delivered_at, item.loaded_at) for item in _of(source, known)]
         standing = punctuality(history, memory.sources_since[source.name], source.name, source.kind, settings.alerts.lateness)
         if standing is None or standing.late_by(now) is None:
             how = f"A delivery of {moment(standing.last)} is there." if standing and standing.last else "It is not waited for."
@@ -64,8 +64,8 @@ def look_at_deliveries(
 
 def _of(source: SourceSettings, known: list[Receipt]) -> list[Receipt]:
     """The receipts that tell when a source delivers; of those that came in several reports, the main one's."""
-    own = [each for each in known if each.source == source.name]
-    main = [each for each in own if each.raw_table == kind_of(source).punctual_table]
+    own = [receipt for receipt in known if receipt.source == source.name]
+    main = [entry for entry in own if entry.raw_table == kind_of(source).punctual_table]
     return main or own
 
 
@@ -102,12 +102,12 @@ def _asked(settings: Settings, lake: Lake, source: SourceSettings) -> tuple[str,
     except Exception as error:  # noqa: BLE001 - a defect in asking must not keep lateness from being told
         return f"Asking the source failed with {type(error).__name__}.", "See `cost-lakehouse discover`.", None
     main = kind_of(source).punctual_table
-    offers = [each.delivery for each in found if each.delivery is not None]
-    offers = [each for each in offers if getattr(each, "table", None) == main] or offers if main else offers
-    reasons = list(dict.fromkeys(each.reason for each in found if each.reason))
+    offers = [entry.delivery for entry in found if entry.delivery is not None]
+    offers = [offer for offer in offers if getattr(offer, "table", None) == main] or offers if main else offers
+    reasons = list(dict.fromkeys(entry.reason for entry in found if entry.reason))
     if not offers:
         said = f"{source.place} can be listed, but holds no complete delivery{f': {reasons[-1]}' if reasons else ''}."
         return said, "Compare the location with what is set up at the provider; `cost-lakehouse discover` lists it.", None
     fix = kind_of(source).where_to_look
     said = f"{source.place} can be listed, but nothing newer is there."
-    return said, fix, max(each.delivered_at for each in offers)
+    return said, fix, max(offer.delivered_at for offer in offers)

@@ -11,10 +11,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from cost_lakehouse.alerts.memory import Memory, dumped, loaded
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.locks import FileLocks, PostgresLocks
 from cost_lakehouse.orchestration.dagster_database import engine_arguments
-from cost_lakehouse.settings import Settings
 
 MEMORY_KEY = "cost_lakehouse/alerts"
 LOCK = "alerts"

@@ -12,8 +12,9 @@ import dagster as dg
 
 from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Trouble
 from cost_lakehouse.alerts.memory import Memory
-from cost_lakehouse.orchestration.mirror_assets import MIRROR, MIRROR_JOB, mirror_op
-from cost_lakehouse.orchestration.tags import (
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.assets.mirrors import MIRROR, MIRROR_JOB, mirror_op
+from cost_lakehouse.orchestration.constants import (
     ACCOUNTS_JOB,
     LINE_ITEMS,
     LOAD_JOB,
@@ -25,12 +26,11 @@ from cost_lakehouse.orchestration.tags import (
     SUMMARY_JOB,
     line_items_op,
 )
-from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.registry import kind_of
 
 # Runs are written down by machines whose clocks differ a little: so far back is looked again, past what was seen.
 OVERLAP = timedelta(minutes=15)
-RUNS_A_LOOK = 200
+RUNS_A_POLL = 200
 SUMMARIES_STEP = "summaries"
 PARTITION_TAG = "dagster/partition"
 _EVENTS = {
@@ -57,14 +57,14 @@ def finished_runs(instance: dg.DagsterInstance, memory: Memory) -> list[tuple[dg
     records = instance.get_run_records(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS], updated_after=since)
     )
-    ended = [(each, datetime.fromtimestamp(each.end_time, UTC)) for each in records if each.end_time]
+    ended = [(candidate, datetime.fromtimestamp(candidate.end_time, UTC)) for candidate in records if candidate.end_time]
     # An old run that is tagged anew is updated, not ended; and what ended before the first look is nobody's news.
     new = [
         (record, end)
         for record, end in ended
         if end >= max(since, memory.begun) and record.dagster_run.run_id not in memory.runs_seen
     ]
-    taken = sorted(new, key=lambda each: each[1])[:RUNS_A_LOOK]
+    taken = sorted(new, key=lambda one: one[1])[:RUNS_A_POLL]
     for record, end in taken:
         memory.runs_seen[record.dagster_run.run_id] = end
         memory.runs_seen_until = max(memory.runs_seen_until, end)
@@ -76,7 +76,7 @@ def finished_runs(instance: dg.DagsterInstance, memory: Memory) -> list[tuple[dg
 def seen_in_run(instance: dg.DagsterInstance, settings: Settings, run: dg.DagsterRun, end: datetime) -> list[Seen]:
     """What one finished run says: a trouble for each failed step and check, a recovery for each that went well."""
     entries = instance.all_logs(run.run_id, of_type=_EVENTS)
-    events = [each.dagster_event for each in entries if each.dagster_event is not None]
+    events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
     return _RunReader(settings, run, end).read(events)
 
 
@@ -96,17 +96,19 @@ class _RunReader:
         self._run = run
         self._end = end
         self._part = run.tags.get(REPORT_TAG, "")
-        self._sources = {line_items_op(each.name): each for each in settings.sources}
-        self._mirrors = {mirror_op(each.name): each.name for each in settings.mirrors}
+        self._sources = {line_items_op(source.name): source for source in settings.sources}
+        self._mirrors = {mirror_op(mirror.name): mirror.name for mirror in settings.mirrors}
         self._months = months_of(run.tags)
 
     def read(self, events: Sequence[dg.DagsterEvent]) -> list[Seen]:
         """Everything, in the order in which it is to be taken."""
         evaluations = [
-            each.asset_check_evaluation_data for each in events if each.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            dagster_event.asset_check_evaluation_data
+            for dagster_event in events
+            if dagster_event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ]
-        failed_checks = [each for each in evaluations if not each.passed]
-        broken = [each for each in events if each.is_step_failure]
+        failed_checks = [evaluation for evaluation in evaluations if not evaluation.passed]
+        broken = [dagster_event for dagster_event in events if dagster_event.is_step_failure]
         seen: list[Seen] = []
         for event in events:
             if event.is_step_success and event.step_key:
@@ -117,8 +119,8 @@ class _RunReader:
             seen += self._of_dead_run(events)
         # What failed in a run that failed is part of the run's trouble; two messages of one cause are one too many.
         if self._run.status is dg.DagsterRunStatus.SUCCESS:
-            seen += [self._check_trouble(each) for each in failed_checks]
-        return seen + [self._check_recovery(each) for each in evaluations if each.passed]
+            seen += [self._check_trouble(failed_check) for failed_check in failed_checks]
+        return seen + [self._check_recovery(evaluation) for evaluation in evaluations if evaluation.passed]
 
     def _subject(self, step: str) -> _Subject:
         if step.startswith(f"{LINE_ITEMS}__"):
@@ -149,13 +151,13 @@ class _RunReader:
     def _troubles(self, event: dg.DagsterEvent, failed_checks: Sequence[dg.AssetCheckEvaluation]) -> Iterator[Seen]:
         subject = self._subject(event.step_key or "")
         problem, fix, cause, facts = _why(event)
-        details = tuple(_check_line(each) for each in failed_checks)
+        details = tuple(_check_line(asset_check_evaluation) for asset_check_evaluation in failed_checks)
         failed = facts.get("failed")
         if subject.what == SUMMARY_JOB and isinstance(failed, Mapping) and failed:
             # The build says which sources it did not publish, and publishes the others.
             reasons = {name: lines for names, lines in failed.items() for name in str(names).split(", ")}
             for source, lines in reasons.items():
-                yield self._trouble(subject, source, "; ".join(str(each) for each in lines), fix, cause, details)
+                yield self._trouble(subject, source, "; ".join(str(line) for line in lines), fix, cause, details)
             yield self._recovery(subject, not_of=frozenset(reasons))
             return
         source = str(facts.get("source") or facts.get("mirror") or subject.source)
@@ -163,7 +165,17 @@ class _RunReader:
 
     def _of_dead_run(self, events: Sequence[dg.DagsterEvent]) -> Iterator[Trouble]:
         """A run that ended without a failed step: its process was killed, or it never came to its first step."""
-        message = next((each.message for each in events if each.event_type is dg.DagsterEventType.RUN_FAILURE), "") or ""
+        message = (
+            next(
+                (
+                    dagster_event.message
+                    for dagster_event in events
+                    if dagster_event.event_type is dg.DagsterEventType.RUN_FAILURE
+                ),
+                "",
+            )
+            or ""
+        )
         fix = "It is tried again where it is due; if it happens again, look at the machine's memory and logs."
         source = self._run.tags.get(SOURCE_TAG, "")
         chosen = sorted(self._run.asset_selection or (), key=lambda key: key.path)
@@ -233,7 +245,7 @@ def _why(event: dg.DagsterEvent) -> tuple[str, str, str, Mapping[str, Any]]:
     """Problem, fix, kind of error and all facts of a failed step."""
     data = event.step_failure_data
     if data.user_failure_data is not None:
-        facts = {name: each.value for name, each in data.user_failure_data.metadata.items()}
+        facts = {name: item.value for name, item in data.user_failure_data.metadata.items()}
         problem = str(facts.get("problem") or data.user_failure_data.description or "The step failed.")
         cause = str(facts.get("error_kind") or "Failure")
         fix = str(facts.get("what_to_do") or "The run's events in Dagster say more.")
@@ -258,8 +270,8 @@ def _check_line(each: dg.AssetCheckEvaluation) -> str:
 
 def _told_facts(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     """The short facts of a check, on one line."""
-    short = [f"{name} {each.value}" for name, each in metadata.items() if isinstance(each.value, str | int | float)]
-    return ", ".join(each for each in short if len(each) <= 100 and "\n" not in each)[:500]
+    short = [f"{name} {item.value}" for name, item in metadata.items() if isinstance(item.value, str | int | float)]
+    return ", ".join(text for text in short if len(text) <= 100 and "\n" not in text)[:500]
 
 
 def _source_of(each: dg.AssetCheckEvaluation) -> str:

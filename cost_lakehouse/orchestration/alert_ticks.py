@@ -27,7 +27,7 @@ def seen_in_ticks(instance: dg.DagsterInstance, own: str, now: datetime) -> list
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=TICKS, statuses=_ENDED)
         if ticks and ticks[0].status is not TickStatus.FAILURE:
             seen.append(Recovery(Kind.TICK, name, now, "Its last tick went well."))
-        elif len(ticks) == TICKS and all(each.status is TickStatus.FAILURE for each in ticks):
+        elif len(ticks) == TICKS and all(tick.status is TickStatus.FAILURE for tick in ticks):
             error = ticks[0].error
             while error is not None and error.cause is not None:
                 error = error.cause

@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from cost_lakehouse.alerts.channels import Channel, channels_of
+from cost_lakehouse.alerts.dispatch import Dispatched, dispatch
 from cost_lakehouse.alerts.incidents import Incident, Kind, Recovery, Severity, Trouble, fold
 from cost_lakehouse.alerts.memory import Memory
-from cost_lakehouse.alerts.telling import Told, tell
-from cost_lakehouse.orchestration.alert_deliveries import is_due, look_at_deliveries
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.alert_deliveries import is_due, poll_deliveries
 from cost_lakehouse.orchestration.alert_memory import alone, recall, remember
 from cost_lakehouse.orchestration.alert_runs import finished_runs, seen_in_run
 from cost_lakehouse.orchestration.alert_ticks import seen_in_ticks
 from cost_lakehouse.orchestration.instance import end_dead_runs
-from cost_lakehouse.settings import Settings
 
 SENSOR = "alerts"
-LOOK_SECONDS = 30.0  # after which no further message is begun; Dagster ends a tick after 60
+POLL_SECONDS = 30.0  # after which no further message is begun; Dagster ends a tick after 60
 WAIT_SECONDS = 10.0  # for another process that looks
 # A channel that fails for longer is itself an incident, of which the other channels tell.
 CHANNEL_PATIENCE = timedelta(minutes=10)
@@ -41,12 +41,12 @@ class CommandEnd:
         """What it says beside its runs."""
         if not self.failed:
             return Recovery(Kind.RUN, self.command, now, "It succeeded.")
-        if any(isinstance(each, Trouble) for each in runs):
+        if any(isinstance(observed, Trouble) for observed in runs):
             return None
         return Trouble(Kind.RUN, self.command, now, self.problem or "It failed; its output says why.", self.fix)
 
 
-def look_and_tell(
+def poll_and_dispatch(
     settings: Settings,
     instance: dg.DagsterInstance,
     *,
@@ -55,7 +55,7 @@ def look_and_tell(
     clock: Callable[[], float] = time.monotonic,
     first_seen: datetime | None = None,
     command: CommandEnd | None = None,
-) -> tuple[Told, list[Incident]]:
+) -> tuple[Dispatched, list[Incident]]:
     """Look, remember, tell; what was told, and the incidents that are new.
 
     What is found is remembered before anything is sent, and what was sent as soon as it was accepted. ``first_seen``: from
@@ -63,7 +63,7 @@ def look_and_tell(
 
     Raises AlertingElsewhere where another process looks meanwhile.
     """
-    deadline = clock() + LOOK_SECONDS
+    deadline = clock() + POLL_SECONDS
 
     def out_of_time() -> bool:
         return clock() >= deadline
@@ -73,13 +73,13 @@ def look_and_tell(
         end_dead_runs(instance)
         ways = channels_of(settings) if channels is None else channels
         memory = recall(instance, first_seen or moment)
-        before = {each.id for each in memory.incidents}
+        before = {incident.id for incident in memory.incidents}
         seen = _seen(settings, instance, memory, moment, command, out_of_time)
         fold(memory.incidents, _wanted(settings, seen))
-        fold(memory.incidents, _of_nobody(settings, memory, [each.name for each in ways], moment))
+        fold(memory.incidents, _of_nobody(settings, memory, [channel.name for channel in ways], moment))
         remember(instance, memory)
-        new = [each for each in memory.incidents if each.id not in before]
-        told = tell(
+        new = [incident for incident in memory.incidents if incident.id not in before]
+        dispatched = dispatch(
             memory,
             ways,
             moment,
@@ -87,9 +87,9 @@ def look_and_tell(
             lambda: remember(instance, memory),
             out_of_time,
         )
-        memory.last_look = moment
+        memory.last_poll = moment
         remember(instance, memory)
-    return told, new
+    return dispatched, new
 
 
 def close(settings: Settings, instance: dg.DagsterInstance, incident_id: str, now: datetime) -> Incident | None:
@@ -99,11 +99,11 @@ def close(settings: Settings, instance: dg.DagsterInstance, incident_id: str, no
     """
     with alone(settings, instance, WAIT_SECONDS):
         memory = recall(instance, now)
-        for each in memory.open:
-            if each.id == incident_id:
-                each.ended, each.how, each.end_run_id = now, "It was closed by hand.", ""
+        for item in memory.open:
+            if item.id == incident_id:
+                item.ended, item.how, item.end_run_id = now, "It was closed by hand.", ""
                 remember(instance, memory)
-                return each
+                return item
     return None
 
 
@@ -123,7 +123,7 @@ def _seen(
     seen += [of_command] if of_command else []
     seen += seen_in_ticks(instance, SENSOR, now)
     if is_due(memory, now):
-        seen += look_at_deliveries(settings, memory, now, out_of_time)
+        seen += poll_deliveries(settings, memory, now, out_of_time)
     for name, state in memory.channels.items():
         if state.failing_since is None:
             seen.append(Recovery(Kind.CHANNEL, name, now, "It takes messages again."))
@@ -134,12 +134,20 @@ def _seen(
 
 def _of_nobody(settings: Settings, memory: Memory, channels: Sequence[str], now: datetime) -> list[Recovery]:
     """The end of incidents of what is not configured any more."""
-    known = {"", *(each.name for part in (settings.sources, settings.mirrors, settings.organizations) for each in part)}
+    known = {
+        "",
+        *(one.name for part in (settings.sources, settings.mirrors, settings.organizations) for one in part),
+    }
     strange = [
-        each for each in memory.open if each.source not in known or (each.kind is Kind.CHANNEL and each.what not in channels)
+        entry
+        for entry in memory.open
+        if entry.source not in known or (entry.kind is Kind.CHANNEL and entry.what not in channels)
     ]
     how = "It is not configured any more."
-    return [Recovery(each.kind, each.what, max(now, each.last), how, source=each.source) for each in strange]
+    return [
+        Recovery(candidate.kind, candidate.what, max(now, candidate.last), how, source=candidate.source)
+        for candidate in strange
+    ]
 
 
 def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
@@ -153,4 +161,4 @@ def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
             return ("failed_checks" if trouble.severity is Severity.ERROR else "check_warnings") in events
         return trouble.kind is not Kind.LATE or "late_deliveries" in events
 
-    return [each for each in seen if isinstance(each, Recovery) or is_wanted(each)]
+    return [observed for observed in seen if isinstance(observed, Recovery) or is_wanted(observed)]

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cost_lakehouse.orchestration.account_assets import account_assets, account_jobs, account_schedules
-from cost_lakehouse.orchestration.alert_sensor import alert_sensor
-from cost_lakehouse.orchestration.daily_cost_sensor import daily_cost_sensor
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.increment_assets import ProgressFactory
-from cost_lakehouse.orchestration.line_item_assets import LOAD_RETRIES, LogProgress, line_item_assets
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.assets.accounts import account_assets, account_jobs, account_schedules
+from cost_lakehouse.orchestration.assets.increments import ProgressFactory
+from cost_lakehouse.orchestration.assets.line_items import LOAD_RETRIES, LogProgress, line_item_assets
+from cost_lakehouse.orchestration.assets.mirrors import mirror_assets, mirror_jobs, mirror_schedules
+from cost_lakehouse.orchestration.assets.summaries import summary_assets
+from cost_lakehouse.orchestration.constants import LOAD_JOB, SUMMARY_JOB
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
-from cost_lakehouse.orchestration.mirror_assets import mirror_assets, mirror_jobs, mirror_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule
-from cost_lakehouse.orchestration.summary_assets import summary_assets
-from cost_lakehouse.orchestration.summary_sensor import summary_sensor
-from cost_lakehouse.orchestration.tags import LOAD_JOB, SUMMARY_JOB
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.orchestration.sensors.alerts import alert_sensor
+from cost_lakehouse.orchestration.sensors.daily_costs import daily_cost_sensor
+from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
+from cost_lakehouse.orchestration.sensors.summaries import summary_sensor
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from cost_lakehouse.summaries.marts import published_marts
 

@@ -17,9 +17,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
+from cost_lakehouse.config import LakeSettings, Settings
+from cost_lakehouse.config.yaml_file import from_environment
 from cost_lakehouse.errors import ConfigurationError, LakeError
-from cost_lakehouse.settings import LakeSettings, Settings
-from cost_lakehouse.settings.yaml_file import from_environment
 
 if TYPE_CHECKING:
     from dagster_postgres import DagsterPostgresStorage

@@ -70,7 +70,7 @@ def increment_range(increment: Increment, today: date, first: date) -> tuple[dat
     if increment.billing_period is not None:
         return increment.billing_period, increment.billing_period
     last = today.replace(day=1)
-    written = min(each.last_modified for each in increment.objects).date().replace(day=1)
+    written = min(stored_object.last_modified for stored_object in increment.objects).date().replace(day=1)
     before = (written - timedelta(days=1)).replace(day=1)
     return min(max(before, first), last), last
 
@@ -82,7 +82,7 @@ def attempt_for(ends: Sequence[datetime | None], now: datetime) -> Attempt:
     failed work is asked for again under the next attempt's number: five minutes after the first end, then three times
     as long each time, at most twelve hours. It never gives up, since what stays undone must stay visible.
     """
-    ended = [each for each in ends if each is not None]
+    ended = [end for end in ends if end is not None]
     if len(ended) < len(ends):
         return Attempt(len(ends), "a run is under way")
     number = len(ended) + 1
@@ -132,9 +132,9 @@ def month_range(months: Iterable[date]) -> tuple[str, str]:
 
 def seen_text(planned: Sequence[Planned]) -> str:
     """One line a source that says what a tick saw there, for a skip reason."""
-    by_source: Mapping[str, list[Planned]] = {each.source: [] for each in planned}
-    for each in planned:
-        by_source[each.source].append(each)
+    by_source: Mapping[str, list[Planned]] = {candidate.source: [] for candidate in planned}
+    for candidate in planned:
+        by_source[candidate.source].append(candidate)
     lines = []
     for source, found in by_source.items():
         # A refusal is told by its run, its check and its alert; a tick that repeats it every few minutes would fill the log.

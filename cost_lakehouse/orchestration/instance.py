@@ -21,13 +21,13 @@ from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
+from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.heartbeat import SignsOfLife, lives
 from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
 from cost_lakehouse.orchestration.plain_paths import plain_path
 from cost_lakehouse.orchestration.run_logs import logs_in_s3
-from cost_lakehouse.orchestration.signs_of_life import SignsOfLife, lives
-from cost_lakehouse.orchestration.tags import PROCESS_TAG
-from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 
 INSTANCE_FILE = "dagster.yaml"
 _MODULE = "cost_lakehouse.orchestration.instance"

@@ -21,7 +21,7 @@ def explained_home(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if in_the_way := next((each for each in (home, *home.parents) if each.exists() and not each.is_dir()), None):
+        if in_the_way := next((parent for parent in (home, *home.parents) if parent.exists() and not parent.is_dir()), None):
             raise ConfigurationError(
                 f"Dagster's home {home} cannot be a folder: {in_the_way} is a file.",
                 "Set DAGSTER_HOME to another folder, or unset it: then it is `.dagster` beside lakehouse.yaml.",

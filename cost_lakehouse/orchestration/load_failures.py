@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryRefused
-from cost_lakehouse.orchestration.load_metadata import metadata_table
+from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
 
 CHECK = "delivered_equals_stored"
 """The check of every asset of line items."""

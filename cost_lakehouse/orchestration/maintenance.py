@@ -8,15 +8,15 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.maintenance.report import Files, Report, TableReport
-from cost_lakehouse.orchestration.cron import ensure_cron
+from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
+from cost_lakehouse.orchestration.constants import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.load_metadata import metadata_table
-from cost_lakehouse.orchestration.tags import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.orchestration.schedules import ensure_cron
 
 MAINTENANCE_OP = "maintenance"
 
@@ -50,7 +50,11 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         context.add_output_metadata(report_metadata(report))
         if not report.ok:
             raise _failure(report)
-        return {"dry_run": report.dry_run, "engine": report.engine, "tables": [each.facts() for each in report.tables]}
+        return {
+            "dry_run": report.dry_run,
+            "engine": report.engine,
+            "tables": [entry.facts() for entry in report.tables],
+        }
 
     @dg.job(
         name=MAINTENANCE_JOB,
@@ -120,20 +124,20 @@ def report_metadata(report: Report) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "engine": report.engine,
         "tables": metadata_table(columns, rows),
-        "report": dg.MetadataValue.json([each.facts() for each in report.tables]),
-        "snapshots_expired": sum(each.expired for each in report.tables),
-        "files_merged": _sum(each.merged for each in report.tables).count,
-        "files_removed": _sum(each.removed_expired + each.removed_orphans for each in report.tables).count,
-        "bytes_removed": _sum(each.removed_expired + each.removed_orphans for each in report.tables).bytes,
-        "files_left": _sum(each.after for each in report.tables).count,
-        "bytes_left": _sum(each.after for each in report.tables).bytes,
+        "report": dg.MetadataValue.json([entry.facts() for entry in report.tables]),
+        "snapshots_expired": sum(entry.expired for entry in report.tables),
+        "files_merged": _sum(entry.merged for entry in report.tables).count,
+        "files_removed": _sum(entry.removed_expired + entry.removed_orphans for entry in report.tables).count,
+        "bytes_removed": _sum(entry.removed_expired + entry.removed_orphans for entry in report.tables).bytes,
+        "files_left": _sum(entry.after for entry in report.tables).count,
+        "bytes_left": _sum(entry.after for entry in report.tables).bytes,
     }
 
 
 def _sum(files: Iterable[Files]) -> Files:
     total = Files()
-    for each in files:
-        total += each
+    for candidate in files:
+        total += candidate
     return total
 
 
@@ -142,8 +146,8 @@ def _told(files: Files) -> str:
 
 
 def _failure(report: Report) -> dg.Failure:
-    failed = [each for each in report.tables if each.failed]
-    problem = "; ".join(f"{each.table}: {each.failed}" for each in failed)
-    fix = " ".join(dict.fromkeys(each.fix for each in failed if each.fix))
+    failed = [entry for entry in report.tables if entry.failed]
+    problem = "; ".join(f"{item.table}: {item.failed}" for item in failed)
+    fix = " ".join(dict.fromkeys(item.fix for item in failed if item.fix))
     metadata = {"problem": problem, "what_to_do": fix, **report_metadata(report)}
     return dg.Failure(f"Not maintained: {problem} {fix}".strip(), metadata=metadata, allow_retries=False)

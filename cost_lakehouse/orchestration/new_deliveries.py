@@ -10,23 +10,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.loading.last_looks import plan_and_note
+from cost_lakehouse.loading.last_polls import plan_and_note
 from cost_lakehouse.loading.plan import Planned, month_text
-from cost_lakehouse.orchestration.decisions import (
-    attempt_for,
-    delivery_key_of,
-    increment_range,
-    next_offset,
-    partition_key,
-    resume_order,
-    seen_text,
-)
-from cost_lakehouse.orchestration.looks import Look, Looks
-from cost_lakehouse.orchestration.past_runs import could_not_be_read, ends_of_runs
-from cost_lakehouse.orchestration.tags import (
+from cost_lakehouse.orchestration.constants import (
     ATTEMPT_TAG,
     DELIVERY_TAG,
     LOAD_JOB,
@@ -39,14 +29,24 @@ from cost_lakehouse.orchestration.tags import (
     line_items_key,
     line_items_op,
 )
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.orchestration.decisions import (
+    attempt_for,
+    delivery_key_of,
+    increment_range,
+    next_offset,
+    partition_key,
+    resume_order,
+    seen_text,
+)
+from cost_lakehouse.orchestration.polls import Poll, Polls
+from cost_lakehouse.orchestration.run_history import could_not_be_read, ends_of_runs
 from cost_lakehouse.sources.delivery import Delivery, Increment, Status
 
-SourceLooks = Looks[list[Planned]]
+SourcePolls = Polls[list[Planned]]
 
 
 @dataclass
-class Sweep:
+class Scan:
     """What one look at the sources gave."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Sweep:
     resume_at: str = ""  # the source to begin with next time; empty: all were looked at
 
 
-def sweep(
+def scan(
     settings: Settings,
     instance: dg.DagsterInstance,
     months: dg.MonthlyPartitionsDefinition,
@@ -62,18 +62,18 @@ def sweep(
     resume_at: str,
     out_of_time: Callable[[], bool],
     log: logging.Logger,
-    looks: SourceLooks,
-) -> Sweep:
+    polls: SourcePolls,
+) -> Scan:
     """Look at every source that is not paused, several at a time, beginning with ``resume_at``, until ``out_of_time``.
 
     A source that cannot be listed is told and passed over, and one that does not answer is left to a later round; neither keeps
     the others from being looked at. Raises LakeError where the lake cannot be read.
     """
     held = holdings(Lake(settings))
-    names = resume_order([each.name for each in settings.sources if not each.paused], resume_at)
-    seen: dict[str, Sweep] = {}
-    for look in looks.take(names, lambda name: plan_and_note(settings, settings.source(name), held), out_of_time):
-        seen[look.name] = found = Sweep()
+    names = resume_order([entry.name for entry in settings.sources if not entry.paused], resume_at)
+    seen: dict[str, Scan] = {}
+    for look in polls.take(names, lambda name: plan_and_note(settings, settings.source(name), held), out_of_time):
+        seen[look.name] = found = Scan()
         if look.late:
             found.lines.append(f"{look.name}: {_late(look)}")
             log.warning(found.lines[-1])
@@ -87,14 +87,14 @@ def sweep(
             # Seen by an earlier round, it may be loaded by now: its run finds that out, and does nothing.
             found.requests += requests_for(look.value or [], instance, months, trigger, found.lines)
     in_order = [seen[name] for name in names if name in seen]
-    return Sweep(
-        requests=[request for each in in_order for request in each.requests],
-        lines=[line for each in in_order for line in each.lines],
-        resume_at=next_offset(names, looks.begun),
+    return Scan(
+        requests=[request for item in in_order for request in item.requests],
+        lines=[line for item in in_order for line in item.lines],
+        resume_at=next_offset(names, polls.begun),
     )
 
 
-def _late(look: Look[list[Planned]]) -> str:
+def _late(look: Poll[list[Planned]]) -> str:
     seconds = time.monotonic() - look.began
     since = f" for {seconds:.0f} seconds" if seconds >= 1 else ""
     return f"it does not answer{since}; what it says later is used by the next look"
@@ -113,21 +113,21 @@ def requests_for(
     """
     lines.append(seen_text(planned) or "nothing delivered yet")
     requests = []
-    for each in planned:
-        delivery = each.delivery
-        if delivery is None or each.status not in (Status.NEW, Status.REFUSED):
+    for candidate in planned:
+        delivery = candidate.delivery
+        if delivery is None or candidate.status not in (Status.NEW, Status.REFUSED):
             continue
         key = delivery_key_of(delivery)
-        if each.status is Status.REFUSED and not (each.may_pass or could_not_be_read(instance, key)):
+        if candidate.status is Status.REFUSED and not (candidate.may_pass or could_not_be_read(instance, key)):
             continue
         if delivery.billing_period and not months.has_partition_key(partition_key(delivery.billing_period)):
-            lines.append(f"{each.label}: this month has not begun")
+            lines.append(f"{candidate.label}: this month has not begun")
             continue
         attempt = attempt_for(ends_of_runs(instance, DELIVERY_TAG, key), datetime.now(UTC))
         if attempt.wait:
-            lines.append(f"{each.label}: {attempt.wait}")
+            lines.append(f"{candidate.label}: {attempt.wait}")
             continue
-        requests.append(request_for(delivery, attempt.number, trigger, months, each.status is Status.REFUSED))
+        requests.append(request_for(delivery, attempt.number, trigger, months, candidate.status is Status.REFUSED))
     return requests
 
 

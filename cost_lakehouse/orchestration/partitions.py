@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.config import Settings
 
 
 def billing_months(settings: Settings) -> dg.MonthlyPartitionsDefinition:

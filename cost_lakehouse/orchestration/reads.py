@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import dagster as dg
 
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.sources.base import Source
+from cost_lakehouse.sources.base import Progress, Source
 
 _LAST_ONLY = ("athena_windows", "athena_windows_kept")  # of the read that was loaded; the others add up
 

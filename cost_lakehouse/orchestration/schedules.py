@@ -7,12 +7,19 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from cost_lakehouse.errors import LakeError
-from cost_lakehouse.orchestration.cron import ensure_cron
-from cost_lakehouse.orchestration.delivery_sensor import TICK_SECONDS
-from cost_lakehouse.orchestration.new_deliveries import SourceLooks, sweep
-from cost_lakehouse.orchestration.tags import LOAD_JOB
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.orchestration.constants import LOAD_JOB
+from cost_lakehouse.orchestration.new_deliveries import SourcePolls, scan
+from cost_lakehouse.orchestration.sensors.deliveries import TICK_SECONDS
+
+
+def ensure_cron(cron: str, what: str, example: str) -> None:
+    """Raise ConfigurationError where a text is no schedule; ``what`` says whose it is, ``example`` how one is written."""
+    try:
+        dg.ScheduleDefinition(name="validation", job_name="validation", cron_schedule=cron)
+    except dg.DagsterInvalidDefinitionError:
+        raise ConfigurationError(f"{what} is no cron text: {cron!r}.", f"Write five fields, such as {example}.") from None
 
 
 def download_schedule(
@@ -27,7 +34,7 @@ def download_schedule(
     cron = settings.download_schedule
     ensure_cron(cron, "The environment variable DOWNLOAD_SCHEDULE", "`0 */2 * * *` for every second hour")
 
-    looks = SourceLooks()
+    polls = SourcePolls()
 
     @dg.schedule(
         name="download",
@@ -39,14 +46,12 @@ def download_schedule(
     )
     def download(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         deadline = clock() + TICK_SECONDS
-        names = [each.name for each in settings.sources if not each.paused]
+        names = [source.name for source in settings.sources if not source.paused]
         # A schedule has no cursor: begin with another source each hour, so that a slow one cannot starve the last ones.
         hours = int(context.scheduled_execution_time.timestamp() // 3600)
         begin = names[hours % len(names)] if names else ""
         try:
-            found = sweep(
-                settings, context.instance, months, "schedule", begin, lambda: clock() >= deadline, context.log, looks
-            )
+            found = scan(settings, context.instance, months, "schedule", begin, lambda: clock() >= deadline, context.log, polls)
         except LakeError as error:
             return dg.SkipReason(str(error))
         seen = "\n".join(found.lines) or "No sources to look at; add one to lakehouse.yaml."

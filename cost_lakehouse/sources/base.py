@@ -8,9 +8,9 @@ from datetime import date
 from decimal import Decimal
 from typing import BinaryIO, Protocol
 
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, StoredObject
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,19 @@ class Check:
     state: str
     says: str
     fix: str = ""
+
+
+class Progress(Protocol):
+    """Hears how far the load of one delivery is. Calls may come from another thread, one at a time."""
+
+    def start(self, label: str, total_bytes: int) -> None:
+        """A load begins: ``label`` for people, ``total_bytes`` as delivered (packed)."""
+
+    def advance(self, bytes_read: int, rows: int) -> None:
+        """So many more delivered bytes were read, and so many more rows were written, since the last call."""
+
+    def finish(self) -> None:
+        """The load ended, well or not."""
 
 
 class Source(Protocol):

@@ -9,14 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.around import KINDS, LEVELS_UP, Around, Found, wrong_place
-from cost_lakehouse.sources.base import Check, Delivered
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
-from cost_lakehouse.sources.local_folder import LocalFolder
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.base import Check, Delivered, Progress
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.location_hints import KINDS, LEVELS_UP, Found, LocationHints, wrong_place
+from cost_lakehouse.storage.local_folder import LocalFolder
+from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
 
 class BucketSource(ABC):
@@ -40,12 +39,12 @@ class BucketSource(ABC):
     def of(cls, settings: Settings, source: SourceSettings) -> Self:
         """Open the store. Raises SourceError where folder, profile or region do not exist."""
         if source.tenancy is not None:
-            from cost_lakehouse.settings.oci import OciSettings
+            from cost_lakehouse.config.oci import OciSettings
             from cost_lakehouse.sources.oci.store import OciStore  # Oracle's SDK takes a second, which others do not need
 
             return cls(source, OciStore.of(source.tenancy, (source.oci or OciSettings()).relative_to(settings.base)), "")
         if source.is_s3:
-            from cost_lakehouse.sources.s3_store import S3Store, split_location
+            from cost_lakehouse.storage.s3_store import S3Store, split_location
 
             return cls(source, S3Store.of(source), split_location(source.location)[1])
         location = settings.path(source.location)
@@ -99,9 +98,9 @@ class BucketSource(ABC):
             store = LocalFolder([self._folder, *self._folder.parents][: LEVELS_UP + 1][-1])
             prefix = self._folder.relative_to(store.root).as_posix()
         folder = f"{prefix}/" if prefix not in ("", ".") else ""
-        around = Around(store, folder)
-        here = around.here()
-        found = [Found(folder, here)] if here else around.find()
+        hints = LocationHints(store, folder)
+        here = hints.here()
+        found = [Found(folder, here)] if here else hints.find()
         if found and not (here and self._settings.kind in KINDS.get(here, ())):
             raise wrong_place(self._settings.name, self._settings.kind, store, folder, found)
 

@@ -8,20 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-
-@dataclass(frozen=True, order=True)
-class StoredObject:
-    """One object (or file) as it was listed. ``key`` is relative to the store's root (the bucket)."""
-
-    key: str
-    etag: str
-    size: int
-    last_modified: datetime  # UTC, aware
-
-    @property
-    def name(self) -> str:
-        """The last part of the key, for people."""
-        return self.key.rsplit("/", 1)[-1]
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 class FileFormat(StrEnum):
@@ -51,7 +38,7 @@ class Delivery:
     @property
     def bytes(self) -> int:
         """The size of all files as delivered, in bytes."""
-        return sum(each.size for each in self.objects)
+        return sum(stored_object.size for stored_object in self.objects)
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +60,7 @@ class Increment:
     objects: tuple[StoredObject, ...]
     billing_period: date | None = None
     manifest: StoredObject | None = None
-    announced_id: str = ""  # the manifest's; empty where there is none
+    manifest_id: str = ""  # the manifest's; empty where there is none
     file_format: FileFormat = FileFormat.CSV  # of objects whose names do not tell
     gone: frozenset[str] = frozenset()
 
@@ -85,17 +72,17 @@ class Increment:
     @property
     def delivery_id(self) -> str:
         """The manifest's id, else a digest of the objects' (key, etag): the same files are the same delivery, whoever asks."""
-        if self.announced_id:
-            return self.announced_id
+        if self.manifest_id:
+            return self.manifest_id
         digest = hashlib.sha256()
-        for key, etag in sorted((each.key, each.etag) for each in self.objects):
+        for key, etag in sorted((stored_object.key, stored_object.etag) for stored_object in self.objects):
             digest.update(f"{key}\0{etag}\n".encode())
         return digest.hexdigest()[:32]
 
     @property
     def bytes(self) -> int:
         """The size of all files as delivered, in bytes."""
-        return sum(each.size for each in self.objects)
+        return sum(stored_object.size for stored_object in self.objects)
 
     @property
     def fingerprint(self) -> str:
@@ -107,7 +94,7 @@ class Increment:
         """When the manifest, or the newest of the files, was written (UTC, aware)."""
         if self.manifest is not None:
             return self.manifest.last_modified
-        return max(each.last_modified for each in self.objects)
+        return max(stored_object.last_modified for stored_object in self.objects)
 
     @property
     def report_name(self) -> str:
@@ -118,8 +105,8 @@ class Increment:
 def fingerprint_of(objects: Iterable[StoredObject]) -> str:
     """A digest of (key, etag, size) of some objects, in whatever order."""
     digest = hashlib.sha256()
-    for each in sorted(objects):
-        digest.update(f"{each.key}\0{each.etag}\0{each.size}\n".encode())
+    for stored_object in sorted(objects):
+        digest.update(f"{stored_object.key}\0{stored_object.etag}\0{stored_object.size}\n".encode())
     return digest.hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.sources.base import Source
 
 _AWS_DESCRIPTION = (
@@ -35,8 +35,8 @@ class SourceKind:
 
 
 KINDS: Mapping[str, SourceKind] = {
-    each.kind: each
-    for each in (
+    item.kind: item
+    for item in (
         SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
         SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
         SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),

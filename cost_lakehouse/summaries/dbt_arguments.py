@@ -18,7 +18,7 @@ def dbt_vars(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) ->
     ``voiding_sources`` are the sources with ``corrections: replace``.
     """
     return {
-        "slices": [{"source": each.source, "billing_period": each.billing_period.isoformat()} for each in sorted(slices)],
+        "slices": [{"source": slice_.source, "billing_period": slice_.billing_period.isoformat()} for slice_ in sorted(slices)],
         "voiding_sources": sorted(voiding_sources),
     }
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 
+from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import create_views, raw_table_names
-from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, load_settings
 from cost_lakehouse.summaries.raw_views import shown
 
 

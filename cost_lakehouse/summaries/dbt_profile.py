@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.trino import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth
 from cost_lakehouse.lake.trino_client import access_token, certificate_files, trino_settings, verification
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.trino import BasicAuth, CertificateAuth, JwtAuth, OAuth2Auth
 
 # dbt strikes values of variables with this prefix out of all that it prints.
 SECRET_VARIABLE = "DBT_ENV_SECRET_COST_LAKEHOUSE_TRINO"  # noqa: S105  # a name, not a secret

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from filelock import FileLock
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings import Settings
 from cost_lakehouse.summaries.dbt_target import PARSED_CATALOG, PARSED_SCHEMA, DbtTarget, parse_target, variables
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def run_dbt(
     return DbtRun(tuple(map(_node_result, results)), result.success, problem)
 
 
-def run_dbt_aloud(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> bool:
+def invoke_dbt(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> bool:
     """Run any command of dbt's as a developer does, with dbt's own words on the terminal: whether it went well."""
     try:
         return _invoke(lake, project, target, arguments, None).success

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cost_lakehouse.config import CONFIG_VARIABLE, Settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.trino_client import trino_settings
-from cost_lakehouse.settings import CONFIG_VARIABLE, Settings
 from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_secret, write_trino_profile
 from cost_lakehouse.summaries.trino_build import TrinoBuild, build_schema

@@ -103,13 +103,13 @@ def _publish_mart(
     return [
         PublishedSlice(
             table,
-            each.source,
-            each.billing_period,
-            written[each],
-            before.get((table, each), {}) if each in known else None,
-            new.get(each, {}),
+            slice__.source,
+            slice__.billing_period,
+            written[slice__],
+            before.get((table, slice__), {}) if slice__ in known else None,
+            new.get(slice__, {}),
         )
-        for each in slices
+        for slice__ in slices
     ]
 
 
@@ -152,7 +152,7 @@ def _check_built(scratch: duckdb.DuckDBPyConnection, label: str, slices: Sequenc
     except duckdb.CatalogException as error:
         raise LakeError(f"{label} holds no marts: the build did not end.", "Build the summaries again.") from error
     built = {Slice(source, billing_period) for source, billing_period in rows}
-    missing = [str(each) for each in slices if each not in built]
+    missing = [str(slice_) for slice_ in slices if slice_ not in built]
     if missing:
         raise LakeError(f"{label} was not built for {', '.join(missing)}.", "Build the summaries of these slices again.")
 
@@ -193,7 +193,7 @@ def _unfinished(lake: Lake, slices: Sequence[Slice], marts: Sequence[Mart]) -> I
         for slice_ in left:
             remove_unneeded_files(lake, mart.table, slice_)
     with lake.warehouse.file_io.new_output(mark).create(overwrite=True) as stream:
-        stream.write(json.dumps([[each.source, each.billing_period.isoformat()] for each in slices]).encode())
+        stream.write(json.dumps([[slice__.source, slice__.billing_period.isoformat()] for slice__ in slices]).encode())
     yield
     lake.warehouse.delete([mark])
 

@@ -41,15 +41,15 @@ def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
     """
     known = receipts(lake)
     stored = stored_loads(lake)
-    whole = newest([each for each in known if each.raw_table == AWS_CUR], ACCEPTED)
-    proven = {slice_: each for slice_, each in whole.items() if is_current(each, stored.get(slice_))}
+    whole = newest([candidate for candidate in known if candidate.raw_table == AWS_CUR], ACCEPTED)
+    proven = {slice_: item for slice_, item in whole.items() if is_current(item, stored.get(slice_))}
     reports = current_increments(lake, known, OCI_COST)
     repeated = stored.keys() | stored_loads(lake, table_name=OCI_COST).keys()
-    focus = {slice_: each for slice_, each in current_increments(lake, known, FOCUS).items() if slice_ not in repeated}
+    focus = {slice_: item for slice_, item in current_increments(lake, known, FOCUS).items() if slice_ not in repeated}
     proven |= reports | focus
     first = lake.settings.lake.first_month
     # An increment may reach back to months before the lake's first: its lines are kept, and no summary is made of them.
-    return {slice_: each for slice_, each in proven.items() if slice_.billing_period >= first}
+    return {slice_: item for slice_, item in proven.items() if slice_.billing_period >= first}
 
 
 def unmoved(before: Mapping[Slice, Receipt], now: Mapping[Slice, Receipt], slices: Sequence[Slice]) -> list[Slice]:
@@ -57,7 +57,7 @@ def unmoved(before: Mapping[Slice, Receipt], now: Mapping[Slice, Receipt], slice
 
     A slice that was loaded meanwhile may have been read half-way between its receipt and its rows; it is stale again.
     """
-    return [each for each in slices if each in before and each in now and before[each].load_id == now[each].load_id]
+    return [slice_ for slice_ in slices if slice_ in before and slice_ in now and before[slice_].load_id == now[slice_].load_id]
 
 
 def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, marts: Sequence[str] = ()) -> list[StaleSlice]:
@@ -72,7 +72,7 @@ def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, mart
         # The time tells a delivery that was replaced under its own id.
         if (delivery_id, loaded_at) != (receipt.delivery_id, receipt.loaded_at):
             stale.append(StaleSlice(slice_.source, slice_.billing_period, receipt.delivery_id, delivery_id))
-    return sorted(stale, key=lambda each: each.slice)
+    return sorted(stale, key=lambda one: one.slice)
 
 
 def _published(lake: Lake) -> dict[Slice, tuple[str, datetime]]:

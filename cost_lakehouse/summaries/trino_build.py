@@ -102,7 +102,7 @@ def drop_dead_builds(lake: Lake) -> list[str]:
 def _drop(lake: Lake, schema: str) -> None:
     execute(lake.settings, f"drop schema if exists {_named(lake, schema)} cascade")
     # Files of statements that were cut off belong to no table.
-    lake.warehouse.delete([each.location for each in lake.warehouse.list(_folder(schema))])
+    lake.warehouse.delete([entry.location for entry in lake.warehouse.list(_folder(schema))])
 
 
 def _named(lake: Lake, schema: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cost_lakehouse.alerts.incidents import Incident, Kind, Months, Recovery, Trouble, fold
 from cost_lakehouse.alerts.messages import Message
-from cost_lakehouse.alerts.not_sent import NotSent
+from cost_lakehouse.errors import NotSent
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -77,4 +77,4 @@ class Listener:
     @property
     def titles(self) -> list[str]:
         """What it heard, in order."""
-        return [each.title for each in self.heard]
+        return [item.title for item in self.heard]

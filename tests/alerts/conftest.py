@@ -11,14 +11,14 @@ import dagster as dg
 import pytest
 
 from cost_lakehouse.alerts.channels import Channel
+from cost_lakehouse.alerts.dispatch import Dispatched
 from cost_lakehouse.alerts.incidents import Incident
 from cost_lakehouse.alerts.memory import Memory
-from cost_lakehouse.alerts.telling import Told
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.orchestration.alert_memory import recall
-from cost_lakehouse.orchestration.alerting import look_and_tell
+from cost_lakehouse.orchestration.alerting import poll_and_dispatch
+from cost_lakehouse.orchestration.constants import MONTH_TAG, SOURCE_TAG
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.tags import MONTH_TAG, SOURCE_TAG
-from cost_lakehouse.settings import Settings, load_settings
 from tests.alerts.builders import Listener
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -80,9 +80,9 @@ class Office:
     def memory(self) -> Memory:
         return recall(self.instance, datetime.now(UTC))
 
-    def look(self, *channels: Channel) -> tuple[Told, list[Incident]]:
+    def look(self, *channels: Channel) -> tuple[Dispatched, list[Incident]]:
         """What the sensor does at every tick."""
-        return look_and_tell(
+        return poll_and_dispatch(
             self.settings,
             self.instance,
             channels=channels or [self.listener],

@@ -86,9 +86,9 @@ def smtp_server(
         await stop.wait()
         server.close()
         await server.wait_closed()
-        waiting = [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
-        for each in waiting:
-            each.cancel()
+        waiting = [all_task for all_task in asyncio.all_tasks() if all_task is not asyncio.current_task()]
+        for batch in waiting:
+            batch.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)

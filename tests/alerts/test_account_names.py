@@ -7,9 +7,9 @@ import pytest
 import yaml
 from dagster._core.utils import make_new_run_id
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.orchestration.account_runs import AccountRuns
-from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB, SOURCE_TAG
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, SOURCE_TAG
 from tests.alerts.conftest import Office
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
 
@@ -32,7 +32,7 @@ def test_an_organisation_that_refuses_is_told_until_it_answers(office: Office, o
         office.look()
         (title,) = office.listener.titles
         assert title.startswith("Reading of account names of acme-org failed: AWS Organizations refuses")
-        assert [(each.what, each.source) for each in office.memory.open] == [(ACCOUNTS_JOB, "acme-org")]
+        assert [(entry.what, entry.source) for entry in office.memory.open] == [(ACCOUNTS_JOB, "acme-org")]
         assert runs.read("acme-org").ok
         office.look()
         assert office.memory.open == []
@@ -51,4 +51,4 @@ def test_a_killed_run_is_told_by_its_organisation(office: Office, organization: 
         office.instance.add_run(run)
         office.instance.report_run_failed(run, message="The process ended without a word.")
         office.look()
-        assert [(each.what, each.source) for each in office.memory.open] == [(ACCOUNTS_JOB, "acme-org")]
+        assert [(entry.what, entry.source) for entry in office.memory.open] == [(ACCOUNTS_JOB, "acme-org")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, write_delivery
+from sample_bills import Bill, BillDelivery, Fault, write_delivery
 from tests.alerts.servers import Hook, Mailbox, http_server, smtp_server
 from tests.demo import command
 from tests.environment import OWN_VARIABLES
@@ -96,7 +96,7 @@ def test_a_run_without_any_daemon_tells_what_failed_once_and_what_works_again(
     deliver(folder, 2, Fault.BAD_NUMBER)
     first = command("run", "--no-summarize")
     assert first.exit_code == 1
-    assert "Told through ops: Load of acme 2026-09 failed: " in first.stderr
+    assert "Sent through ops: Load of acme 2026-09 failed: " in first.stderr
     assert command("run", "--no-summarize").exit_code == 1
     assert len(mailbox.mails) == len(hook.posted) == 1
     (incident,) = hook.posted[0].body["incidents"]
@@ -112,7 +112,7 @@ def test_a_run_without_any_daemon_tells_what_failed_once_and_what_works_again(
 
     deliver(folder, 3)
     assert command("run", "--no-summarize").exit_code == 0
-    assert [each.body["incidents"][0]["event"] for each in hook.posted] == ["failed", "recovered"]
+    assert [item.body["incidents"][0]["event"] for item in hook.posted] == ["failed", "recovered"]
     assert len(mailbox.mails) == 2
     assert json.loads(command("alerts", "--json").stdout) == []
     assert "Nothing is wrong." in command("alerts").stdout

@@ -37,7 +37,7 @@ def at(office: Office, moment: datetime) -> None:
 def load(lakehouse: Lakehouse, instance: dg.DagsterInstance) -> None:
     """Load what is new."""
     loading = Loading(lakehouse, instance)
-    assert all(each.success for each in loading.run(loading.tick().run_requests or []))
+    assert all(item.success for item in loading.run(loading.tick().run_requests or []))
 
 
 def test_deliveries_that_stop_are_told_once_with_their_likely_cause_and_so_is_that_they_come_again(

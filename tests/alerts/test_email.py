@@ -9,8 +9,8 @@ import pytest
 
 from cost_lakehouse.alerts.email_channel import EmailChannel
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
-from cost_lakehouse.alerts.not_sent import NotSent
-from cost_lakehouse.settings.alerts import EmailSettings
+from cost_lakehouse.config.alerts import EmailSettings
+from cost_lakehouse.errors import NotSent
 from tests.alerts.builders import NOON, incidents, recovery, trouble
 from tests.alerts.servers import Mailbox, smtp_server
 from tests.services.certificates import make_tls
@@ -68,7 +68,7 @@ def test_the_same_message_sent_again_is_the_same_mail_and_its_recovery_another()
         channel.send(failed())
         ((over, _),) = messages_of(incidents(trouble(), recovery()), None)
         channel.send(over)
-    ids = [each["Message-ID"] for each in mailbox.mails]
+    ids = [mail["Message-ID"] for mail in mailbox.mails]
     assert ids[0] == ids[1] != ids[2]
     assert ids[0].endswith("@example.com>")
     assert mailbox.mails[2]["Subject"] == "[cost-lakehouse] Recovered: Load of acme 2026-10, after 1 hour"

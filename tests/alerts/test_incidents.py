@@ -32,7 +32,7 @@ def test_summaries_of_one_source_are_one_incident_that_spans_its_months() -> Non
         trouble(**of_summaries, months=Months("2026-09", "2026-09")),
         trouble(**of_summaries, months=Months("2026-10", "2026-11")),
     )
-    assert [each.months for each in found] == [Months("2026-09", "2026-11")]
+    assert [entry.months for entry in found] == [Months("2026-09", "2026-11")]
 
 
 def test_a_success_of_the_same_source_and_month_ends_it() -> None:
@@ -59,7 +59,7 @@ def test_a_build_of_all_sources_ends_what_it_does_not_except() -> None:
         Kind.RUN, "build_summaries", after(hours=1), "built", not_of=frozenset({"globex"}), months=Months("2026-08", "2026-10")
     )
     found = incidents(trouble(**of_summaries), trouble(**of_summaries, source="globex"), everything_but_globex)
-    assert [(each.source, each.ended is not None) for each in found] == [("acme", True), ("globex", False)]
+    assert [(entry.source, entry.ended is not None) for entry in found] == [("acme", True), ("globex", False)]
 
 
 def test_a_build_of_fewer_months_proves_nothing_about_the_others() -> None:
@@ -95,7 +95,7 @@ def test_a_dead_channel_is_not_told_of_itself() -> None:
 
 
 def test_memory_is_the_same_after_it_was_written_down() -> None:
-    memory = Memory(NOON, after(hours=1), runs_seen={"run-1": NOON}, sources_since={"acme": NOON}, last_look=NOON)
+    memory = Memory(NOON, after(hours=1), runs_seen={"run-1": NOON}, sources_since={"acme": NOON}, last_poll=NOON)
     memory.channels = {"email": ChannelState(failing_since=NOON, problem="no", fix="yes")}
     memory.incidents = incidents(trouble(details=("a check",)), trouble(source="globex"), recovery())
     memory.incidents[0].told = {"email": 1}

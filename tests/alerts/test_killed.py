@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def look(office: Office, hook: Hook, killed: bool = False) -> int:
     """One look in a process of its own; with ``killed`` it dies as soon as the server has its message."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.alerts.one_look", office.config], cwd=ROOT, env=without_own_variables()
+        [sys.executable, "-m", "tests.alerts.one_poll", office.config], cwd=ROOT, env=without_own_variables()
     )
     hook.on_post = (lambda: os.kill(process.pid, signal.SIGKILL)) if killed else (lambda: None)
     return process.wait(120)
@@ -35,8 +35,8 @@ def test_a_killed_look_repeats_one_message_as_the_same_one_and_loses_none(office
         assert look(office, hook) == 0
         assert look(office, hook) == 0
 
-    ids = [each.body["id"] for each in hook.posted]
+    ids = [item.body["id"] for item in hook.posted]
     assert ids[0] == ids[1]
-    told = {each["months"] for posted in hook.posted for each in posted.body["incidents"]}
+    told = {item["months"] for posted in hook.posted for item in posted.body["incidents"]}
     assert told == {"2026-09", "2026-10"}
     assert len(hook.posted) == 2

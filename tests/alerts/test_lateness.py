@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cost_lakehouse.alerts.lateness import Arrival, punctuality, told, usual_pause
-from cost_lakehouse.settings.alerts import LatenessSettings
+from cost_lakehouse.config.alerts import LatenessSettings
 
 START = datetime(2026, 10, 1, 4, 0, tzinfo=UTC)
 USUAL = LatenessSettings()
@@ -19,14 +19,14 @@ def deliveries(*hours: float) -> list[Arrival]:
     moments = [START]
     for pause in hours:
         moments.append(moments[-1] + timedelta(hours=pause))
-    return [Arrival(each, each + timedelta(minutes=15)) for each in moments]
+    return [Arrival(moment, moment + timedelta(minutes=15)) for moment in moments]
 
 
 def late_after(history: Sequence[Arrival], settings: LatenessSettings = USUAL, kind: str = "aws_cur") -> float:
     """How many hours after its last delivery a source that is asked about every half hour is late."""
     standing = punctuality(history, START, "acme", kind, settings)
     assert standing is not None
-    last = max((each.delivered_at for each in history), default=START)
+    last = max((arrival.delivered_at for arrival in history), default=START)
     return next(hours / 2 for hours in range(10_000) if standing.late_by(last + timedelta(hours=hours / 2)) is not None)
 
 

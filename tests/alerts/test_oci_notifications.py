@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
-from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.alerts.oci_channel import BODY_BYTES_MAX, OciChannel, cut
-from cost_lakehouse.settings.alerts import NotificationsSettings
-from cost_lakehouse.settings.oci import OciSettings
+from cost_lakehouse.config.alerts import NotificationsSettings
+from cost_lakehouse.config.oci import OciSettings
+from cost_lakehouse.errors import NotSent
 from tests.alerts.builders import NOON, incidents, trouble
 from tests.services.oci import Fault, OciServer
 

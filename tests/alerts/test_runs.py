@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.utils import make_new_run_id
 
 from cost_lakehouse.orchestration.alert_memory import remember
-from cost_lakehouse.orchestration.tags import MONTH_TAG, PROCESS_TAG, REPORT_TAG, SOURCE_TAG, SUMMARY_JOB
+from cost_lakehouse.orchestration.constants import MONTH_TAG, PROCESS_TAG, REPORT_TAG, SOURCE_TAG, SUMMARY_JOB
 from tests.alerts.conftest import QUIET, Office, load_job
 
 MIRRORS = """\
@@ -113,18 +113,18 @@ def test_a_failed_build_is_told_for_each_source_that_was_not_published_with_its_
     run("2026-09-01", "2026-10-01")
     office.look()
     (message,) = office.listener.heard
-    assert [each.title for each in message.items] == [
+    assert [item.title for item in message.items] == [
         "Build of the summaries of acme 2026-09 to 2026-10 failed: equals_the_raw_bill: Got 2 results",
         "Build of the summaries of globex 2026-09 to 2026-10 failed: the same",
     ]
     failing[0] = "globex"
     run("2026-09-01", "2026-10-01")
     office.look()
-    assert [each.source for each in office.memory.open] == ["globex"]
+    assert [entry.source for entry in office.memory.open] == ["globex"]
     failing.clear()
     run("2026-10-01", "2026-10-01")
     office.look()
-    assert [each.source for each in office.memory.open] == ["globex"]
+    assert [entry.source for entry in office.memory.open] == ["globex"]
     run("2026-08-01", "2026-10-01")
     office.look()
     assert office.memory.open == []
@@ -161,14 +161,14 @@ def test_a_mirror_that_fails_is_told_until_that_mirror_succeeds(office: Office) 
     run()
     office.look()
     (message,) = office.listener.heard
-    assert [each.title for each in message.items] == [
+    assert [item.title for item in message.items] == [
         "Mirror of one failed: The bucket is not there.",
         "Mirror of two failed: The bucket is not there.",
     ]
     failing.remove("one")
     run()
     office.look()
-    assert [each.source for each in office.memory.open] == ["two"]
+    assert [entry.source for entry in office.memory.open] == ["two"]
 
 
 def test_kinds_of_report_of_one_source_are_apart(office: Office) -> None:
@@ -183,7 +183,7 @@ def test_kinds_of_report_of_one_source_are_apart(office: Office) -> None:
             raise_on_error=False,
         )
     office.look()
-    assert [each.where for each in office.memory.open] == ["acme oci_usage"]
+    assert [item.where for item in office.memory.open] == ["acme oci_usage"]
 
 
 def test_a_killed_run_of_chosen_assets_is_told_for_each(office: Office) -> None:
@@ -204,7 +204,7 @@ def test_a_killed_run_of_chosen_assets_is_told_for_each(office: Office) -> None:
         office.instance.add_run(run)
         office.instance.report_run_failed(run, message="The process ended without a word.")
     office.look()
-    assert sorted((each.what, each.where) for each in office.memory.open) == [
+    assert sorted((item.what, item.where) for item in office.memory.open) == [
         ("build_summaries", "2026-10"),
         ("load_line_items", "globex 2026-10"),
         ("mirror_reports", "one"),

@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from cost_lakehouse.alerts.messages import Message, messages_of, trial_message
-from cost_lakehouse.alerts.not_sent import NotSent
 from cost_lakehouse.alerts.webhook_channel import WebhookChannel
-from cost_lakehouse.settings.alerts import WebhookSettings
+from cost_lakehouse.config.alerts import WebhookSettings
+from cost_lakehouse.errors import NotSent
 from tests.alerts.builders import NOON, after, incidents, recovery, trouble
 from tests.alerts.servers import Hook, http_server
 from tests.services.certificates import make_tls
@@ -109,7 +109,7 @@ def test_teams_gets_an_adaptive_card_within_its_limits() -> None:
         card = attachment["content"]
         assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
         assert (card["type"], card["version"], card["body"][0]["color"]) == ("AdaptiveCard", "1.4", "Attention")
-        facts = {each["title"]: each["value"] for each in card["body"][1]["facts"]}
+        facts = {item["title"]: item["value"] for item in card["body"][1]["facts"]}
         assert facts["Cause"] == "hourly-cur-1.csv.gz is cut off."
         assert card["actions"] == [{"type": "Action.OpenUrl", "title": "Open in Dagster", "url": f"{DAGSTER}/runs/run-1"}]
 

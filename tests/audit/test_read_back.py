@@ -8,9 +8,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cost_lakehouse.audit.control_totals import ControlTotals
 from cost_lakehouse.audit.read_back import unreadable
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences
+from cost_lakehouse.formats.control_totals import ControlTotals
 from cost_lakehouse.formats.table_format import AWS_CUR
 
 NOT_UTF8 = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())

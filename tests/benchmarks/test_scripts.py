@@ -82,7 +82,7 @@ def test_the_cost_of_history_is_told_as_a_ratio_to_the_shortest(
     told = capsys.readouterr().out
     assert "| no history | 1.0 | 1.0 | 2.0 | 1.00 |" in told
     assert "| 1 months of history | 1.5 | 1.5 | 3.0 | 1.50 |" in told
-    assert sorted(each.name for each in tmp_path.rglob("lakehouse.yaml")) == ["lakehouse.yaml"] * 2
+    assert sorted(path.name for path in tmp_path.rglob("lakehouse.yaml")) == ["lakehouse.yaml"] * 2
 
 
 def test_everything_is_told_beside_the_load_and_the_floor(

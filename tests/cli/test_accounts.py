@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.settings import load_settings
 from tests.dbt.building import PROJECT
 from tests.demo import command
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
@@ -27,7 +27,7 @@ class Office:
     def __init__(self, folder: Path, acme: OrganizationsServer, globex: OrganizationsServer) -> None:
         self.acme, self.globex = acme, globex
         self.config = folder / "lakehouse.yaml"
-        made = [{"name": name, "endpoint": each.endpoint, **KEYS} for name, each in (("acme", acme), ("globex", globex))]
+        made = [{"name": name, "endpoint": item.endpoint, **KEYS} for name, item in (("acme", acme), ("globex", globex))]
         self.config.write_text(yaml.safe_dump({"organizations": made}), encoding="utf-8")
         self.seed = folder / "dbt_project" / "seeds" / "aws_account_names.csv"
         shutil.copytree(PROJECT, folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
@@ -45,7 +45,7 @@ class Office:
     def snapshots(self) -> list[int | None]:
         lake = Lake(load_settings(self.config))
         tables = [lake.table(name) for name in ("raw.aws_accounts", "marts.aws_accounts")]
-        return [each.metadata.current_snapshot_id for each in tables]
+        return [candidate.metadata.current_snapshot_id for candidate in tables]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_names_are_read_published_kept_and_asked_for(office: Office) -> None:
     assert f"acme {office.acme.id} 2 2 0 0 globex {office.globex.id} 1 1 0 0" in out
     assert "marts.aws_accounts is up to date: 4 rows." in out
     always = ("1970-01-01", "9999-12-31")
-    assert sorted(tuple(each.values()) for each in office.names()) == sorted(
+    assert sorted(tuple(name.values()) for name in office.names()) == sorted(
         [
             ("000000000005", "of the seed", "seed", *always),
             ("111122223333", "master", "acme", *always),

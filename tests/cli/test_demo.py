@@ -16,16 +16,16 @@ import pytest
 from cost_lakehouse.alerts.incidents import Trouble
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.cli.commands.demo import further, story_day
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.orchestration.alert_deliveries import look_at_deliveries
-from cost_lakehouse.orchestration.daily_cost_sensor import DAILY_COSTS, change_lines, changes_of, daily_cost_sensor
+from cost_lakehouse.orchestration.alert_deliveries import poll_deliveries
+from cost_lakehouse.orchestration.constants import SUMMARY_JOB
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.summary_sensor import summary_sensor
-from cost_lakehouse.orchestration.tags import SUMMARY_JOB
-from cost_lakehouse.sample_bills import Expected, OciExpected
-from cost_lakehouse.sample_bills import demo as story
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.orchestration.sensors.daily_costs import DAILY_COSTS, change_lines, changes_of, daily_cost_sensor
+from cost_lakehouse.orchestration.sensors.summaries import summary_sensor
 from cost_lakehouse.summaries.stale import stale_slices
+from sample_bills import Expected, OciExpected
+from sample_bills import demo as story
 from tests.demo import Told, command, oci_of_the_demo
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -51,7 +51,7 @@ def totals(
 ) -> dict[tuple[str, date], dict[str, Decimal]]:
     """(source, month) -> currency -> cost, of all sources."""
     oci = {(story.OCI_SOURCE, month): expected_of_oci.total(month) for month in (SEPTEMBER, OCTOBER)}
-    return {slice_: each.total() for slice_, each in expected.items()} | oci
+    return {slice_: item.total() for slice_, item in expected.items()} | oci
 
 
 def test_the_demo_tells_five_steps_and_ends_well(demo: Told) -> None:
@@ -112,7 +112,7 @@ def test_no_source_of_the_demo_is_ever_late(demo: Told) -> None:
     settings = load_settings(Path(demo.config))
     later = datetime.now(UTC) + timedelta(days=400)
     memory = Memory(later, later)
-    assert not [seen for seen in look_at_deliveries(settings, memory, later) if isinstance(seen, Trouble)]
+    assert not [seen for seen in poll_deliveries(settings, memory, later) if isinstance(seen, Trouble)]
 
 
 def test_the_published_marts_hold_exactly_what_was_delivered_last(
@@ -124,7 +124,7 @@ def test_the_published_marts_hold_exactly_what_was_delivered_last(
     published = {
         (row["source"], date.fromisoformat(row["billing_period"]), row["currency_code"]): Decimal(row["cost"]) for row in rows
     }
-    wanted = {(*slice_, currency): amount for slice_, each in totals.items() for currency, amount in each.items()}
+    wanted = {(*slice_, currency): amount for slice_, item in totals.items() for currency, amount in item.items()}
     assert published == wanted
 
 
@@ -218,8 +218,8 @@ def test_the_doctor_finds_everything_in_order(demo: Told) -> None:
 def test_summaries_are_on_record_for_exactly_the_months_they_were_built_for(demo: Told) -> None:
     with command_instance(load_settings(Path(demo.config))) as instance:
         records = instance.fetch_materializations(DAILY_COSTS, limit=100, ascending=True).records
-        materializations = [each.asset_materialization for each in records if each.asset_materialization]
-        assert [each.partition for each in materializations] == [
+        materializations = [record.asset_materialization for record in records if record.asset_materialization]
+        assert [materialization.partition for materialization in materializations] == [
             "2026-09-01",
             "2026-10-01",
             "2026-10-01",
@@ -231,7 +231,7 @@ def test_summaries_are_on_record_for_exactly_the_months_they_were_built_for(demo
         facts = materializations[-1].metadata
         assert "20261102T133621Z" in str(facts["delivery_ids"].value)
         runs = instance.get_runs(dg.RunsFilter(job_name=SUMMARY_JOB))
-        assert {each.status for each in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
         check = dg.AssetCheckKey(dg.AssetKey(["marts", "aws_daily_summary"]), "equals_the_raw_bill")
         (execution,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
         assert execution.event is not None
@@ -274,7 +274,7 @@ def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> N
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
     result = command("demo", "--dir", str(tmp_path))
     assert result.exit_code == 2
-    assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_change_without_an_old_total_says_so() -> None:

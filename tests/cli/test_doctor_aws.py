@@ -13,7 +13,7 @@ import pytest
 
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.config import Settings, SourceSettings
 from tests.cli.test_policy import limited_to
 from tests.services.ports import free_ports
 from tests.services.s3 import S3Server
@@ -85,10 +85,10 @@ def test_authentication_that_fails(report: Report, tmp_path: Path) -> None:
     assert "does not know the access key" in found.says
     found_too = doctor(changed(report, secret_key="s3cret-s3cret"), tmp_path)
     assert "secret key does not fit its access key" in found_too.says
-    for each in (found, found_too):
-        assert each.state == "failed"
-        assert "`secret_key`" in each.fix
-        assert "s3cret" not in f"{each}"
+    for item in (found, found_too):
+        assert item.state == "failed"
+        assert "`secret_key`" in item.fix
+        assert "s3cret" not in f"{item}"
 
 
 def test_no_manifest_yet(report: Report, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def doctor_of(refuse: Callable[[str, Any], Refusal | None], folder: Path, **othe
     finally:
         server.shutdown()
         server.server_close()
-    assert not any(each in f"{found}" for each in ("AKIAOWN", "s3cret"))
+    assert not any(text in f"{found}" for text in ("AKIAOWN", "s3cret"))
     return found
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from tests.services.oci import OciServer
 from tests.services.s3 import S3Server
 
@@ -29,7 +29,7 @@ def doctor(oci_server: OciServer, tmp_path: Path) -> Doctor:
         sources = [{"name": "acme", "kind": "oci_cost_reports", **source}] if source else []
         file = tmp_path / "lakehouse.yaml"
         file.write_text(yaml.safe_dump({"mirrors": [mirror], "sources": sources}), encoding="utf-8")
-        chosen = [each for each in checks(load_settings(file)) if each[0].startswith(("mirror", "source"))]
+        chosen = [candidate for candidate in checks(load_settings(file)) if candidate[0].startswith(("mirror", "source"))]
         return {name: examine_one(name, check) for name, check in chosen}
 
     return examine
@@ -42,7 +42,7 @@ def add_report(server: OciServer) -> None:
 def test_a_mirror_that_works(doctor: Doctor, oci_server: OciServer) -> None:
     add_report(oci_server)
     found = doctor()
-    assert {name: each.state for name, each in found.items()} == {
+    assert {name: item.state for name, item in found.items()} == {
         "mirror acme: reports": "ok",
         "mirror acme: destination": "ok",
     }
@@ -78,7 +78,7 @@ def test_a_bucket_with_keys_of_the_vault(doctor: Doctor, oci_server: OciServer, 
         "secret_key": oci_server.add_secret(s3_server.secret_key.encode()),
     }
     options = {"destination": f"s3://{s3_bucket}/oci", "endpoint": s3_server.endpoint, "vault": vault}
-    assert {each.state for each in doctor(**options).values()} == {"ok"}
+    assert {value.state for value in doctor(**options).values()} == {"ok"}
     assert s3_server.client().list_objects_v2(Bucket=s3_bucket).get("Contents", []) == []
     assert doctor(**{**options, "destination": "s3://not-there"})["mirror acme: destination"].state == "failed"
     oci_server.secrets.pop(vault["secret_key"])
@@ -97,4 +97,4 @@ def test_sources_at_oracle_and_at_the_mirror(doctor: Doctor, oci_server: OciServ
 
 
 def test_a_paused_mirror_is_not_looked_at(doctor: Doctor) -> None:
-    assert [each.says for each in doctor(paused=True).values()] == ["paused; not looked at"]
+    assert [value.says for value in doctor(paused=True).values()] == ["paused; not looked at"]

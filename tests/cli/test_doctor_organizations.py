@@ -10,7 +10,7 @@ import pytest
 
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.config import Settings
 from tests.services.organizations import KEYS, Fault, OrganizationsServer
 from tests.services.ports import free_ports
 
@@ -52,7 +52,7 @@ def test_without_tags_their_right_is_not_needed(server: OrganizationsServer, tmp
 
 
 def test_each_right_that_is_missing_is_named(server: OrganizationsServer, tmp_path: Path) -> None:
-    server.faults = [Fault(each, "AccessDeniedException") for each in ("ListAccountsForParent", "ListTagsForResource")]
+    server.faults = [Fault(text, "AccessDeniedException") for text in ("ListAccountsForParent", "ListTagsForResource")]
     found = doctor(tmp_path, endpoint=server.endpoint)
     assert found.state == "failed"
     assert found.says == "AWS refuses organizations:ListAccountsForParent, organizations:ListTagsForResource."

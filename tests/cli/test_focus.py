@@ -42,17 +42,17 @@ def test_an_export_and_a_folder_of_focus_come_to_the_daily_costs(place: FocusPla
     place.write("2026.csv.gz", as_csv([charge("3", **saas), charge("4", day="2026-09-02", **saas)]), source="acme-saas")
 
     found = json.loads(call("discover", "--json"))
-    assert [(each["source"], each["month"], each["delivery_id"][:2], each["new"]) for each in found[:2]] == [
+    assert [(entry["source"], entry["month"], entry["delivery_id"][:2], entry["new"]) for entry in found[:2]] == [
         ("acme-aws", "2026-09", "E9", True),
         ("acme-aws", "2026-10", "E1", True),
     ]
-    assert [(each["source"], each["month"], each["report"]) for each in found[2:]] == [("acme-saas", None, "focus")]
+    assert [(entry["source"], entry["month"], entry["report"]) for entry in found[2:]] == [("acme-saas", None, "focus")]
 
     call("run", "--kind", "focus")
     shown = (
         "source, provider, billing_period, usage_date, account_id, service, region, currency_code, billed_cost, effective_cost"
     )
-    daily = [tuple(each.values()) for each in rows(f"select {shown} from marts.daily_costs order by 1, 3, 4, 5")]
+    daily = [tuple(row.values()) for row in rows(f"select {shown} from marts.daily_costs order by 1, 3, 4, 5")]
     ec2 = "Amazon Elastic Compute Cloud"
     least = "0.000000000000000001"
     assert daily == [
@@ -62,9 +62,9 @@ def test_an_export_and_a_folder_of_focus_come_to_the_daily_costs(place: FocusPla
         ("acme-saas", "data dog", "2026-09-01", "2026-09-02", "77", ec2, "", "EUR", "4", "4"),
         ("acme-saas", "data dog", "2026-10-01", "2026-10-05", "77", ec2, "", "EUR", "3", "3"),
     ]
-    status = {(each["source"], each["month"]): each for each in json.loads(call("status", "--json"))}
+    status = {(load["source"], load["month"]): load for load in json.loads(call("status", "--json"))}
     assert status["acme-aws", "2026-10"]["totals"] == {"USD": "1.000000000000000001"}
-    assert all(each["summarized"] for each in status.values())
+    assert all(candidate["summarized"] for candidate in status.values())
     assert "Nothing new to load; 3 deliveries are up to date." in call("run")
 
 

@@ -13,9 +13,9 @@ import yaml
 from typer.testing import CliRunner
 
 from cost_lakehouse.cli.app import app
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from tests.docs.pages import ROOT
-from tests.imports.test_kubecost import OLD
+from tests.importers.test_kubecost import OLD
 from tests.services.billing import VARIABLES, Account, BillingServer
 from tests.services.s3 import S3Server
 from tests.services.sts import StsServer
@@ -70,8 +70,8 @@ def test_fifty_payers_are_printed_and_added_and_everything_else_stays(tmp_path: 
     assert config.stat().st_mode & 0o777 == 0o640
     assert not list(tmp_path.glob(".lakehouse*"))
     sources = load_settings(config).sources
-    assert [each.name for each in sources] == ["acme-payer", *(f"aws-{number:012d}" for number in range(1, 51))]
-    assert len({each.role_arns for each in sources[1:]}) == 50
+    assert [source.name for source in sources] == ["acme-payer", *(f"aws-{number:012d}" for number in range(1, 51))]
+    assert len({source.role_arns for source in sources[1:]}) == 50
 
     again = invoke("kubecost", file, "--write")
     assert (again.exit_code, again.stdout) == (0, "")
@@ -95,14 +95,14 @@ def test_a_name_that_is_taken_is_told_and_another_one_used(tmp_path: Path, confi
     other = write_json(tmp_path, kubecost(athenaTable="another"))
     result = invoke("kubecost", other, "--write")
     assert "the name aws-000000000001 is taken; this one is called aws-000000000001-2." in result.stderr
-    assert [each.name for each in load_settings(config).sources][-2:] == ["aws-000000000001", "aws-000000000001-2"]
+    assert [source.name for source in load_settings(config).sources][-2:] == ["aws-000000000001", "aws-000000000001-2"]
 
 
 def test_what_is_printed_is_a_configuration_by_itself(tmp_path: Path) -> None:
     result = invoke("kubecost", "-", stdin=json.dumps(kubecost(2)))
     file = tmp_path / "other.yaml"
     file.write_text(result.stdout)
-    assert [each.kind for each in load_settings(file).sources] == ["aws_athena", "aws_athena"]
+    assert [source.kind for source in load_settings(file).sources] == ["aws_athena", "aws_athena"]
     assert "# From stdin, aws[1]." in result.stdout
 
 
@@ -114,7 +114,7 @@ def test_a_wrong_entry_is_told_and_the_others_are_imported(tmp_path: Path, confi
     assert result.exit_code == 1
     assert "aws[0]: it makes no valid source: role_arn: write a role's ARN" in result.stderr
     assert "aws[1]: it holds ${...}, which another tool was to fill in." in result.stderr
-    assert [each.name for each in load_settings(config).sources] == ["acme-payer", "aws-000000000003"]
+    assert [source.name for source in load_settings(config).sources] == ["acme-payer", "aws-000000000003"]
 
 
 def test_a_file_that_is_not_json_is_told_without_what_stands_in_it(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_where_there_is_no_configuration_it_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "lakehouse.yaml").exists()
     written = invoke("kubecost", file, "--write")
     assert written.exit_code == 0, written.output
-    assert [each.name for each in load_settings(tmp_path / "lakehouse.yaml").sources] == ["aws-000000000001"]
+    assert [source.name for source in load_settings(tmp_path / "lakehouse.yaml").sources] == ["aws-000000000001"]
     assert printed.stdout in (tmp_path / "lakehouse.yaml").read_text()
     elsewhere = invoke("kubecost", file, "--write", "--config", str(tmp_path / "no" / "lakehouse.yaml"))
     assert elsewhere.exit_code == 2
@@ -235,7 +235,7 @@ def test_reports_of_two_payers_are_found_written_and_then_discovered(
     monkeypatch.setenv("GLOBEX_EXTERNAL_ID", IDS["globex"])
     result = invoke("koku", file, "--write")
     assert result.exit_code == 0, result.output
-    assert not any(each in f"{result.output}{config.read_text()}" for each in IDS.values())
+    assert not any(value in f"{result.output}{config.read_text()}" for value in IDS.values())
     acme, globex = yaml.safe_load(result.stdout)["sources"]
     assert acme == {
         "name": "acme",
@@ -253,7 +253,7 @@ def test_reports_of_two_payers_are_found_written_and_then_discovered(
     assert "# Found by its manifests in the bucket." in result.stdout
 
     found = CliRunner().invoke(app, ["discover", "--json"])
-    assert [(each["source"], each["delivery_id"]) for each in json.loads(found.stdout)] == [
+    assert [(load["source"], load["delivery_id"]) for load in json.loads(found.stdout)] == [
         ("acme", "assembly-of-acme"),
         ("globex", "assembly-of-globex"),
     ]
@@ -266,20 +266,20 @@ def test_of_several_reports_of_one_payer_one_is_read_and_the_others_are_paused(p
     account.add_export(payers.bucket, f"{payers.base}/acme", "focus", "SELECT a FROM FOCUS_1_2_AWS")
     result = invoke("koku", write_json(tmp_path, payers.koku("acme")))
     assert result.exit_code == 0, result.output
-    assert [(each["name"], each["kind"], each.get("paused", False)) for each in yaml.safe_load(result.stdout)["sources"]] == [
+    assert [(item["name"], item["kind"], item.get("paused", False)) for item in yaml.safe_load(result.stdout)["sources"]] == [
         ("acme-costs", "aws_data_export", False),
         ("acme-hourly", "aws_cur", True),
         ("acme-focus", "focus", True),
     ]
     assert "# Paused: one payer's months are read from one source only." in result.stdout
     named = invoke("koku", write_json(tmp_path, payers.koku("acme", report_name="hourly")))
-    assert [each["name"] for each in yaml.safe_load(named.stdout)["sources"]] == ["acme"]
+    assert [item["name"] for item in yaml.safe_load(named.stdout)["sources"]] == ["acme"]
 
 
 def test_an_export_and_a_report_in_one_bucket_are_told_apart_by_their_manifests(payers: Payers, tmp_path: Path) -> None:
     Export(payers.place, prefix="acme", name="costs").create_new("e1")
     result = invoke("koku", write_json(tmp_path, payers.koku("acme")))
-    assert [(each["name"], each["kind"]) for each in yaml.safe_load(result.stdout)["sources"]] == [
+    assert [(item["name"], item["kind"]) for item in yaml.safe_load(result.stdout)["sources"]] == [
         ("acme-costs", "aws_data_export"),
         ("acme-hourly", "aws_cur"),
     ]

@@ -17,7 +17,8 @@ from cost_lakehouse.cli.progress import Heartbeat
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake import locks
 from cost_lakehouse.loading.plan import Planned
-from cost_lakehouse.sources.delivery import Finding, Increment, Status, StoredObject
+from cost_lakehouse.sources.delivery import Finding, Increment, Status
+from cost_lakehouse.storage.object_store import StoredObject
 
 # Work that swallows what interrupts it, as a run of Dagster does, or that no exception reaches.
 WORK = {

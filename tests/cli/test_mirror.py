@@ -26,7 +26,7 @@ def cloud(oci_server: OciServer, tmp_path: Path) -> OciServer:
 
 def configure(cloud: OciServer, folder: Path, *mirrors: dict[str, Any]) -> None:
     oci = {"config_file": str(folder / "oci/config"), "endpoint": cloud.endpoint}
-    made = [{"name": "acme", "tenancy": cloud.tenancy, "oci": oci, "destination": "mirror", **each} for each in mirrors]
+    made = [{"name": "acme", "tenancy": cloud.tenancy, "oci": oci, "destination": "mirror", **mirror} for mirror in mirrors]
     (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"mirrors": made}), encoding="utf-8")
 
 

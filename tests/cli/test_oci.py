@@ -37,7 +37,7 @@ def rows(sql: str) -> list[dict[str, str]]:
 
 
 def status() -> dict[str, Any]:
-    return {each["month"]: each for each in json.loads(call("status", "--json"))}
+    return {load["month"]: load for load in json.loads(call("status", "--json"))}
 
 
 def test_reports_are_discovered_loaded_summarised_and_shown(mirror: Mirror) -> None:
@@ -62,7 +62,7 @@ def test_reports_are_discovered_loaded_summarised_and_shown(mirror: Mirror) -> N
     assert "0 failed" in call("run")
 
     by_day = "select usage_date, currency_code, sum(cost) as amount from marts.oci_daily_summary group by 1, 2 order by 1"
-    assert [tuple(each.values()) for each in rows(by_day)] == [
+    assert [tuple(row.values()) for row in rows(by_day)] == [
         ("2026-09-30", "USD", "0.5"),
         ("2026-10-05", "USD", "12.000000000000000001"),
     ]
@@ -101,4 +101,4 @@ def test_force_loads_everything_again_and_doubles_nothing(mirror: Mirror) -> Non
 
     assert "loaded" in call("run", "--no-summarize", "--force")
 
-    assert {month: each["totals"]["USD"] for month, each in status().items()} == {"2026-09": "2", "2026-10": "1"}
+    assert {month: item["totals"]["USD"] for month, item in status().items()} == {"2026-09": "2", "2026-10": "1"}

@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from cost_lakehouse.cli.app import app
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.config.store import SMALLEST_PART
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings import load_settings
-from cost_lakehouse.settings.store import SMALLEST_PART
 from tests.lake.stores import store_of
 from tests.services.s3 import S3Server
 
@@ -40,7 +40,7 @@ def printed(config: Path) -> dict[str, Any]:
 
 
 def actions(policy: dict[str, Any]) -> dict[str, list[str]]:
-    return {each["Sid"]: each["Action"] for each in policy["Statement"]}
+    return {item["Sid"]: item["Action"] for item in policy["Statement"]}
 
 
 def test_only_the_prefix_is_named(tmp_path: Path) -> None:
@@ -49,13 +49,13 @@ def test_only_the_prefix_is_named(tmp_path: Path) -> None:
         "ListTheLake": ["s3:ListBucket"],
         "ReadAndWriteTheLake": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
     }
-    assert [each["Resource"] for each in policy["Statement"]] == [["arn:aws:s3:::acme"], ["arn:aws:s3:::acme/lake/warehouse/*"]]
+    assert [item["Resource"] for item in policy["Statement"]] == [["arn:aws:s3:::acme"], ["arn:aws:s3:::acme/lake/warehouse/*"]]
     assert policy["Statement"][0]["Condition"] == {"StringLike": {"s3:prefix": ["lake/warehouse/*"]}}
 
 
 def test_a_bucket_of_its_own_has_no_prefix(tmp_path: Path) -> None:
     policy = printed(config_of(tmp_path, "warehouse: s3://acme, store: {region: cn-north-1}"))
-    assert [each["Resource"] for each in policy["Statement"]] == [["arn:aws-cn:s3:::acme"], ["arn:aws-cn:s3:::acme/*"]]
+    assert [item["Resource"] for item in policy["Statement"]] == [["arn:aws-cn:s3:::acme"], ["arn:aws-cn:s3:::acme/*"]]
     assert "Condition" not in policy["Statement"][0]
 
 
@@ -112,7 +112,7 @@ def test_the_lake_works_with_these_rights_and_no_others(
         warehouse.let_duckdb_read(connection)
         assert connection.execute(f"select sum(a)::int from read_parquet('{small}')").fetchone() == (3,)
     warehouse.delete([large])
-    assert [each.location for each in warehouse.list("raw/t")] == [small]
+    assert [entry.location for entry in warehouse.list("raw/t")] == [small]
     assert not warehouse.file_io.new_input(large).exists()
     assert len(lake.table("raw.receipts").metadata.snapshots) == 0
 

@@ -16,9 +16,9 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from cost_lakehouse.cli.app import app
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.cli.test_policy import limited_to
 from tests.deploy.test_terraform_aws import given
 from tests.docs.pages import blocks
@@ -42,7 +42,7 @@ FOLDER = "- {name: folder, kind: aws_cur, location: bills/p/r}"
 
 def invoke(tmp_path: Path, *arguments: str, sources: tuple[str, ...] = (PAYER,)) -> Any:
     file = tmp_path / "lakehouse.yaml"
-    file.write_text("sources:\n" + "\n".join(f"  {each}" for each in sources))
+    file.write_text("sources:\n" + "\n".join(f"  {source}" for source in sources))
     return CliRunner().invoke(app, ["policy", "aws", "--config", str(file), *arguments])
 
 
@@ -53,7 +53,7 @@ def printed(tmp_path: Path, *arguments: str, sources: tuple[str, ...] = (PAYER,)
 
 
 def statements(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {each["Sid"]: each for each in policy["Statement"]}
+    return {item["Sid"]: item for item in policy["Statement"]}
 
 
 def test_the_policies_are_those_that_terraform_makes(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_policies_are_those_that_terraform_makes(tmp_path: Path) -> None:
 def test_each_source_has_its_own_and_what_is_not_at_aws_has_none(tmp_path: Path) -> None:
     every = (PAYER, PLAIN, ATHENA, ELSEWHERE, FOLDER)
     made = printed(tmp_path, sources=every)
-    assert {name: list(each) for name, each in made.items()} == {
+    assert {name: list(item) for name, item in made.items()} == {
         "acme": ["reader_policy", "role_arn", "trust_policy", "caller_policy", "bucket_policy"],
         "plain": ["reader_policy", "bucket_policy"],
         "table": ["reader_policy"],
@@ -134,7 +134,7 @@ def test_what_is_asked_for_besides_is_added(tmp_path: Path) -> None:
     reader = statements(made["reader_policy"])
     assert reader["FindTheReports"]["Action"] == ["cur:DescribeReportDefinitions", "bcm-data-exports:ListExports"]
     assert reader["SeeTheExports"]["Resource"] == ["arn:aws:bcm-data-exports:us-east-1:111122223333:export/*"]
-    assert all(each.split(":")[1].startswith(("List", "Describe")) for each in reader["ReadTheOrganization"]["Action"])
+    assert all(item.split(":")[1].startswith(("List", "Describe")) for item in reader["ReadTheOrganization"]["Action"])
     only = {"IpAddress": {"aws:SourceIp": ["203.0.113.7/32"]}}
     assert reader["ListTheReport"]["Condition"] == reader["ReadTheReport"]["Condition"] == only
     assert made["trust_policy"]["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": ["an-external-id"]}, **only}
@@ -176,8 +176,8 @@ def test_exports_and_focus_are_delivered_by_aws_where_they_are_and_oracles_repor
         "- {name: replica, kind: aws_data_export, location: s3://acme-copy/bills/hourly, replica_of: acme-exports}",
     )
     made = printed(tmp_path, "--account", "1" * 12, sources=sources)
-    assert [name for name, each in made.items() if "bucket_policy" in each] == ["focus", "export"]
-    assert [statements(each["reader_policy"])["ReadTheReport"]["Resource"] for each in made.values()] == [
+    assert [name for name, item in made.items() if "bucket_policy" in item] == ["focus", "export"]
+    assert [statements(value["reader_policy"])["ReadTheReport"]["Resource"] for value in made.values()] == [
         ["arn:aws:s3:::acme-exports/focus/daily/*"],
         ["arn:aws:s3:::acme-mirror/FOCUS Reports/*"],
         ["arn:aws:s3:::acme-exports/bills/hourly/*"],
@@ -200,14 +200,14 @@ def test_nothing_is_for_everything_that_need_not_be(tmp_path: Path) -> None:
     made = printed(tmp_path, "--organizations", "--reports", "--kms-key", KEY, sources=(PAYER, PLAIN, ATHENA))
     for policies in made.values():
         for name, policy in policies.items():
-            for each in policy["Statement"] if isinstance(policy, dict) else ():
-                if each["Effect"] == "Deny":
+            for item in policy["Statement"] if isinstance(policy, dict) else ():
+                if item["Effect"] == "Deny":
                     continue
-                assert not any("*" in action for action in each["Action"]), name
-                assert "*" not in json.dumps(each.get("Principal", {})), name
+                assert not any("*" in action for action in item["Action"]), name
+                assert "*" not in json.dumps(item.get("Principal", {})), name
                 # Only actions that AWS knows for everything: https://docs.aws.amazon.com/service-authorization
-                if "*" in each.get("Resource", []):
-                    assert each["Sid"] in ("ReadTheOrganization", "FindTheReports")
+                if "*" in item.get("Resource", []):
+                    assert item["Sid"] in ("ReadTheOrganization", "FindTheReports")
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_no_key_and_no_password_is_printed(tmp_path: Path) -> None:
         f"role_arn: '{READER}', proxy: 'http://u:pa55word@proxy:3128'}}"
     )
     text = invoke(tmp_path, sources=(secret,)).output
-    assert not any(each in text for each in ("AKIASECRET", "s3cret", "pa55word"))
+    assert not any(candidate in text for candidate in ("AKIASECRET", "s3cret", "pa55word"))
 
 
 def test_a_reader_reads_with_the_printed_policy_and_nothing_beside_the_report(
@@ -278,5 +278,5 @@ def test_a_reader_reads_with_the_printed_policy_and_nothing_beside_the_report(
 
 
 def test_the_policy_that_the_page_shows_is_the_printed_one(tmp_path: Path) -> None:
-    shown = [json.loads(each.text) for each in blocks("json") if each.page.name == "configure-aws.md"]
+    shown = [json.loads(block.text) for block in blocks("json") if block.page.name == "configure-aws.md"]
     assert printed(tmp_path)["acme"]["reader_policy"] in shown

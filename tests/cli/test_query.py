@@ -58,13 +58,13 @@ def test_a_query_of_blanks_is_wrong_usage(lake: Path, sql: str) -> None:
 
 def test_what_writes_is_refused_and_writes_nothing(lake: Path) -> None:
     command("query", "select 1")
-    before = sorted(each for each in lake.rglob("*"))
+    before = sorted(path for path in lake.rglob("*"))
     for sql in ("copy (select 1 as a) to 'written.csv'", "create table marts.mine as select 1 as a", "export database 'out'"):
         refused = command("query", sql)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "`query` only reads" in refused.stderr
         assert "Nothing was done" in refused.stderr
-    assert sorted(each for each in lake.rglob("*")) == before
+    assert sorted(path for path in lake.rglob("*")) == before
 
 
 def test_columns_of_one_name_are_refused_in_json_alone(lake: Path) -> None:

@@ -59,7 +59,7 @@ def both(production: ProductionStack, tmp_path_factory: pytest.TempPathFactory) 
     ],
 )
 def test_both_engines_print_the_same(both: Both, sql: str, output: str) -> None:
-    expected, found = (command("query", sql, "--format", output, "--config", each) for each in (both.duckdb, both.trino))
+    expected, found = (command("query", sql, "--format", output, "--config", item) for item in (both.duckdb, both.trino))
     assert expected.exit_code == found.exit_code == 0, found.stderr
     assert found.stdout == expected.stdout
     assert found.stderr == ""

@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from cost_lakehouse.cli.commands.run import is_due
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
-from cost_lakehouse.settings import load_settings
 from cost_lakehouse.sources.delivery import Finding, Status
+from sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from tests.demo import command
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -35,7 +35,7 @@ def config(tmp_path: Path) -> str:
 def configure(folder: Path, *sources: str) -> str:
     file = folder / "lakehouse.yaml"
     file.write_text(
-        "\n".join(["lake: {first_month: 2026-09}", "sources:", *(f"  {each}" for each in sources)]), encoding="utf-8"
+        "\n".join(["lake: {first_month: 2026-09}", "sources:", *(f"  {source}" for source in sources)]), encoding="utf-8"
     )
     return str(file)
 
@@ -64,8 +64,8 @@ def test_every_load_is_a_dagster_run_of_its_own(config: str, tmp_path: Path) -> 
     command("run", "--no-summarize", "--month", "2026-10")
     command("run", "--no-summarize")
     with command_instance(load_settings()) as instance:
-        months = [each.tags["cost_lakehouse/month"] for each in instance.get_runs()]
-        statuses = {each.status for each in instance.get_runs()}
+        months = [get_run.tags["cost_lakehouse/month"] for get_run in instance.get_runs()]
+        statuses = {get_run.status for get_run in instance.get_runs()}
     assert sorted(months) == ["2026-09", "2026-10"]
     assert statuses == {dg.DagsterRunStatus.SUCCESS}
 
@@ -186,7 +186,8 @@ def test_a_paused_source_is_left_out_unless_named(config: str, tmp_path: Path) -
     ],
 )
 def test_a_manual_run_loads_what_is_new_or_was_refused(standing: Status, by_itself: bool, forced: bool, tmp_path: Path) -> None:
-    from cost_lakehouse.sources.delivery import Delivery, FileFormat, StoredObject
+    from cost_lakehouse.sources.delivery import Delivery, FileFormat
+    from cost_lakehouse.storage.object_store import StoredObject
 
     manifest = StoredObject("m", "e", 1, datetime(2026, 1, 1, tzinfo=UTC))
     delivery = Delivery("acme", SEPTEMBER, "d", (), manifest, FileFormat.CSV, "r", manifest.last_modified)

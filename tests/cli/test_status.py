@@ -10,10 +10,10 @@ import pytest
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED
 from cost_lakehouse.cli.commands.status import SourceStatus, source_statuses
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.loading.last_looks import LastLook, last_looks, plan_and_note, seen
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.loading.last_polls import LastPoll, last_polls, plan_and_note, seen
 from tests.builders import Workshop, line
 from tests.demo import command
 
@@ -21,7 +21,7 @@ NOON = datetime(2026, 10, 6, 12, tzinfo=UTC)
 
 
 def configure(folder: Path, *sources: str) -> None:
-    text = "lake: {first_month: 2026-10}\nsources:\n" + "".join(f"- {each}\n" for each in sources)
+    text = "lake: {first_month: 2026-10}\nsources:\n" + "".join(f"- {source}\n" for source in sources)
     (folder / "lakehouse.yaml").write_text(text, encoding="utf-8")
 
 
@@ -43,8 +43,8 @@ def test_every_configured_source_has_a_row_before_anything_is_loaded(tmp_path: P
         "idle": "paused",
     }
     assert "There is no folder" in rows["gone"]["source_error"]
-    assert rows["empty"]["last_looked_at"]
-    assert rows["idle"]["last_looked_at"] is None
+    assert rows["empty"]["last_polled_at"]
+    assert rows["idle"]["last_polled_at"] is None
     assert {row["month"] for row in rows.values()} == {None}
     shown = command("status").stdout
     assert all(name in shown for name in rows)
@@ -76,7 +76,7 @@ def test_an_accepted_month_with_a_newer_refused_delivery_says_both(tmp_path: Pat
 def test_a_source_is_what_its_last_look_and_its_last_load_say(tmp_path: Path) -> None:
     configure(tmp_path, "{name: a, kind: aws_cur, location: x/a}", "{name: b, kind: aws_cur, location: x/b}")
     settings = load_settings(tmp_path / "lakehouse.yaml")
-    looks = {"a": LastLook(NOON, newest=NOON - timedelta(days=1)), "b": LastLook(NOON, problem="Access is denied.")}
+    looks = {"a": LastPoll(NOON, newest=NOON - timedelta(days=1)), "b": LastPoll(NOON, problem="Access is denied.")}
     assert source_statuses(settings, looks, []) == [
         SourceStatus("a", "aws_cur", "active", NOON, NOON - timedelta(days=1), ""),
         SourceStatus("b", "aws_cur", "failing", NOON, None, "Access is denied."),
@@ -88,7 +88,7 @@ def test_a_look_is_kept_until_the_next_one(tmp_path: Path) -> None:
     shop.write([line()])
     (source,) = shop.settings.sources
     planned = plan_and_note(shop.settings, source, holdings(Lake(shop.settings)))
-    kept = last_looks(shop.settings)[source.name]
+    kept = last_polls(shop.settings)[source.name]
     assert kept == seen(planned, kept.at)
     assert kept.newest is not None
     assert planned[0].finding.billing_period == date(2026, 10, 1)

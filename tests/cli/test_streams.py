@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.cli.answers import Answer, print_answer
-from cost_lakehouse.cli.streams import told_about_streams
+from cost_lakehouse.cli.streams import stream_errors
 from cost_lakehouse.errors import CostLakehouseError
 
 
@@ -22,7 +22,7 @@ def stream(encoding: str) -> io.TextIOWrapper:
 def printed(monkeypatch: pytest.MonkeyPatch, encoding: str, output: str) -> str:
     out = stream(encoding)
     monkeypatch.setattr(sys, "stdout", out)
-    with told_about_streams():
+    with stream_errors():
         print_answer(Answer(["größe", "b"], ["VARCHAR", "VARCHAR"], iter([["a€b", "x\ny"]])), output)
     raw = out.buffer
     assert isinstance(raw, io.BytesIO)

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cost_lakehouse.lake.account_log import append_rows
+from cost_lakehouse.accounts.log import append_rows
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from tests.builders import Workshop, line
@@ -100,8 +100,8 @@ def put_on_record(lake: Lake, account_id: str, organization: str, seen_at: str, 
 def fill(lake: Lake, project: Path, seed: str = SEED) -> None:
     """The history in the lake, and the seed in a project of its own."""
     for account_id, sightings in SIGHTINGS.items():
-        for each in sightings:
-            put_on_record(lake, account_id, *each)
+        for sighting in sightings:
+            put_on_record(lake, account_id, *sighting)
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "seeds" / "aws_account_names.csv").write_text(seed, encoding="utf-8")
 
@@ -184,7 +184,7 @@ def test_a_later_look_changes_only_the_end_of_the_row_that_held(built: Ran, answ
     earlier = answers.execute(
         f"select account_id, account_name, valid_from::varchar, valid_to::varchar from ({then})"
     ).fetchall()
-    now = {(each[0], each[3]): each for each in NAMES}
+    now = {(item[0], item[3]): item for item in NAMES}
     for account_id, name, valid_from, valid_to in earlier:
         held = now[account_id, valid_from]
         assert held[1] == name

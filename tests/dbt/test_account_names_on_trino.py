@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.orchestration.account_assets import build_account_names
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.orchestration.assets.accounts import build_account_names
 from tests.dbt.test_account_names import NAMES, fill
 from tests.demo import command
 from tests.services.production import ProductionStack
@@ -26,7 +26,7 @@ DETAILS = (
 def answers(config: Path, sql: str) -> list[tuple[Any, ...]]:
     asked = command("query", sql, "--format", "json", "--config", str(config))
     assert asked.exit_code == 0, asked.stderr
-    return [tuple(each.values()) for each in json.loads(asked.stdout)]
+    return [tuple(load.values()) for load in json.loads(asked.stdout)]
 
 
 def test_trino_makes_the_same_names_shows_them_and_keeps_them(
@@ -46,7 +46,7 @@ def test_trino_makes_the_same_names_shows_them_and_keeps_them(
         ("old", "Root/Production", '{"a":"say \\"x\\"","team":"shop 🌍"}', False, "2026-09-05 05:15:00.000000"),
     ]
     tables = ["raw.aws_accounts", "marts.aws_accounts"]
-    assert [each.failed for each in maintain(lake, tables).tables] == ["", ""]
+    assert [table.failed for table in maintain(lake, tables).tables] == ["", ""]
     assert sorted(answers(config, ASK)) == sorted(NAMES)
     assert answers(config, "select count(*) from raw.aws_accounts") == [(14,)]
     production.drop_lake(config)

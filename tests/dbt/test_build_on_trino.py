@@ -148,7 +148,7 @@ def engines(production: ProductionStack, tmp_path_factory: pytest.TempPathFactor
     for workshop in (on_duckdb, on_trino):
         workshop.load()
         for source in ("acme-oci", "any"):
-            assert [each.status for each in load_reports(workshop.settings, workshop.lake, source)] == ["loaded"]
+            assert [load_report.status for load_report in load_reports(workshop.settings, workshop.lake, source)] == ["loaded"]
     voiding = ["acme-oci"]
     with (
         build(on_trino.lake, folder / "trino" / "build", ("build", "--vars", json.dumps({"voiding_sources": voiding}))) as ran,
@@ -189,7 +189,7 @@ def test_what_was_built_is_published_and_trino_reads_it(engines: Engines) -> Non
     settings = engines.trino.settings
     published = publish(engines.trino.lake, engines.ran.built, SLICES, marts_of(engines.trino.lake))
     for table in ("marts.aws_daily_summary", "marts.oci_daily_summary", "marts.focus_daily_summary"):
-        count = sum(each.rows for each in published if each.table == table)
+        count = sum(item.rows for item in published if item.table == table)
         assert rows(settings, f"select count(*) from {table}") == [(count,)]
     with engines.ran.built.connect() as connection:
         total = connection.execute("select sum(billed_cost) from marts.bill_status").fetchone()

@@ -51,7 +51,7 @@ class Developer:
     def results(self) -> Mapping[str, str]:
         """Model or test -> how it ended."""
         results = json.loads((self.project / "target" / "run_results.json").read_text())["results"]
-        return {_name(each["unique_id"]): each["status"] for each in results}
+        return {_name(result["unique_id"]): result["status"] for result in results}
 
     def change(self, model: str, old: str, new: str) -> None:
         """Spoil a model."""

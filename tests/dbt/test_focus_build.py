@@ -16,10 +16,10 @@ import pytest
 from cost_lakehouse.audit.reconciliation import compared
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.sample_bills.money import EXACT
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices
+from sample_bills.money import EXACT
 from tests.dbt.building import Ran, ask, build, marts_of, spoiled_project
 from tests.focus_builders import AWS_1_0, AWS_1_2, FocusPlace, Row, as_csv, as_parquet, charge
 from tests.oci_builders import cost_line, load_reports
@@ -226,11 +226,13 @@ def test_a_bill_is_open_invoiced_or_corrected_and_an_emptied_month_is_known(lake
         (OCTOBER, "USD", "open", USD_OF_OCTOBER, "i1, i2", 5),
     ]
     newest = {
-        each.billing_period: each for each in receipts(lakehouse.place.lake, raw_table="raw.focus") if each.source == "any"
+        receipt.billing_period: receipt
+        for receipt in receipts(lakehouse.place.lake, raw_table="raw.focus")
+        if receipt.source == "any"
     }
     carried = ask(ran, "select distinct billing_period, delivery_id, loaded_at from marts.bill_status where source = 'any'")
     assert {row[0]: row[1:] for row in carried} == {
-        month: (each.delivery_id, each.loaded_at.replace(tzinfo=None)) for month, each in newest.items()
+        month: (item.delivery_id, item.loaded_at.replace(tzinfo=None)) for month, item in newest.items()
     }
 
 
@@ -327,9 +329,10 @@ def test_the_comparisons_name_every_metric_and_the_receipts(ran: Ran) -> None:
 
 def test_published_marts_are_current_until_a_cost_report_takes_over_from_focus(lakehouse: Lakehouse, ran: Ran) -> None:
     lake, oracle = lakehouse.place.lake, Slice("oracle", SEPTEMBER)
-    assert [each.slice for each in stale_slices(lake)] == SLICES
+    assert [stale_slice.slice for stale_slice in stale_slices(lake)] == SLICES
     published = {
-        (each.table, each.source, each.billing_period): each.new for each in publish(lake, ran.built, SLICES, marts_of(lake))
+        (slice_.table, slice_.source, slice_.billing_period): slice_.new
+        for slice_ in publish(lake, ran.built, SLICES, marts_of(lake))
     }
     for table in ("marts.focus_daily_summary", "marts.daily_costs", "marts.bill_status"):
         assert published[table, "any", OCTOBER] == {"": 7, "EUR": 4, "USD": USD_OF_OCTOBER}
@@ -340,7 +343,7 @@ def test_published_marts_are_current_until_a_cost_report_takes_over_from_focus(l
     lakehouse.place.write("cost-csv/0002.csv.gz", as_csv([line]), source="oracle")
     load_reports(lakehouse.place.settings, lake, "oracle")
 
-    assert [each.slice for each in stale_slices(lake)] == [oracle]
+    assert [stale_slice.slice for stale_slice in stale_slices(lake)] == [oracle]
     assert proven_receipts(lake)[oracle].raw_table == "raw.oci_cost"
 
 

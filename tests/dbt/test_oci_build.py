@@ -18,11 +18,11 @@ import pytest
 from cost_lakehouse.audit.reconciliation import compared, exclusions
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.sample_bills import OciBill, OciExpected, OciReport, OciWritten, write_oci
-from cost_lakehouse.sample_bills.money import EXACT
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import stale_slices
+from sample_bills import OciBill, OciExpected, OciReport, OciWritten, write_oci
+from sample_bills.money import EXACT
 from tests.dbt.building import Ran, ask, build, marts_of
 from tests.dbt.second_rules import differences
 from tests.oci_builders import Mirror
@@ -43,7 +43,7 @@ class Lakehouse:
         for first, last in ((0, 20), (21, None)):
             self.written.append(write_oci(folder, BILL, first=first, last=last))
             self.mirror.load()
-        self.expected = OciExpected.together(each.expected for each in self.written)
+        self.expected = OciExpected.together(item.expected for item in self.written)
 
     def rows(self) -> list[dict[str, str]]:
         """Every row of the cost reports."""
@@ -151,13 +151,13 @@ def test_usage_and_focus_reports_are_kept_and_added_to_nothing(lakehouse: Lakeho
 
 
 def test_a_bill_carries_its_newest_load_and_is_corrected_never_invoiced(lakehouse: Lakehouse, added: Ran) -> None:
-    newest = {each.billing_period: each for each in receipts(lakehouse.mirror.lake, raw_table="raw.oci_cost")}
+    newest = {receipt.billing_period: receipt for receipt in receipts(lakehouse.mirror.lake, raw_table="raw.oci_cost")}
     found = ask(
         added,
         "select billing_period, delivery_id, loaded_at, state, invoice_ids from marts.bill_status where currency_code = 'USD'",
     )
     assert {row[0]: row[1:] for row in found} == {
-        month: (each.delivery_id, each.loaded_at.replace(tzinfo=None), "corrected", None) for month, each in newest.items()
+        month: (item.delivery_id, item.loaded_at.replace(tzinfo=None), "corrected", None) for month, item in newest.items()
     }
     # Other tables' loads do not count.
     assert ask(added, "select billing_period, load_count from intermediate.int_costs__slices order by 1") == [
@@ -165,7 +165,7 @@ def test_a_bill_carries_its_newest_load_and_is_corrected_never_invoiced(lakehous
         (OCTOBER, 1),
     ]
     assert ask(added, "select distinct delivery_id from marts.oci_daily_summary order by 1") == sorted(
-        {(each.delivery_id,) for each in newest.values()}
+        {(delivery.delivery_id,) for delivery in newest.values()}
     )
 
 
@@ -187,8 +187,8 @@ def test_what_corrections_replace_is_listed_with_its_cost(lakehouse: Lakehouse, 
         "select reason, sum(line_item_count), sum(amount) from marts.bill_findings group by all",
     )
     groups = lakehouse.expected.groups.values()
-    cost = Decimal(sum(each.voided_cost for each in groups)).scaleb(-18, EXACT)
-    assert found == [("replaced by a correction", sum(each.voided_rows for each in groups), cost)]
+    cost = Decimal(sum(group.voided_cost for group in groups)).scaleb(-18, EXACT)
+    assert found == [("replaced by a correction", sum(group.voided_rows for group in groups), cost)]
 
 
 def test_the_comparisons_name_every_metric_and_the_receipts(added: Ran, replaced: Ran) -> None:
@@ -213,8 +213,10 @@ def test_the_comparisons_name_every_metric_and_the_receipts(added: Ran, replaced
 
 def test_published_marts_are_current_until_the_next_load(lakehouse: Lakehouse, added: Ran) -> None:
     lake = lakehouse.mirror.lake
-    assert [each.slice for each in stale_slices(lake)] == SLICES
-    published = {(each.table, each.billing_period): each.new for each in publish(lake, added.built, SLICES, marts_of(lake))}
+    assert [stale_slice.slice for stale_slice in stale_slices(lake)] == SLICES
+    published = {
+        (slice_.table, slice_.billing_period): slice_.new for slice_ in publish(lake, added.built, SLICES, marts_of(lake))
+    }
     for table in ("marts.oci_daily_summary", "marts.daily_costs", "marts.bill_status"):
         assert published[table, OCTOBER] == lakehouse.expected.total(OCTOBER)
     assert stale_slices(lake) == []

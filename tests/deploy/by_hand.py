@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from cost_lakehouse.sample_bills import Bill, BillDelivery, write_delivery
+from sample_bills import Bill, BillDelivery, write_delivery
 from tests.deploy.compose import DEPLOY, ROOT, written
 from tests.services.ports import free_ports
 from tests.services.process import ServiceProcess
@@ -60,8 +60,8 @@ class Deployment:
         document["lake"]["first_month"] = f"{min(bill.months):%Y-%m}"
         document["sources"] = [{"name": "acme", "kind": "aws_cur", "location": str(self.folder / "bills" / bill.location)}]
         self.config.write_text(yaml.safe_dump(document), encoding="utf-8")
-        for each in deliveries:
-            write_delivery(self.folder / "bills", bill, each)
+        for delivery in deliveries:
+            write_delivery(self.folder / "bills", bill, delivery)
         postgres, s3, trino = self.stack.postgres, self.stack.s3, self.stack.trino
         addresses = {
             "LAKEHOUSE_DB": f"{postgres.host}:{postgres.port}/{self.names.database}",
@@ -129,7 +129,7 @@ class Deployment:
         """The service's command, with this machine's addresses in place of the container's."""
         ports = {"4000": str(self._code_port), "3000": str(self._web_port), "0.0.0.0": "127.0.0.1"}  # noqa: S104
         program, *arguments = written()["services"][name]["command"]
-        here = [ports.get(each, each).replace(ETC, str(self.etc)) for each in arguments]
+        here = [ports.get(argument, argument).replace(ETC, str(self.etc)) for argument in arguments]
         return [str(Path(sys.executable).with_name(program)), *here]
 
     def _ask(self, path: str) -> None:

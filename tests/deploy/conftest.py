@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from cost_lakehouse.sample_bills import Bill, BillDelivery
+from sample_bills import Bill, BillDelivery
 from tests.deploy.by_hand import Deployment
 from tests.services.production import ProductionStack
 

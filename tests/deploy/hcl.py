@@ -48,7 +48,7 @@ class Module:
                         self.providers += block.items()
                     case "resource" | "data":
                         found = self.resources if kind == "resource" else self.data
-                        found |= {(each, name): body for each, named in block.items() for name, body in named.items()}
+                        found |= {(item, name): body for item, named in block.items() for name, body in named.items()}
                     case _:
                         raise AssertionError(f"{self.folder.name}: a block `{kind}` is not known here")
 
@@ -61,7 +61,7 @@ class Module:
 
     def references(self) -> set[tuple[str, ...]]:
         """What they refer to: ``("var", "name")``, ``("aws_s3_bucket", "bills", "id")``, ``("data", "aws_partition", ...)``."""
-        return {each for text in self.expressions() for each in parse(text).references}
+        return {reference for text in self.expressions() for reference in parse(text).references}
 
     def given(self, made: Mapping[str, Any] | None = None, **variables: Any) -> Given:
         """The module with these variables; ``made`` holds what AWS or Oracle would answer, by type and name."""
@@ -109,9 +109,9 @@ class Given:
         """What a resource's preconditions complain of."""
         (lifecycle,) = self.module.resources[kind, name]["lifecycle"]
         return [
-            evaluate(each["error_message"], self.scope)
-            for each in lifecycle["precondition"]
-            if not evaluate(each["condition"], self.scope)
+            evaluate(item["error_message"], self.scope)
+            for item in lifecycle["precondition"]
+            if not evaluate(item["condition"], self.scope)
         ]
 
     def policy(self, name: str, **scope: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class Given:
         block = self.module.data["aws_iam_policy_document", name]
         parts = {part: block[part] for part in ("statement", "dynamic") if part in block}
         statements = evaluate(parts, inner).get("statement", ())
-        return {"Version": "2012-10-17", "Statement": [_statement(each) for each in statements]}
+        return {"Version": "2012-10-17", "Statement": [_statement(statement) for statement in statements]}
 
 
 class _Lazy(Mapping[str, Any]):
@@ -144,7 +144,7 @@ def evaluate(written: Any, scope: Scope) -> Any:
     if isinstance(written, str):
         return parse(written).value(scope)
     if isinstance(written, list):
-        return [evaluate(each, scope) for each in written]
+        return [evaluate(item, scope) for item in written]
     if isinstance(written, dict):
         values = {name: evaluate(value, scope) for name, value in written.items() if name != "dynamic"}
         for block in written.get("dynamic", ()):
@@ -160,13 +160,13 @@ def _statement(block: dict[str, Any]) -> dict[str, Any]:
     statement: dict[str, Any] = {"Sid": block["sid"], "Effect": block.get("effect", "Allow")}
     principals = block.get("principals", ())
     if principals:
-        statement["Principal"] = {each["type"]: each["identifiers"] for each in principals}
+        statement["Principal"] = {principal["type"]: principal["identifiers"] for principal in principals}
     statement |= {"Action": block["actions"]}
     if "resources" in block:
         statement["Resource"] = block["resources"]
     condition: dict[str, Any] = {}
-    for each in block.get("condition", ()):
-        condition.setdefault(each["test"], {})[each["variable"]] = each["values"]
+    for item in block.get("condition", ()):
+        condition.setdefault(item["test"], {})[item["variable"]] = item["values"]
     return statement | ({"Condition": condition} if condition else {})
 
 
@@ -174,15 +174,15 @@ def _bare(read: Any) -> Any:
     """Without hcl2's own marks, and labels and keys without their quotes."""
     if isinstance(read, dict):
         return {name.strip('"'): _bare(value) for name, value in read.items() if name not in _META}
-    return [_bare(each) for each in read] if isinstance(read, list) else read
+    return [_bare(item) for item in read] if isinstance(read, list) else read
 
 
 def _texts(written: Any) -> Iterator[str]:
     if isinstance(written, str):
         yield written
     elif isinstance(written, Mapping):
-        for each in written.values():
-            yield from _texts(each)
+        for value in written.values():
+            yield from _texts(value)
     elif isinstance(written, list | tuple):
-        for each in written:
-            yield from _texts(each)
+        for item in written:
+            yield from _texts(item)

@@ -156,7 +156,7 @@ class _Parser:
         if name in _CAREFUL:
             return lambda scope: _CAREFUL[name](scope, arguments)
         assert name in _FUNCTIONS, f"the function {name} is not known here"
-        return lambda scope: _FUNCTIONS[name](*(each(scope) for each in arguments))
+        return lambda scope: _FUNCTIONS[name](*(argument(scope) for argument in arguments))
 
     def several(self, end: str) -> list[Value]:
         values: list[Value] = []
@@ -169,7 +169,7 @@ class _Parser:
 
     def listed(self) -> Value:
         values = self.several("]")
-        return lambda scope: [each(scope) for each in values]
+        return lambda scope: [value(scope) for value in values]
 
     def mapped(self) -> Value:
         pairs: dict[str, Value] = {}
@@ -200,12 +200,12 @@ class _Parser:
         def scopes(scope: Scope) -> list[Scope]:
             of = items(scope)
             found = list(of.items()) if isinstance(of, Mapping) else list(enumerate(of))
-            inner = [scope.inside(dict(zip(names, each if len(names) > 1 else each[1:], strict=True))) for each in found]
-            return [each for each in inner if only is None or only(each)]
+            inner = [scope.inside(dict(zip(names, entry if len(names) > 1 else entry[1:], strict=True))) for entry in found]
+            return [item for item in inner if only is None or only(item)]
 
         if key is not None:
-            return lambda scope: {key(each): value(each) for each in scopes(scope)}
-        return lambda scope: [value(each) for each in scopes(scope)]
+            return lambda scope: {key(element): value(element) for element in scopes(scope)}
+        return lambda scope: [value(element) for element in scopes(scope)]
 
     def template(self) -> Value:
         parts: list[str | Value] = []
@@ -226,7 +226,7 @@ class _Parser:
                 self.at += 1
         self.at += 1
         parts.append(text)
-        return lambda scope: "".join(each if isinstance(each, str) else _as_text(each(scope)) for each in parts)
+        return lambda scope: "".join(part if isinstance(part, str) else _as_text(part(scope)) for part in parts)
 
     def space(self) -> None:
         match = _SPACE.match(self.text, self.at)
@@ -273,7 +273,7 @@ def _can(scope: Scope, arguments: list[Value]) -> bool:
 
 
 def _try(scope: Scope, arguments: list[Value]) -> Any:
-    return next(each(scope) for each in arguments if _can(scope, [each]))
+    return next(value(scope) for value in arguments if _can(scope, [value]))
 
 
 def _regex(pattern: str, text: str) -> str:
@@ -292,15 +292,15 @@ def _template_file(path: str, names: dict[str, Any]) -> str:
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "alltrue": all,
     "base64encode": lambda text: base64.b64encode(text.encode()).decode(),
-    "coalesce": lambda *values: next(each for each in values if each not in (None, "")),
-    "concat": lambda *lists: [each for some in lists for each in some],
+    "coalesce": lambda *values: next(value for value in values if value not in (None, "")),
+    "concat": lambda *lists: [item for some in lists for item in some],
     "contains": lambda some, one: one in some,
     "file": lambda path: Path(path).read_text(encoding="utf-8"),
     "join": lambda by, some: by.join(some),
     "jsonencode": json.dumps,
     "keys": sorted,
     "length": len,
-    "merge": lambda *maps: {name: value for each in maps for name, value in each.items()},
+    "merge": lambda *maps: {name: value for candidate in maps for name, value in candidate.items()},
     "one": _one,
     "regex": _regex,
     "replace": lambda text, part, by: text.replace(part, by),

@@ -43,8 +43,8 @@ def _indents(lines: list[str], code: list[str]) -> list[str]:
             found.append(f"{number}: the indent is not {2 * len(open_lines)}")
         rest = bare.lstrip(" ")[closing:]
         depth = lowest = 0
-        for each in rest:
-            depth += (each in "([{") - (each in ")]}")
+        for item in rest:
+            depth += (item in "([{") - (item in ")]}")
             lowest = min(lowest, depth)
         _close(open_lines, -lowest)
         if depth - lowest > 0:
@@ -67,7 +67,7 @@ def _equal_signs(code: list[str]) -> list[str]:
     block: list[tuple[int, int, int]] = []  # line, where the name ends, where the sign is
     for number, line in enumerate([*code, ""], 1):
         match = _ASSIGNMENT.match(line)
-        whole = match and sum(line.count(each) for each in "([{") == sum(line.count(each) for each in ")]}")
+        whole = match and sum(line.count(item) for item in "([{") == sum(line.count(item) for item in ")]}")
         if match and whole:
             block.append((number, match.start(1), match.end(1)))
             continue
@@ -92,6 +92,6 @@ def _comments(lines: list[str], code: list[str]) -> list[str]:
         if behind:
             block.append((number, len(bare), line.index("#", len(bare))))
             continue
-        found += [each.replace("equal sign", "comment") for each in _not_below(block)]
+        found += [item.replace("equal sign", "comment") for item in _not_below(block)]
         block = []
     return found

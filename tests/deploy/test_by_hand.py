@@ -96,24 +96,24 @@ def test_a_month_is_materialized_through_graphql_and_the_daemon_does_the_rest(de
     messages = [event.get("message", "") for event in run["eventConnection"]["events"]]
     assert run["status"] == "SUCCESS", "\n".join(messages)
     (materialization,) = (
-        each
-        for each in deployment.graphql(ASSET, key={"path": ["line_items", "acme"]})["assetOrError"]["assetMaterializations"]
-        if each["runId"] == run_id
+        item
+        for item in deployment.graphql(ASSET, key={"path": ["line_items", "acme"]})["assetOrError"]["assetMaterializations"]
+        if item["runId"] == run_id
     )
     assert materialization["partition"] == "2026-09-01"
-    assert {"dagster/row_count", "delivery_id"} <= {each["label"] for each in materialization["metadataEntries"]}
+    assert {"dagster/row_count", "delivery_id"} <= {item["label"] for item in materialization["metadataEntries"]}
 
     # The sensor finds the other month by itself.
     wait_for(lambda: "2026-10-01" in materialized(deployment, ["line_items", "acme"]), seconds=300)
     told = deployment.graphql(AUTOMATION)
-    sensors = {each["name"]: each["sensorState"] for each in told["repositoryOrError"]["sensors"]}
-    assert {each["status"] for each in sensors.values()} == {"RUNNING"}
+    sensors = {candidate["name"]: candidate["sensorState"] for candidate in told["repositoryOrError"]["sensors"]}
+    assert {sensor["status"] for sensor in sensors.values()} == {"RUNNING"}
     ticks = sensors["deliveries"]["ticks"]
     assert ticks
-    assert [each["error"] for each in ticks if each["error"]] == []
-    assert {each["scheduleState"]["status"] for each in told["repositoryOrError"]["schedules"]} == {"RUNNING"}
+    assert [tick["error"] for tick in ticks if tick["error"]] == []
+    assert {candidate["scheduleState"]["status"] for candidate in told["repositoryOrError"]["schedules"]} == {"RUNNING"}
     daemons = told["instance"]["daemonHealth"]["allDaemonStatuses"]
-    assert [each["daemonType"] for each in daemons if each["required"] and not each["healthy"]] == []
+    assert [daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]] == []
 
     # And the summaries follow, built by Trino, of every month that changed.
     daily_costs = ["marts", "daily_costs"]
@@ -192,7 +192,7 @@ def run(deployment: Deployment, service: str, *command: str, **variables: str) -
 
 def materialized(deployment: Deployment, key: list[str]) -> list[str]:
     asset = deployment.graphql(ASSET, key={"path": key})["assetOrError"]
-    return [each["partition"] for each in asset.get("assetMaterializations", ())]
+    return [assetmaterialization["partition"] for assetmaterialization in asset.get("assetMaterializations", ())]
 
 
 def tables(deployment: Deployment) -> dict[str, set[str]]:
@@ -202,4 +202,4 @@ def tables(deployment: Deployment) -> dict[str, set[str]]:
             text("select table_schema, table_name from information_schema.tables where table_schema in ('public', 'dagster')")
         ).all()
     engine.dispose()
-    return {schema: {str(name) for each, name in rows if each == schema} for schema in ("public", "dagster")}
+    return {schema: {str(name) for item, name in rows if item == schema} for schema in ("public", "dagster")}

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from sqlalchemy.engine import make_url
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.orchestration.dagster_database import dagster_database
-from cost_lakehouse.settings import load_settings
 from tests.deploy.compose import DEPLOY, ROOT, SECRETS, docker_compose, written
 from tests.docs.pages import commands
 from tests.services.s3 import S3Server
@@ -75,13 +75,13 @@ def test_no_secret_stands_in_a_file_of_the_deployment() -> None:
     secret = re.compile(
         r"^\W*([\w.-]*(?:password|secret-key|secret_key|secretKey)\"?)[=:] *(.+)$", re.IGNORECASE | re.MULTILINE
     )
-    for file in [ROOT / "docker-compose.yml", *(each for each in DEPLOY.rglob("*") if each.is_file())]:
+    for file in [ROOT / "docker-compose.yml", *(path for path in DEPLOY.rglob("*") if path.is_file())]:
         for name, value in secret.findall(file.read_text(encoding="utf-8")):
             assert value.lstrip("\"'").startswith("${"), f"{file.name}: {name}"
 
 
 def test_images_are_pinned() -> None:
-    images = {each["image"] for name, each in written()["services"].items() if name not in OURS}
+    images = {item["image"] for name, item in written()["services"].items() if name not in OURS}
     bases = set(re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
     for image in images | bases:
         assert re.search(r":\d+(\.\d+)*(-[a-z]+)*$", image), image
@@ -163,9 +163,9 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     allowed = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     copied = set()
     for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
-        *sources, _ = [each for each in line.split() if not each.startswith("--")]
+        *sources, _ = [part for part in line.split() if not part.startswith("--")]
         copied.update(sources)
-    assert all((ROOT / each).exists() for each in copied)
+    assert all((ROOT / item).exists() for item in copied)
     assert copied == allowed
     assert text.rstrip().splitlines()[-2] == "USER 10001:10001"
     used = set(re.findall(r"^(?:\*|!?\S*\.env\S*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
@@ -201,7 +201,7 @@ def test_commands_and_health_checks_are_commands_that_exist(resolved: dict[str, 
         for line in (service["command"], service.get("healthcheck", {"test": ["CMD", "python"]})["test"][1:]):
             if line[0] == "python":
                 continue
-            (known,) = [each for each in told if line[: len(each)] == list(each)]
+            (known,) = [element for element in told if line[: len(element)] == list(element)]
             for option in (part for part in line[len(known) :] if part.startswith("--")):
                 assert f"{option} " in told[known] or f"{option}\n" in told[known], f"{name}: {option}"
 
@@ -264,7 +264,7 @@ def test_the_settings_are_valid_and_fit_the_services(resolved: dict[str, Any], i
         "secretKey": settings.store.secret_key.get_secret_value() if settings.store.secret_key else "",
     }
     bucket = settings.warehouse.removeprefix("s3://").split("/")[0]
-    assert {each.partition(":")[2] for each in identity["actions"]} == {bucket}
+    assert {item.partition(":")[2] for item in identity["actions"]} == {bucket}
 
 
 def test_dagsters_records_go_to_the_same_postgresql_from_every_container(
@@ -306,14 +306,14 @@ def test_every_variable_of_a_configuration_file_is_given_to_its_container(resolv
     for name, files in {
         "code": [DEPLOY / "lakehouse.yaml"],
         "init": [DEPLOY / "lakehouse.yaml"],
-        "trino": [each for each in (DEPLOY / "trino").rglob("*") if each.is_file()],
+        "trino": [path for path in (DEPLOY / "trino").rglob("*") if path.is_file()],
     }.items():
         for file in files:
-            lines = [each for each in file.read_text(encoding="utf-8").splitlines() if not each.lstrip().startswith("#")]
+            lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
             wanted = set(REFERENCE.findall("\n".join(lines)))
             assert wanted <= set(services[name]["environment"]), file
     workspace = yaml.safe_load((DEPLOY / "workspace.yaml").read_text(encoding="utf-8"))
-    (server,) = (each["grpc_server"] for each in workspace["load_from"])
+    (server,) = (item["grpc_server"] for item in workspace["load_from"])
     for name in ("webserver", "daemon"):
         assert {server["host"]["env"], server["port"]["env"]} <= set(services[name]["environment"])
 
@@ -323,7 +323,7 @@ def test_the_stores_one_user_may_use_its_bucket_and_no_other(resolved: dict[str,
 
     given = json.loads(resolved["configs"]["s3"]["content"])
     # The tests' server looks for itself in a bucket of its own.
-    given["identities"][0]["actions"] += [f"{each}:ready" for each in ("Admin", "Read", "Write", "List")]
+    given["identities"][0]["actions"] += [f"{text}:ready" for text in ("Admin", "Read", "Write", "List")]
     (tmp_path / "s3.json").write_text(json.dumps(given), encoding="utf-8")
     server = S3Server(tmp_path)
     try:
@@ -340,18 +340,20 @@ def test_the_stores_one_user_may_use_its_bucket_and_no_other(resolved: dict[str,
 
 
 def properties(file: Path) -> dict[str, str]:
-    lines = [each for each in file.read_text(encoding="utf-8").splitlines() if each and not each.startswith("#")]
+    lines = [
+        candidate for candidate in file.read_text(encoding="utf-8").splitlines() if candidate and not candidate.startswith("#")
+    ]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def test_the_docs_name_services_and_options_that_are_there(resolved: dict[str, Any], tmp_path: Path) -> None:
-    lines = [each.text for each in commands() if each.text.startswith("docker compose ")]
+    lines = [command.text for command in commands() if command.text.startswith("docker compose ")]
     assert lines
     for line in lines:
         _, _, subcommand, *rest = shlex.split(line)
         told = docker_compose(tmp_path, subcommand, "--help").stdout
         options = list(takewhile(lambda part: part not in resolved["services"], rest))
-        for option in (each.partition("=")[0] for each in options if each.startswith("-")):
+        for option in (entry.partition("=")[0] for entry in options if entry.startswith("-")):
             assert re.search(rf"{option}\b", told), f"{line}: {option}"
         if subcommand in ("exec", "run", "logs"):
             assert set(rest) & set(resolved["services"]), line

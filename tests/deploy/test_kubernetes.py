@@ -9,31 +9,35 @@ from typing import Any
 import pytest
 import yaml
 
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from tests.deploy.compose import DEPLOY, ROOT, written
 
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 
 
 def resources() -> list[dict[str, Any]]:
-    return [each for file in FILES for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+    return [item for file in FILES for item in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
 
 
 def named(kind: str) -> dict[str, dict[str, Any]]:
-    return {each["metadata"]["name"]: each for each in resources() if each["kind"] == kind}
+    return {resource["metadata"]["name"]: resource for resource in resources() if resource["kind"] == kind}
 
 
 def pods() -> dict[str, dict[str, Any]]:
     return {
-        name.removeprefix("cost-lakehouse-"): each["spec"]["template"]["spec"] for name, each in named("Deployment").items()
+        name.removeprefix("cost-lakehouse-"): item["spec"]["template"]["spec"] for name, item in named("Deployment").items()
     }
 
 
 def containers() -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for pod in pods().values() for each in [*pod["containers"], *pod.get("initContainers", ())]}
+    return {
+        initcontainer["name"]: initcontainer
+        for pod in pods().values()
+        for initcontainer in [*pod["containers"], *pod.get("initContainers", ())]
+    }
 
 
-@pytest.mark.parametrize("resource", resources(), ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
+@pytest.mark.parametrize("resource", resources(), ids=lambda one: f"{one['kind']}-{one['metadata']['name']}")
 def test_a_resource_is_one_that_kubernetes_takes(resource: dict[str, Any]) -> None:
     importlib.import_module("kubernetes_validate").validate(resource, "1.37", strict=True)
 
@@ -48,7 +52,7 @@ def test_what_writes_the_lake_has_a_role_and_no_key() -> None:
         "webserver": "cost-lakehouse-ui",
         "daemon": "cost-lakehouse-ui",
     }
-    assert not any(each["kind"] == "Secret" for each in resources())
+    assert not any(resource["kind"] == "Secret" for resource in resources())
     text = "\n".join(file.read_text(encoding="utf-8") for file in FILES)
     assert "access_key" not in text
     assert "AWS_" not in text
@@ -56,7 +60,7 @@ def test_what_writes_the_lake_has_a_role_and_no_key() -> None:
 
 def test_every_secret_comes_from_a_secret() -> None:
     for name, container in containers().items():
-        given = {each["name"]: each for each in container["env"]}
+        given = {item["name"]: item for item in container["env"]}
         reference = given.pop("LAKEHOUSE_DB_PASSWORD")["valueFrom"]["secretKeyRef"]
         assert reference == {"name": "cost-lakehouse", "key": "LAKEHOUSE_DB_PASSWORD"}, name
         assert set(given) <= {"COST_LAKEHOUSE_CODE_HOST", "COST_LAKEHOUSE_CODE_PORT", "COST_LAKEHOUSE_LOGS"}
@@ -83,10 +87,10 @@ def test_pods_run_as_the_images_user_without_rights() -> None:
 
 def test_mounts_probes_and_ports_agree() -> None:
     for pod in pods().values():
-        volumes = {each["name"] for each in pod["volumes"]}
+        volumes = {item["name"] for item in pod["volumes"]}
         for container in [*pod["containers"], *pod.get("initContainers", ())]:
-            assert {each["name"] for each in container["volumeMounts"]} <= volumes
-        assert {each["name"] for each in pod["containers"][0]["volumeMounts"]} == volumes
+            assert {item["name"] for item in container["volumeMounts"]} <= volumes
+        assert {item["name"] for item in pod["containers"][0]["volumeMounts"]} == volumes
         assert pod["containers"][0]["livenessProbe"]
     assert set(named("ConfigMap")["cost-lakehouse"]["data"]) == {"lakehouse.yaml", "workspace.yaml"}
     services = named("Service")
@@ -99,7 +103,7 @@ def test_mounts_probes_and_ports_agree() -> None:
         (given,) = containers()[name]["ports"]
         assert (port["targetPort"], port["port"]) == (given["name"], given["containerPort"])
     for name in ("webserver", "daemon"):
-        environment = {each["name"]: each.get("value") for each in containers()[name]["env"]}
+        environment = {candidate["name"]: candidate.get("value") for candidate in containers()[name]["env"]}
         assert environment["COST_LAKEHOUSE_CODE_HOST"] in services
         assert environment["COST_LAKEHOUSE_CODE_PORT"] == "4000"
 

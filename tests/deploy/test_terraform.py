@@ -16,9 +16,9 @@ from tests.deploy.hcl import Module
 from tests.deploy.hcl_format import faults
 
 TERRAFORM = DEPLOY / "terraform"
-FOLDERS = sorted(each for each in TERRAFORM.iterdir() if each.is_dir())
+FOLDERS = sorted(path for path in TERRAFORM.iterdir() if path.is_dir())
 FILES = sorted([*TERRAFORM.rglob("*.tf"), *TERRAFORM.rglob("*.tfvars.example")])
-MODULES = {each.name: Module(each) for each in FOLDERS}
+MODULES = {named.name: Module(named) for named in FOLDERS}
 # What the providers' documentation calls required, and what else of a resource is used here: a misspelt argument is noticed
 # without the provider.
 ARGUMENTS = {
@@ -79,7 +79,7 @@ def test_both_clouds_have_a_module_with_the_usual_files() -> None:
     assert list(MODULES) == ["aws", "oci"]
     for folder in FOLDERS:
         assert {"versions.tf", "variables.tf", "outputs.tf", "terraform.tfvars.example"} <= {
-            each.name for each in folder.iterdir()
+            path.name for path in folder.iterdir()
         }
 
 
@@ -133,8 +133,8 @@ def test_every_reference_leads_to_something_that_is_declared(module: Module) -> 
         match reference:
             case ("var", name, *inner):
                 assert name in module.variables, reference
-                for each in inner:
-                    assert re.search(rf"\b{each} = ", module.variables[name]["type"]), reference
+                for item in inner:
+                    assert re.search(rf"\b{item} = ", module.variables[name]["type"]), reference
             case ("local", name, *_):
                 assert name in module.locals, reference
             case ("data", kind, name, *_):
@@ -150,14 +150,14 @@ def test_every_reference_leads_to_something_that_is_declared(module: Module) -> 
 
 
 def test_nothing_is_declared_in_vain(module: Module) -> None:
-    used = {each[:2] for each in module.references()}
+    used = {reference[:2] for reference in module.references()}
     assert {name for name in module.variables if ("var", name) not in used} == set()
     assert {name for name in module.locals if ("local", name) not in used} == set()
 
 
 def test_every_resource_has_the_arguments_of_its_kind(module: Module) -> None:
     for (kind, name), body in module.resources.items():
-        required, optional = (set(each.split()) for each in ARGUMENTS[kind])
+        required, optional = (set(item.split()) for item in ARGUMENTS[kind])
         given = set(body) - META
         assert required <= given <= required | optional, f"{kind}.{name}"
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.mirror import s3_destination
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.s3_client import make_s3_client
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.s3_client import make_s3_client
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.cli.test_policy import limited_to
 from tests.deploy.compose import DEPLOY
 from tests.deploy.hcl import Given, Module
@@ -230,7 +230,7 @@ def test_the_reader_reads_the_report_with_these_rights_and_needs_every_one(s3_se
     assert store.head(report) == listed
     assert store.read(listed) == b"a bill"
 
-    assert {ACTIONS[each] for each in called} == {action for each in policy["Statement"] for action in each["Action"]}
+    assert {ACTIONS[item] for item in called} == {action for item in policy["Statement"] for action in item["Action"]}
     with pytest.raises(SourceError, match="denied"):
         store.head(other)
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -253,7 +253,7 @@ def test_the_mirror_is_written_with_these_rights_and_needs_every_one(
     listing = {"s3:ListBucketMultipartUploads": "s3:List*", "s3:ListMultipartUploadParts": "s3:List*"}
     user = json.loads(json.dumps(policy))
     for statement in user["Statement"]:
-        statement["Action"] = [listing.get(each, each) for each in statement["Action"]]
+        statement["Action"] = [listing.get(item, item) for item in statement["Action"]]
     target.options |= limited_to(s3_server, user)
     mirroring = new_mirroring(oci_server, target, tmp_path)
     mirroring.options["delete"] = True
@@ -275,4 +275,4 @@ def test_the_mirror_is_written_with_these_rights_and_needs_every_one(
     report = mirroring.run()
 
     assert (report.failures, report.copied, report.deleted) == ([], 2, 1)
-    assert {ACTIONS[each] for each in called} == {action for each in policy["Statement"] for action in each["Action"]}
+    assert {ACTIONS[item] for item in called} == {action for item in policy["Statement"] for action in item["Action"]}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from tests.deploy.compose import DEPLOY, docker_compose
 from tests.deploy.hcl import Given, Module
 from tests.services.oci import OciServer
@@ -76,7 +76,7 @@ def test_an_instance_may_read_the_reports_its_secrets_and_publish_alerts_and_not
 
 def test_without_vault_and_topic_only_the_reports_are_readable() -> None:
     bare = statements(make_topic=False)
-    assert [each.split()[0] for each in bare] == ["define", "endorse", "endorse"]
+    assert [item.split()[0] for item in bare] == ["define", "endorse", "endorse"]
     assert given(make_topic=False).resource("oci_identity_policy", "compartment", "count") == 0
 
 
@@ -303,8 +303,8 @@ def test_the_first_boot_makes_the_secrets_and_starts_what_reads_the_tenancy(
     variables = dict(line.split("=", 1) for line in file.read_text().splitlines())
     secrets = [value for name, value in variables.items() if name.startswith("LAKEHOUSE_")]
     assert len(set(secrets)) == 3
-    assert all(re.fullmatch(r"[0-9a-f]{20,48}", each) for each in secrets)
-    assert not any(each in done.stdout + done.stderr + boot.log for each in secrets)
+    assert all(re.fullmatch(r"[0-9a-f]{20,48}", secret) for secret in secrets)
+    assert not any(secret in done.stdout + done.stderr + boot.log for secret in secrets)
     # As the containers read it.
     resolved = json.loads(docker_compose(tmp_path, "config", "--format", "json", variables=variables).stdout)
     for name, value in resolved["services"]["code"]["environment"].items():

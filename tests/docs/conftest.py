@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills.__main__ import main as make_bills
+from sample_bills.__main__ import main as make_bills
 from tests.environment import OWN_VARIABLES
 
 

@@ -41,4 +41,4 @@ def commands() -> list[Example]:
         for block in blocks("bash", "sh", "shell", "console")
         for number, line in enumerate(block.text.splitlines())
     ]
-    return [each for each in lines if each.text.strip()]
+    return [candidate for candidate in lines if candidate.text.strip()]

@@ -13,8 +13,8 @@ import pytest
 from cost_lakehouse.formats.header import OTHER
 from cost_lakehouse.formats.table_format import AWS_CUR, FOCUS, FORMATS, OCI_COST, TableFormat
 from cost_lakehouse.lake.tables import raw_tables
-from cost_lakehouse.sample_bills.columns import INDEX
-from cost_lakehouse.sample_bills.cur2_columns import COLUMNS, SPLIT_COLUMNS
+from sample_bills.columns import INDEX
+from sample_bills.cur2_columns import COLUMNS, SPLIT_COLUMNS
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "data-dictionary.md"
@@ -70,7 +70,7 @@ def test_a_column_without_a_meaning_is_refused_with_the_place_to_write_it(script
         script["mart_rows"]("marts.daily_costs", {"name": "daily_costs", "columns": [{"name": "colour"}]}, {})
 
 
-@pytest.mark.parametrize("each", FORMATS.values(), ids=lambda each: each.table)
+@pytest.mark.parametrize("each", FORMATS.values(), ids=lambda one: one.table)
 def test_every_name_of_a_format_is_read_into_its_column(each: TableFormat, sections: dict[str, list[dict[str, str]]]) -> None:
     for row in sections[each.table]:
         column = row["column"].strip("`")
@@ -139,14 +139,14 @@ def test_oracles_preview_has_its_columns_under_their_old_names(sections: dict[st
 
 def test_what_nobody_knows_has_a_place_in_every_format(sections: dict[str, list[dict[str, str]]]) -> None:
     for table in FORMATS:
-        (row,) = [each for each in sections[table] if each["column"] == f"`{OTHER}`"]
+        (row,) = [section for section in sections[table] if section["column"] == f"`{OTHER}`"]
         assert set(list(row.values())[3:]) == {"any other"}, table
 
 
 def test_both_spellings_of_a_name_are_said(sections: dict[str, list[dict[str, str]]]) -> None:
-    (row,) = [each for each in sections[OCI_COST.table] if each["column"] == "`line_item_backreference_no`"]
+    (row,) = [section for section in sections[OCI_COST.table] if section["column"] == "`line_item_backreference_no`"]
     assert row["cost report"] == "`lineItem/backreferenceNo`, `lineItem/backReference`"
-    (tags,) = [each for each in sections[FOCUS.table] if each["column"] == "`tags`"]
+    (tags,) = [section for section in sections[FOCUS.table] if section["column"] == "`tags`"]
     assert (tags["FOCUS"], tags["versions"], tags["Oracle's 1.0-preview"]) == ("`Tags`", "1.0 on", "`Tags`")
     assert AWS_CUR.place("savingsPlan/SavingsPlanArn")[0].column == "savings_plan_savings_plan_a_r_n"
 

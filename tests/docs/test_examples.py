@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from tests.demo import Told, command
 from tests.docs.pages import ROOT, Example, blocks, commands
 
@@ -68,10 +68,12 @@ ELSEWHERE = {
 # processes without either; tests/docs/test_operations.py tries what such commands are given.
 NO_ENGINE = ("docker ", "kubectl ", "aws ", "oci ", "ssh ", "systemctl ")
 COMMANDS = [
-    each
-    for each in commands()
+    candidate
+    for candidate in commands()
     # A page whose commands build on each other has a test of its own.
-    if each.text not in ELSEWHERE and each.page.name != "write-a-model.md" and not each.text.startswith(NO_ENGINE)
+    if candidate.text not in ELSEWHERE
+    and candidate.page.name != "write-a-model.md"
+    and not candidate.text.startswith(NO_ENGINE)
 ]
 SECRETS = {
     "ACME_EXTERNAL_ID": "an-id",
@@ -89,12 +91,12 @@ SECRETS = {
 
 
 def test_the_two_commands_of_the_readme_stand_in_it() -> None:
-    readme = {each.text for each in commands() if each.page.name == "README.md"}
+    readme = {candidate.text for candidate in commands() if candidate.page.name == "README.md"}
     assert {"uv run cost-lakehouse demo", "uv run pytest"} <= readme
 
 
 def test_nothing_is_excused_that_no_page_shows() -> None:
-    assert set(ELSEWHERE) <= {each.text for each in commands()}
+    assert set(ELSEWHERE) <= {candidate.text for candidate in commands()}
 
 
 @pytest.mark.parametrize("example", COMMANDS, ids=str)
@@ -148,9 +150,9 @@ def test_the_example_configuration_is_valid_with_everything_that_it_offers(
     settings = load_settings(file)
 
     assert len(load_settings(ROOT / "lakehouse.example.yaml").sources) == 1
-    assert [each.name for each in settings.sources] == re.findall(r"- name: (\S+)", text.split("mirrors:")[0])
-    assert [each.name for each in settings.mirrors] == ["acme-oci-mirror"]
-    assert [each.name for each in settings.organizations] == ["acme-organization"]
+    assert [source.name for source in settings.sources] == re.findall(r"- name: (\S+)", text.split("mirrors:")[0])
+    assert [mirror.name for mirror in settings.mirrors] == ["acme-oci-mirror"]
+    assert [organization.name for organization in settings.organizations] == ["acme-organization"]
     assert settings.alerts.email
     assert settings.alerts.notifications
     assert len(settings.alerts.webhooks) == 3
@@ -162,19 +164,19 @@ def test_json_of_the_docs_is_json(example: Example) -> None:
 
 
 def test_what_the_readme_shows_of_the_demo_is_what_it_prints(demo: Told) -> None:
-    (shown,) = [each for each in blocks("text") if each.page.name == "README.md"]
+    (shown,) = [block for block in blocks("text") if block.page.name == "README.md"]
     printed = [" ".join(line.split()) for line in (demo.stdout + demo.stderr).splitlines()]
 
     for line in shown.text.splitlines():
         if line != "...":
-            assert any(each.startswith(" ".join(line.split())) for each in printed), line
+            assert any(element.startswith(" ".join(line.split())) for element in printed), line
 
 
 @pytest.mark.parametrize(("name", "at_least"), [("troubleshooting", 15), ("configure-oci", 8), ("account-names", 6)])
 def test_every_message_of_a_troubleshooting_table_is_one_that_the_code_says(name: str, at_least: int) -> None:
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"^\| message \| cause \| fix \|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    said = "\n".join(each.read_text(encoding="utf-8") for each in (ROOT / "cost_lakehouse").rglob("*.py"))
+    said = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "cost_lakehouse").rglob("*.py"))
     # A message that is parted over two lines of code is one message.
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)

@@ -14,7 +14,7 @@ from moto import mock_aws
 from typer.main import get_command
 
 from cost_lakehouse.cli.app import app
-from cost_lakehouse.orchestration.cron import ensure_cron
+from cost_lakehouse.orchestration.schedules import ensure_cron
 from tests.docs.pages import Example, blocks
 
 

@@ -16,7 +16,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 def anchors(text: str) -> set[str]:
     """The anchors that GitHub gives a page's headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -42,7 +42,11 @@ def test_the_readme_names_every_command_and_option() -> None:
     assert isinstance(group, typer.core.TyperGroup)
     for name, command in group.commands.items():
         (row,) = re.findall(rf"^\| `cost-lakehouse {name}\b(.*)$", readme, re.MULTILINE)
-        options = [option for each in command.params for option in each.opts if option.startswith("--")]
+        options = [option for param in command.params for option in param.opts if option.startswith("--")]
         # --config is said once for all; --summarize is the default, and only its opposite is worth a word.
-        missing = [each for each in options if each not in row and each not in ("--config", "--summarize", "--help")]
+        missing = [
+            candidate
+            for candidate in options
+            if candidate not in row and candidate not in ("--config", "--summarize", "--help")
+        ]
         assert missing == [], name

@@ -23,11 +23,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster_graphql.schema import create_schema
 
+from cost_lakehouse.config import CONFIG_VARIABLE, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.sample_bills.__main__ import main as make_bills
-from cost_lakehouse.settings import CONFIG_VARIABLE, load_settings
+from sample_bills.__main__ import main as make_bills
 from tests.demo import Told
 from tests.docs.pages import blocks
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills.__main__ import main as make_bills
+from sample_bills.__main__ import main as make_bills
 from tests.demo import command
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "write-a-model.md"
 _STEP = re.compile(r"(?:^`([\w./]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_BILLS = "uv run python -m cost_lakehouse.sample_bills "
+_BILLS = "uv run python -m sample_bills "
 
 
 def steps() -> Iterator[tuple[str, str, str]]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.sample_bills import Expected
-from cost_lakehouse.sample_bills import demo as story
-from cost_lakehouse.settings import load_settings
+from sample_bills import Expected
+from sample_bills import demo as story
 from tests.builders import settings_for
 from tests.dbt.building import MARTS
 from tests.demo import command, oci_of_the_demo
@@ -111,7 +111,7 @@ def test_both_engines_bill_what_the_generator_wrote(pipelines: dict[str, Pipelin
     story.first_deliveries(tmp_path)
     last = [*story.redelivery(tmp_path).deliveries, *story.late_refund(tmp_path).deliveries]
     untouched = [written for name, written in story.first_deliveries(tmp_path).deliveries if name == "globex-payer"]
-    expected = Expected.together(each.expected for each in [*(written for _, written in last), *untouched]).total()
+    expected = Expected.together(item.expected for item in [*(written for _, written in last), *untouched]).total()
 
     answer = pipelines[engine].csv(
         "select provider, currency_code, sum(billed_cost) as billed from marts.daily_costs group by 1, 2"

@@ -17,7 +17,7 @@ import pytest
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, write_delivery
+from sample_bills import Bill, BillDelivery, Fault, write_delivery
 from tests.builders import settings_for
 from tests.environment import without_own_variables
 

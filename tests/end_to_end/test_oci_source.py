@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.mirror.run import run_mirror
-from cost_lakehouse.sample_bills import OciBill, OciReport, OciWritten, write_oci
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Status
+from sample_bills import OciBill, OciReport, OciWritten, write_oci
 from tests.oci_builders import load_reports
 from tests.services.oci import Fault, OciServer
 from tests.services.oci_buckets import Bucket
@@ -37,7 +37,7 @@ class Tenancy:
         self.written: OciWritten = write_oci(
             folder / "oracle", OciBill(months=(SEPTEMBER, OCTOBER), files_a_day=1, rows=12, seed=11)
         )
-        for path in sorted(each for each in self.written.bucket_root.rglob("*") if each.is_file()):
+        for path in sorted(candidate for candidate in self.written.bucket_root.rglob("*") if candidate.is_file()):
             cloud.add_object(self.bucket, path.relative_to(self.written.bucket_root).as_posix(), path)
 
     @property
@@ -106,9 +106,9 @@ def test_oracles_bucket_and_mirrors_in_s3_and_a_folder_give_the_same_rows(
             }
     rows = {table: len(lines) for table, lines in found["direct"].items()}
     assert rows == {
-        "oci_cost": sum(each.rows for each in tenancy.written.of(OciReport.COST)),
-        "oci_usage": sum(each.rows for each in tenancy.written.of(OciReport.USAGE)),
-        "focus": sum(each.rows for each in tenancy.written.of(OciReport.FOCUS)),
+        "oci_cost": sum(item.rows for item in tenancy.written.of(OciReport.COST)),
+        "oci_usage": sum(item.rows for item in tenancy.written.of(OciReport.USAGE)),
+        "focus": sum(item.rows for item in tenancy.written.of(OciReport.FOCUS)),
     }
 
 
@@ -120,12 +120,12 @@ def test_what_oracle_deletes_stays_in_the_lake_and_a_cut_download_goes_on(tenanc
     before = held(settings)
 
     assert fault.happened == 1
-    for each in tenancy.written.files:  # Oracle deletes reports after a year
-        tenancy.bucket.remove(each.key)
+    for file in tenancy.written.files:  # Oracle deletes reports after a year
+        tenancy.bucket.remove(file.key)
 
     assert load_reports(settings, lake) == []
     assert held(settings) == before
-    assert len(before["oci_cost"]) == sum(each.rows for each in tenancy.written.of(OciReport.COST))
+    assert len(before["oci_cost"]) == sum(item.rows for item in tenancy.written.of(OciReport.COST))
 
 
 def test_a_server_that_stays_broken_fails_the_load_and_is_made_good_by_the_next(tenancy: Tenancy) -> None:
@@ -143,5 +143,5 @@ def test_a_server_that_stays_broken_fails_the_load_and_is_made_good_by_the_next(
 
     assert load_reports(settings, lake, standing=Status.REFUSED) == []
     # What was made good is a copy of another report, so its lines count once.
-    assert [each.partition(" says again what ")[0] for each in result.findings] == [name]
-    assert len(held(settings)["oci_cost"]) == sum(each.rows for each in tenancy.written.of(OciReport.COST))
+    assert [finding.partition(" says again what ")[0] for finding in result.findings] == [name]
+    assert len(held(settings)["oci_cost"]) == sum(item.rows for item in tenancy.written.of(OciReport.COST))

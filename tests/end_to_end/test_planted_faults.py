@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery
-from cost_lakehouse.sample_bills.columns import snake_case
-from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.registry import open_source
+from sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery
+from sample_bills.columns import snake_case
 from tests.builders import settings_for
 
 MONTH = date(2026, 10, 1)

@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.trino_client import rows
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
-from cost_lakehouse.settings import Settings, load_settings
+from sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from tests.builders import csv_bytes, line
 from tests.builders import write_delivery as write_tiny
 from tests.environment import without_own_variables
@@ -116,7 +116,7 @@ def test_a_reader_on_trino_sees_the_old_or_the_new_slice_and_nothing_else(produc
     thread.join()
 
     assert len(seen) > 3
-    assert all(len(each) == 2 and each[0] == each[1] for each in seen)
+    assert all(len(item) == 2 and item[0] == item[1] for item in seen)
     assert rows(settings, 'select count(*) from marts."costs$snapshots"') == [(21,)]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import open_source
+from sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from tests.services.s3 import S3Server
 
 MONTH = date(2026, 10, 1)
@@ -62,7 +62,7 @@ def test_the_receipt_of_a_bill_in_s3_proves_what_the_receipt_of_the_folder_prove
         results.append(load_delivery(lake, store, finding.delivery))
         assert load_delivery(lake, store, finding.delivery).status is Status.UNCHANGED
 
-    assert [list(each.totals.values()) for each in results] == [[written.expected.total()]] * 2
+    assert [list(result.totals.values()) for result in results] == [[written.expected.total()]] * 2
     assert results[0].receipt.rows == results[1].receipt.rows == written.expected.rows
 
     (finding,) = open_source(in_s3, in_s3.sources[0]).list_deliveries().months

@@ -16,8 +16,8 @@ import duckdb
 from cost_lakehouse.audit.stored_totals import differences, stored_totals
 from cost_lakehouse.formats.table_format import TableFormat
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, load_files
-from cost_lakehouse.sources.delivery import FileFormat, StoredObject
-from cost_lakehouse.sources.object_store import Listing
+from cost_lakehouse.sources.delivery import FileFormat
+from cost_lakehouse.storage.object_store import Listing, StoredObject
 
 LOAD_ID = "load-0123456789abcdef"
 

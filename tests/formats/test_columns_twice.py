@@ -41,7 +41,7 @@ def both(folder: Path, table: TableFormat, base: dict[str, str], second: str, va
     """A file with a second column that means the last one of ``base``; values of both, a pair a row."""
     *others, name = base
     header = ",".join([*others, name, second])
-    rows = [",".join([*(base[each] for each in others), *pair]) for pair in values]
+    rows = [",".join([*(base[other] for other in others), *pair]) for pair in values]
     month = OCTOBER if table is AWS_CUR else None
     return load(folder, table, "\n".join([header, *rows]).encode(), suffix=".csv", month=month)
 

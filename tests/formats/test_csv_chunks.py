@@ -18,7 +18,7 @@ def records_by_chunk(data: bytes, chunk_bytes: int) -> list[tuple[int, list[list
     _, chunks = read_chunks(io.BytesIO(data), "f.csv", chunk_bytes)
     result = []
     for chunk in chunks:
-        records = [each for each in csv.reader(io.StringIO(bytes(chunk.data).decode(), newline="")) if each]
+        records = [item for item in csv.reader(io.StringIO(bytes(chunk.data).decode(), newline="")) if item]
         assert len(records) == chunk.records
         result.append((chunk.first_record, records))
     return result

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cost_lakehouse.audit.control_totals import Group, totals_of
+from cost_lakehouse.formats.control_totals import Group, totals_of
 from cost_lakehouse.formats.decimals import EXACT, to_decimals
 from cost_lakehouse.formats.doubles import Wholes, to_decimal128, wholes_of
 
@@ -37,7 +37,7 @@ def any_bits(rng: random.Random, count: int) -> list[float]:
     """Doubles of any bit pattern, and neighbours of short decimals."""
     found = [struct.unpack("<d", rng.randbytes(8))[0] for _ in range(count)]
     short = decimals_of_digits(rng, count)
-    return found + [math.nextafter(each, rng.choice([-math.inf, math.inf])) for each in short]
+    return found + [math.nextafter(text, rng.choice([-math.inf, math.inf])) for text in short]
 
 
 def samples() -> list[float]:
@@ -85,7 +85,7 @@ def sums(numbers: pa.Array, groups: Sequence[str]) -> dict[tuple[Group, str], tu
     nothing = pa.nulls(len(numbers), pa.string())
     keys = [pa.array(groups), nothing, nothing, nothing]
     found = totals_of(keys, {"cost": numbers}, {"cost": to_decimals(numbers)}).totals
-    return {each: (total.line_items, total.delivered, total.rounding) for each, total in found.items()}
+    return {item: (total.line_items, total.delivered, total.rounding) for item, total in found.items()}
 
 
 def test_sums_of_doubles_are_those_of_their_shortest_texts() -> None:

@@ -102,11 +102,13 @@ def test_oracle_s_preview_names_become_today_s(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [ORACLE, FOCUS_1_2, [*FOCUS_1_2, *SINCE_1_3]])
 def test_every_name_of_a_dialect_has_a_column_of_its_own(names: list[str]) -> None:
     targets = FOCUS.targets_of(names, "f")
-    strange = [each.delivered for each in targets if each.column == "other"]
-    columns = [each.column for each in targets if each.column != "x_columns"]
+    strange = [target.delivered for target in targets if target.column == "other"]
+    columns = [target.column for target in targets if target.column != "x_columns"]
     assert strange == []
     assert len(set(columns)) == len(columns)
-    assert {each.delivered for each in targets if each.column == "x_columns"} == {n for n in names if n.startswith("oci_")}
+    assert {target.delivered for target in targets if target.column == "x_columns"} == {
+        n for n in names if n.startswith("oci_")
+    }
 
 
 def test_the_table_has_focus_1_4_s_columns_and_the_older_names() -> None:

@@ -18,7 +18,7 @@ MUST = [
 
 
 def places(*header: str) -> list[tuple[str, str | None]]:
-    return [(each.column, each.key) for each in AWS_CUR.targets_of([*MUST, *header], "f")[len(MUST) :]]
+    return [(candidate.column, candidate.key) for candidate in AWS_CUR.targets_of([*MUST, *header], "f")[len(MUST) :]]
 
 
 @pytest.mark.parametrize(

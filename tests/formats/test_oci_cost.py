@@ -76,7 +76,7 @@ def test_each_row_goes_to_the_month_of_its_usage_in_utc(tmp_path: Path) -> None:
     loaded = load(tmp_path, OCI_COST, packed(rows))
 
     for month in (SEPTEMBER, OCTOBER):
-        expected = [(each, number, month) for number, (each, when) in enumerate(moments.items(), 1) if when == month]
+        expected = [(item, number, month) for number, (item, when) in enumerate(moments.items(), 1) if when == month]
         assert loaded.rows("line_item_reference_no", "row_number", "billing_period", month=month) == expected
 
 
@@ -295,13 +295,13 @@ def test_any_bill_adds_up_month_by_month_as_a_plain_reader_adds_it_up(tmp_path: 
     expected: dict[tuple[date, tuple[str, ...]], Decimal] = defaultdict(Decimal)
     counted: dict[date, int] = defaultdict(int)
     for file in files:
-        for each in csv.DictReader(io.StringIO(gzip.decompress(file).decode(), newline="")):
-            month = date.fromisoformat(each["lineItem/intervalUsageStart"][:7] + "-01")
-            kind = "Correction" if each["lineItem/isCorrection"] == "true" else "Usage"
+        for item in csv.DictReader(io.StringIO(gzip.decompress(file).decode(), newline="")):
+            month = date.fromisoformat(item["lineItem/intervalUsageStart"][:7] + "-01")
+            kind = "Correction" if item["lineItem/isCorrection"] == "true" else "Usage"
             counted[month] += 1
-            if each["cost/myCost"]:
-                expected[(month, (each["lineItem/tenantId"], each["cost/currencyCode"], kind, ""))] += Decimal(
-                    each["cost/myCost"]
+            if item["cost/myCost"]:
+                expected[(month, (item["lineItem/tenantId"], item["cost/currencyCode"], kind, ""))] += Decimal(
+                    item["cost/myCost"]
                 )
 
     loaded = load(tmp_path, OCI_COST, *files)

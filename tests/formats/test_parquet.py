@@ -102,7 +102,7 @@ def test_maps_are_the_same_however_a_file_keeps_their_text(tmp_path: Path, optio
     told, data = file_of_maps(1000, **options)
     loaded = load(tmp_path, AWS_CUR, data, data, suffix=".parquet", month=ORIGIN.billing_period)
     expected = [None if entries is None else dict(entries) for entries in told]
-    assert [each for (each,) in loaded.rows("product")] == expected * 2
+    assert [item for (item,) in loaded.rows("product")] == expected * 2
 
 
 def test_maps_keep_the_codes_of_their_text_on_the_way() -> None:

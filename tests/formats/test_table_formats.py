@@ -13,8 +13,8 @@ import pytest
 
 from cost_lakehouse.formats.header import letters
 from cost_lakehouse.formats.table_format import AWS_CUR, FOCUS, FORMATS, OCI_COST, OCI_USAGE, TableFormat
-from cost_lakehouse.sample_bills.oci_bills import OciBill, OciReport
-from cost_lakehouse.sample_bills.oci_writing import write_oci
+from sample_bills.oci_bills import OciBill, OciReport
+from sample_bills.oci_writing import write_oci
 from tests.builders import csv_bytes, line
 from tests.formats.loading import load
 
@@ -42,7 +42,7 @@ def test_groups_are_the_same_before_and_after_storing(table: TableFormat, flag: 
     texts = {name: pa.array(["x", None]) for name in table.columns}
     if table.correction is not None:
         texts[table.correction] = pa.array([flag, flag], pa.string())
-    keys = [["" if each is None else each for each in key.to_pylist()] for key in table.group_keys(texts, 2)]
+    keys = [["" if row is None else row for row in key.to_pylist()] for key in table.group_keys(texts, 2)]
 
     with duckdb.connect() as connection:
         connection.register("stored", pa.table(texts))
@@ -69,12 +69,12 @@ def test_sample_reports_add_up_to_what_their_writer_says(tmp_path: Path) -> None
     expected = {key: cost for key, cost in written.expected.by("billing_period", "currency", "is_correction").items() if cost}
 
     costs: dict[tuple[date, str, bool], Decimal] = defaultdict(Decimal)
-    cost = load(tmp_path / "cost", OCI_COST, *(each.path.read_bytes() for each in written.of(OciReport.COST)))
+    cost = load(tmp_path / "cost", OCI_COST, *(item.path.read_bytes() for item in written.of(OciReport.COST)))
     for (month, (_, currency, kind, _)), amount in cost.sums("cost_my_cost").items():
         costs[(month, currency, kind == "Correction")] += amount
-    focus = load(tmp_path / "focus", FOCUS, *(each.path.read_bytes() for each in written.of(OciReport.FOCUS)))
+    focus = load(tmp_path / "focus", FOCUS, *(item.path.read_bytes() for item in written.of(OciReport.FOCUS)))
     billed = {month: sum(part.totals.by_currency("billed_cost").values()) for month, part in focus.files.slices.items()}
-    usage = load(tmp_path / "usage", OCI_USAGE, *(each.path.read_bytes() for each in written.of(OciReport.USAGE)))
+    usage = load(tmp_path / "usage", OCI_USAGE, *(item.path.read_bytes() for item in written.of(OciReport.USAGE)))
 
     assert {key: amount for key, amount in costs.items() if amount} == expected
     assert billed == {month: sum(written.expected.total(month).values()) for month in written.expected.months}

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from cost_lakehouse.config.store import SMALLEST_PART, StoreSettings
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings.store import SMALLEST_PART, StoreSettings
 from tests.services.s3 import S3Server
 
 FOLDER = "raw/t/data"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.catalog_errors import cannot_be_opened
-from cost_lakehouse.settings import Settings, load_settings
 
 
 def settings(folder: Path, catalog: str = "sqlite:///lake/catalog.db") -> Settings:

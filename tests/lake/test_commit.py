@@ -44,7 +44,9 @@ def current_manifests(lake: Lake) -> list[ManifestFile]:
 
 
 def metadata_files(lake: Lake) -> list[str]:
-    return [each.location for each in lake.warehouse.list("marts/costs/metadata") if each.location.endswith(".metadata.json")]
+    return [
+        entry.location for entry in lake.warehouse.list("marts/costs/metadata") if entry.location.endswith(".metadata.json")
+    ]
 
 
 def test_every_snapshot_is_there_for_pyiceberg_as_it_was(lake: Lake) -> None:
@@ -61,9 +63,9 @@ def test_every_snapshot_is_there_for_pyiceberg_as_it_was(lake: Lake) -> None:
         ("other", Decimal(10)),
     ]
     assert read_by_pyiceberg(table) == [("acme", Decimal(3)), ("other", Decimal(10))]
-    assert [each.parent_snapshot_id for each in (first, second, third)] == [None, first.snapshot_id, second.snapshot_id]
-    assert [each.sequence_number for each in (first, second, third)] == [1, 2, 3]
-    assert [each.snapshot_id for each in table.history()] == [each.snapshot_id for each in (first, second, third)]
+    assert [item.parent_snapshot_id for item in (first, second, third)] == [None, first.snapshot_id, second.snapshot_id]
+    assert [item.sequence_number for item in (first, second, third)] == [1, 2, 3]
+    assert [entry.snapshot_id for entry in table.history()] == [snapshot.snapshot_id for snapshot in (first, second, third)]
     assert third.summary is not None
     told = third.summary.additional_properties
     assert {name: told[name] for name in ("added-records", "deleted-records", "total-records", "total-data-files")} == {
@@ -82,10 +84,10 @@ def test_a_snapshot_tells_which_files_it_took_out(lake: Lake) -> None:
 
     table = lake.table("marts.costs")
     told = [
-        (each.status, each.data_file.file_path, each.sequence_number)
+        (planned.status, planned.data_file.file_path, planned.sequence_number)
         for manifest in current_manifests(lake)
-        for each in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
-        if each.status == ManifestEntryStatus.DELETED
+        for planned in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+        if planned.status == ManifestEntryStatus.DELETED
     ]
     assert told == [(ManifestEntryStatus.DELETED, old, 1)]
 
@@ -114,29 +116,29 @@ def test_a_month_that_is_replaced_again_and_again_leaves_one_manifest_and_few_ve
 
 def test_replacing_a_month_among_many_rewrites_a_manifest_and_leaves_the_others(lake: Lake) -> None:
     slices = [Slice(f"s{source}", date(2020 + year, 1, 1)) for year in range(10) for source in range(12)]
-    for each in slices:
-        put(lake, each, "d1", "1")
-    before = {each.manifest_path for each in current_manifests(lake)}
+    for slice_ in slices:
+        put(lake, slice_, "d1", "1")
+    before = {current_manifest.manifest_path for current_manifest in current_manifests(lake)}
     assert len(before) <= 120 // 32 + 1
 
     put(lake, slices[17], "d2", "5")
 
-    after = {each.manifest_path for each in current_manifests(lake)}
+    after = {current_manifest.manifest_path for current_manifest in current_manifests(lake)}
     assert len(after - before) <= 1
     assert sum(cost for _, cost in read_by_pyiceberg(lake.table("marts.costs"))) == 119 + 5
-    assert all(len(entries_of(lake.warehouse.file_io, each)) <= 64 for each in manifests_of(lake.current("marts.costs")))
+    assert all(len(entries_of(lake.warehouse.file_io, item)) <= 64 for item in manifests_of(lake.current("marts.costs")))
 
 
 def test_a_table_that_was_changed_since_it_was_read_is_not_committed_to(lake: Lake) -> None:
     put(lake, OCTOBER, "d1", "1")
     read = lake.current("marts.costs")
     put(lake, NOVEMBER, "d1", "5")
-    listed = {each.location for each in lake.warehouse.list("marts/costs/metadata")}
+    listed = {entry.location for entry in lake.warehouse.list("marts/costs/metadata")}
 
     with pytest.raises(CommitFailedException, match="changed by another process"):
         commit(read, Change(old=data_files(read)))
 
-    assert {each.location for each in lake.warehouse.list("marts/costs/metadata")} == listed
+    assert {entry.location for entry in lake.warehouse.list("marts/costs/metadata")} == listed
     assert len(read_by_pyiceberg(lake.table("marts.costs"))) == 2
 
 
@@ -185,8 +187,8 @@ def test_of_a_table_without_time_travel_only_the_newest_snapshots_and_those_with
     commit(table, Change(old=data_files(table), snapshots=2))
 
     table = lake.table("marts.costs")
-    assert [each.sequence_number for each in table.metadata.snapshots] == [1, 5, 6]
-    assert {each.snapshot_id for each in table.history()} == {each.snapshot_id for each in table.metadata.snapshots}
+    assert [snapshot.sequence_number for snapshot in table.metadata.snapshots] == [1, 5, 6]
+    assert {entry.snapshot_id for entry in table.history()} == {snapshot.snapshot_id for snapshot in table.metadata.snapshots}
     assert (read_by_pyiceberg(table), read_by_pyiceberg(table, first)) == ([], [("acme", Decimal(1))])
     put(lake, NOVEMBER, "d1", "7")
     assert read_by_pyiceberg(lake.table("marts.costs")) == [("acme", Decimal(7))]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
+from cost_lakehouse.config import Settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.identity import FORMAT_VERSION, MARKER, Marker, Place, WrongLake, ensure_same_lake
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.settings import Settings
 from tests.builders import Workshop, line, settings_for
 from tests.maintenance.rows import rules
 from tests.services.postgres import PostgresServer
@@ -32,7 +32,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    return {each: each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def refusal(opened: Callable[[], object]) -> WrongLake:
@@ -51,7 +51,7 @@ def test_a_second_catalog_over_one_warehouse_is_refused(
     tmp_path: Path, lake_options: dict[str, object], request: pytest.FixtureRequest
 ) -> None:
     first = Lake(settings_for(tmp_path, {}, lake_options))
-    held = [each.location for each in first.warehouse.list("")]
+    held = [entry.location for entry in first.warehouse.list("")]
     catalog: object = "sqlite:///other.db"
     if "catalog" in lake_options:
         server: PostgresServer = request.getfixturevalue("postgres_server")
@@ -64,7 +64,7 @@ def test_a_second_catalog_over_one_warehouse_is_refused(
     assert first.identity.place.catalog in told.problem
     assert "lake adopt" in told.fix
     assert "lake.warehouse" in told.fix
-    assert [each.location for each in first.warehouse.list("")] == held
+    assert [entry.location for entry in first.warehouse.list("")] == held
     assert Lake(first.settings).identity.record() == first.identity.record()
 
 
@@ -196,8 +196,8 @@ def test_of_two_catalogs_that_open_an_empty_warehouse_at_once_one_gets_it(tmp_pa
         thread.join()
 
     marker = json.loads((tmp_path / "lake/warehouse" / MARKER).read_bytes())
-    assert [each == marker["id"] for each in told].count(True) == 2
-    assert [marker["catalog"] in each for each in told].count(True) == 2
+    assert [candidate == marker["id"] for candidate in told].count(True) == 2
+    assert [marker["catalog"] in candidate for candidate in told].count(True) == 2
 
 
 def test_a_first_opening_that_was_killed_is_taken_up_again(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def rename_line_items(workshop: Workshop) -> None:
             copy = path.with_name(f"{new_rewrite_id()}-00000.parquet")
             copy.write_bytes(path.read_bytes())
             new.append(f"file://{copy}")
-        gone = {each.file_path for each in old}
+        gone = {old_file.file_path for old_file in old}
         replace_files(lake, "raw.aws_cur", [slice_], new, lambda table, file, gone=gone: file.file_path in gone)  # type: ignore[misc]
 
 
@@ -70,9 +70,11 @@ def ledger_rows(workshop: Workshop) -> Mapping[str, list[tuple[Any, ...]]]:
     """Delivery ids (and states) on record, sorted; a control total or file each."""
     found = rows(workshop.lake)
     return {
-        "receipts": sorted((each[2], each[4]) for each in found["raw.receipts"]),
-        "totals": sorted((each[2], each[9]) for each in found["raw.control_totals"] if each[8] == "line_item_unblended_cost"),
-        "files": sorted((each[2],) for each in found["raw.files"]),
+        "receipts": sorted((entry[2], entry[4]) for entry in found["raw.receipts"]),
+        "totals": sorted(
+            (entry[2], entry[9]) for entry in found["raw.control_totals"] if entry[8] == "line_item_unblended_cost"
+        ),
+        "files": sorted((entry[2],) for entry in found["raw.files"]),
     }
 
 
@@ -203,7 +205,7 @@ def test_a_killed_repetition_is_not_taken_for_the_load_whose_rows_are_there(
 
     assert workshop.load().status is Status.LOADED
 
-    assert [each[0] for each in ledger_rows(workshop)["receipts"]] == ["A0001", "A0002", "A0003", "A0003"]
+    assert [ledger_row[0] for ledger_row in ledger_rows(workshop)["receipts"]] == ["A0001", "A0002", "A0003", "A0003"]
     assert Decimal(7) in rows(workshop.lake)["raw.aws_cur"][0]
     assert len(proven_receipts(workshop.lake)) == 1
 
@@ -230,4 +232,4 @@ def test_merged_files_tell_no_load_by_their_name(workshop: Workshop) -> None:
     maintain(workshop.lake, rules=rules(keep=timedelta(days=30)))
     for name in LEDGERS:
         assert file_count(workshop.lake, name) == 1
-        assert [load_of(each) for each in data_files(workshop.lake.table(name))] == [None]
+        assert [load_of(data_file) for data_file in data_files(workshop.lake.table(name))] == [None]

@@ -40,13 +40,13 @@ def test_what_was_read_is_not_read_again_and_new_rows_are(tmp_path: Path, read: 
     workshop = Workshop(tmp_path)
     deliver(workshop, 1)
     read.clear()
-    assert [each.delivery_id for each in receipts(workshop.lake)] == ["A0001"]
-    assert [each.delivery_id for each in receipts(workshop.lake)] == ["A0001"]
+    assert [receipt.delivery_id for receipt in receipts(workshop.lake)] == ["A0001"]
+    assert [receipt.delivery_id for receipt in receipts(workshop.lake)] == ["A0001"]
     assert read == [1]
 
     deliver(workshop, 2)
     read.clear()
-    assert [each.delivery_id for each in receipts(workshop.lake)] == ["A0001", "A0002"]
+    assert [receipt.delivery_id for receipt in receipts(workshop.lake)] == ["A0001", "A0002"]
     assert read == [1]
 
 

@@ -18,7 +18,7 @@ from tests.services.postgres import PostgresServer
 HOLD = """
 import pathlib, sys
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 with Lake(load_settings(pathlib.Path(sys.argv[1]))).lock("load-acme", "The load"):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake import repair
 from cost_lakehouse.lake.catalog import Lake
@@ -19,7 +20,6 @@ from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.relocate import relocate_table
 from cost_lakehouse.lake.repair import adopt, move
 from cost_lakehouse.maintenance.maintain import maintain
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.delivery import Status
 from tests.builders import Workshop, line, settings_for
 from tests.demo import command
@@ -47,7 +47,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    return {each: each.read_bytes() for each in folder.rglob("*") if each.is_file() and "locks" not in str(each)}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "locks" not in str(path)}
 
 
 def copied(workshop: Workshop, folder: Path) -> Settings:
@@ -58,7 +58,7 @@ def copied(workshop: Workshop, folder: Path) -> Settings:
 def history(lake: Lake) -> list[list[Any]]:
     """The costs in each state that raw.aws_cur ever had."""
     table = lake.table("raw.aws_cur")
-    of_all = [table.scan(snapshot_id=each.snapshot_id).to_arrow() for each in table.metadata.snapshots]
+    of_all = [table.scan(snapshot_id=snapshot.snapshot_id).to_arrow() for snapshot in table.metadata.snapshots]
     return [sorted(str(cost) for cost in found["line_item_unblended_cost"].to_pylist()) for found in of_all]
 
 
@@ -75,7 +75,7 @@ def test_a_copy_becomes_a_lake_of_its_own_and_the_original_stays_as_it_was(works
     # Work in the copy, and its maintenance, reach no file of the original.
     trial.write([line(UnblendedCost="7")], assembly="20261105T040211Z")
     trial.load()
-    assert [each.failed for each in maintain(trial.lake, rules=rules(), now=FAR).tables if each.failed] == []
+    assert [table.failed for table in maintain(trial.lake, rules=rules(), now=FAR).tables if table.failed] == []
     assert files(workshop.settings.base) == original
     assert rows(Lake(workshop.settings)) == held
     first, second = Lake(workshop.settings).identity.record(), trial.lake.identity.record()
@@ -270,8 +270,8 @@ def test_a_lake_is_moved_to_another_bucket(s3_server: S3Server, s3_shared_bucket
     held, states = rows(old.lake), history(old.lake)
     new_bucket = s3_server.make_bucket("moved")
     client = s3_server.client()
-    for each in old.lake.warehouse.list(""):
-        key = each.location.partition(f"{s3_shared_bucket}/")[2]
+    for entry in old.lake.warehouse.list(""):
+        key = entry.location.partition(f"{s3_shared_bucket}/")[2]
         client.copy_object(Bucket=new_bucket, Key=key.replace("/old/", "/new/"), CopySource=f"{s3_shared_bucket}/{key}")
     settings = settings_for(
         tmp_path, {"acme": "bucket/cur/hourly"}, {"warehouse": f"s3://{new_bucket}/{tmp_path.name}/new", "store": store}
@@ -282,7 +282,7 @@ def test_a_lake_is_moved_to_another_bucket(s3_server: S3Server, s3_shared_bucket
     move(settings)
 
     # The old bucket's files may go.
-    old.lake.warehouse.delete([each.location for each in old.lake.warehouse.list("")])
+    old.lake.warehouse.delete([entry.location for entry in old.lake.warehouse.list("")])
     lake = Lake(settings)
     assert rows(lake) == held
     assert history(lake) == states

@@ -96,7 +96,7 @@ def test_the_snapshot_says_which_delivery_it_holds(lake: Lake) -> None:
 
 def test_threads_that_replace_different_slices_at_once_all_land(lake: Lake) -> None:
     slices = [Slice(f"s{number}", date(2026, month, 1)) for number in range(3) for month in (1, 2)]
-    threads = [threading.Thread(target=put, args=(Lake(lake.settings), each, "d1", "1")) for each in slices]
+    threads = [threading.Thread(target=put, args=(Lake(lake.settings), slice_, "d1", "1")) for slice_ in slices]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -132,7 +132,7 @@ def test_a_reader_in_a_loop_sees_the_old_or_the_new_slice_and_nothing_else(lake:
     thread.join()
 
     assert seen
-    assert all(len(each) == 2 and each[0] == each[1] for each in seen)
+    assert all(len(item) == 2 and item[0] == item[1] for item in seen)
 
 
 def test_a_guard_that_objects_calls_the_commit_off(lake: Lake) -> None:
@@ -165,8 +165,8 @@ def test_two_processes_that_load_different_slices_at_once_both_land(tmp_path: Pa
 
 def test_many_slices_do_not_leave_a_manifest_each(lake: Lake) -> None:
     slices = [Slice(f"s{number}", date(2026, 1, 1)) for number in range(45)]
-    for each in slices:
-        put(lake, each, "d1", "1")
+    for slice_ in slices:
+        put(lake, slice_, "d1", "1")
     table = lake.table("marts.costs")
     snapshot = table.current_snapshot()
     assert snapshot is not None

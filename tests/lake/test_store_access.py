@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config.store import SMALLEST_PART
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings.store import SMALLEST_PART
 from tests.lake.stores import FOLDER, Make, content_of_three_parts, keep, store_of, write_metadata
 from tests.services.certificates import make_tls
 from tests.services.recording_proxy import RecordingProxy
@@ -118,18 +118,18 @@ def test_the_trace_tells_each_request_and_no_secret(
     caplog.set_level(logging.INFO)
     quiet = make()
     keep(quiet)
-    assert [each for each in caplog.records if each.name == "cost_lakehouse.store"] == []
+    assert [record for record in caplog.records if record.name == "cost_lakehouse.store"] == []
     caplog.clear()
     warehouse = make(trace=True)
     location = keep(warehouse)
     warehouse.list("")
     path = location.removeprefix("s3:/")
-    put, head, get = [each.getMessage() for each in caplog.records if each.name == "cost_lakehouse.store"]
+    put, head, get = [record.getMessage() for record in caplog.records if record.name == "cost_lakehouse.store"]
     assert put.startswith(f"PUT {path} 200 ")
     assert put.endswith(" ms")
     assert head.startswith(f"HEAD {path} 200 ")
     assert get.startswith(f"GET /{warehouse.bucket} 200 ")
-    signatures = [each.headers["Authorization"].rpartition("=")[2] for each in proxy.seen]
+    signatures = [item.headers["Authorization"].rpartition("=")[2] for item in proxy.seen]
     for secret in (s3_server.secret_key, s3_server.access_key, *signatures):
         assert secret not in caplog.text
 
@@ -137,7 +137,7 @@ def test_the_trace_tells_each_request_and_no_secret(
 TRACED = """
 import sys
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.config.store import StoreSettings
 keys = {"access_key": sys.argv[2], "secret_key": sys.argv[3]}
 S3Warehouse("s3://" + sys.argv[4], StoreSettings(endpoint=sys.argv[1], trace=True, **keys)).list("absent")
 """
@@ -238,7 +238,7 @@ class _StsAnswers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         said = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.asked += [each.partition("=")[2] for each in said.split("&") if each.startswith("Action=")]
+        self.server.asked += [part.partition("=")[2] for part in said.split("&") if part.startswith("Action=")]
         ends = datetime.now(UTC) + timedelta(hours=1)
         key, secret = self.server.keys
         body = (

@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError, ProfileNotFound, SSLError
 from pydantic import SecretStr
 
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.lake.store_errors import StoreErrors
-from cost_lakehouse.s3_causes import S3Cause, S3Failure
-from cost_lakehouse.settings.store import StoreSettings
+from cost_lakehouse.storage.s3_causes import S3Cause, S3Failure
 
 STORE = StoreSettings(endpoint="https://store", access_key=SecretStr("planted-key"), secret_key=SecretStr("planted-secret"))
 ERRORS = StoreErrors(STORE, "acme")

@@ -15,9 +15,9 @@ import duckdb
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from cost_lakehouse.config.store import SMALLEST_PART, StoreSettings
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings.store import SMALLEST_PART, StoreSettings
 from tests.lake.stores import Make, content_of_three_parts, keep, store_of, write_metadata
 from tests.services.recording_proxy import RecordingProxy, Seen
 from tests.services.s3 import S3Server
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("own_temporary_folder")
 
 def makes_objects(proxy: RecordingProxy) -> list[Seen]:
     """The requests that give an object its headers."""
-    parts = [each for each in proxy.requests("PUT") if "partNumber" not in each.query]
-    return parts + [each for each in proxy.requests("POST") if "uploads" in each.query]
+    parts = [request for request in proxy.requests("PUT") if "partNumber" not in request.query]
+    return parts + [request for request in proxy.requests("POST") if "uploads" in request.query]
 
 
 def test_acl_and_metadata_go_with_every_new_object(make: Make, proxy: RecordingProxy, s3_server: S3Server) -> None:
@@ -39,10 +39,10 @@ def test_acl_and_metadata_go_with_every_new_object(make: Make, proxy: RecordingP
     write_metadata(warehouse)
     seen = makes_objects(proxy)
     assert len(seen) == 3
-    for each in seen:
-        assert each.headers["x-amz-acl"] == "bucket-owner-full-control"
-        assert each.headers["x-amz-meta-team"] == "finance"
-        assert each.headers["cache-control"] == "no-store"
+    for item in seen:
+        assert item.headers["x-amz-acl"] == "bucket-owner-full-control"
+        assert item.headers["x-amz-meta-team"] == "finance"
+        assert item.headers["cache-control"] == "no-store"
     key = location.removeprefix(f"s3://{warehouse.bucket}/")
     assert s3_server.client().head_object(Bucket=warehouse.bucket, Key=key)["Metadata"] == {"team": "finance"}
 
@@ -73,20 +73,20 @@ def test_encryption_is_asked_for_with_every_new_object(
         write_metadata(warehouse)
     seen = makes_objects(proxy)
     assert len(seen) == 3
-    assert [{name: each.headers[name] for name in headers} for each in seen] == [headers] * 3
+    assert [{name: item.headers[name] for name in headers} for item in seen] == [headers] * 3
 
 
 def test_large_files_are_cut_into_parts_of_that_size(make: Make, proxy: RecordingProxy) -> None:
     content = content_of_three_parts()
     keep(make(part_size=SMALLEST_PART), content)
-    parts = [each.size for each in proxy.requests("PUT") if "partNumber" in each.query]
+    parts = [request.size for request in proxy.requests("PUT") if "partNumber" in request.query]
     assert sorted(parts) == [len(content) - 2 * SMALLEST_PART, SMALLEST_PART, SMALLEST_PART]
 
 
 def test_no_parts_where_they_are_disabled(make: Make, proxy: RecordingProxy) -> None:
     content = content_of_three_parts()
     keep(make(part_size=SMALLEST_PART, disable_multipart=True), content)
-    assert [each.size for each in proxy.requests("PUT")] == [len(content)]
+    assert [request.size for request in proxy.requests("PUT")] == [len(content)]
 
 
 @pytest.mark.parametrize(("is_md5", "header"), [(True, "content-md5"), (False, "x-amz-checksum-crc32")])
@@ -95,8 +95,8 @@ def test_every_content_goes_with_its_checksum(make: Make, proxy: RecordingProxy,
     keep(warehouse, content_of_three_parts(), "large")
     keep(warehouse)
     write_metadata(warehouse)
-    for each in proxy.requests("PUT"):
-        assert header in each.headers or header in each.headers.get("x-amz-trailer", "")
+    for request in proxy.requests("PUT"):
+        assert header in request.headers or header in request.headers.get("x-amz-trailer", "")
 
 
 @pytest.mark.parametrize("content", [b"content", content_of_three_parts()], ids=["whole", "in parts"])
@@ -130,7 +130,7 @@ def test_a_store_that_keeps_something_else_is_found_out(make: Make, s3_server: S
 @pytest.mark.parametrize(("version", "said"), [("v1", None), ("v2", ["2"])])
 def test_lists_are_asked_for_in_that_version(make: Make, proxy: RecordingProxy, version: str, said: list[str] | None) -> None:
     make(list_objects_version=version).list("")
-    assert [each.query.get("list-type") for each in proxy.requests("GET")] == [said]
+    assert [request.query.get("list-type") for request in proxy.requests("GET")] == [said]
 
 
 def test_a_store_that_does_not_answer_is_given_up_after_the_timeout(make: Make, proxy: RecordingProxy) -> None:
@@ -186,13 +186,13 @@ def list_at_once(warehouse: S3Warehouse, proxy: RecordingProxy, count: int) -> N
                 break
             pause.wait(0.01)
         proxy.gate.set()
-        for each in asked:
-            each.result()
+        for item in asked:
+            item.result()
 
 
 def test_no_more_connections_are_open_at_once_than_said(make: Make, proxy: RecordingProxy) -> None:
     list_at_once(make(max_conns_per_host=2), proxy, 6)
-    assert max(each.at_once for each in proxy.seen) == 2
+    assert max(item.at_once for item in proxy.seen) == 2
     assert proxy.connections == 2
 
 
@@ -210,7 +210,7 @@ def test_no_more_idle_connections_are_kept_than_said(
 @pytest.mark.parametrize(("wait", "is_asked"), [("1s", True), ("0s", False)])
 def test_the_store_is_asked_for_consent_or_not(make: Make, proxy: RecordingProxy, wait: str, is_asked: bool) -> None:
     keep(make(expect_continue_timeout=wait))
-    assert [each.headers["Expect"] == "100-continue" for each in proxy.requests("PUT")] == [is_asked]
+    assert [request.headers["Expect"] == "100-continue" for request in proxy.requests("PUT")] == [is_asked]
 
 
 def test_a_bucket_may_be_a_host_name(make: Make, proxy: RecordingProxy) -> None:

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cost_lakehouse.config.store import SMALLEST_PART
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.s3_warehouse import S3Warehouse
-from cost_lakehouse.settings.store import SMALLEST_PART
 from tests.lake.stores import store_of
 from tests.services.s3 import S3Server
 
@@ -55,9 +55,9 @@ def test_what_is_kept_is_listed_with_size_and_time(warehouse: S3Warehouse) -> No
     locations = [keep(warehouse, b"12345", name) for name in ("b.parquet", "a.parquet")]
     keep(warehouse, b"elsewhere", folder=SLICE + "0")
     found = warehouse.list(SLICE)
-    assert [each.location for each in found] == sorted(locations)
-    assert {each.size for each in found} == {5}
-    assert all(abs(datetime.now(UTC) - each.modified) < timedelta(minutes=5) for each in found)
+    assert [entry.location for entry in found] == sorted(locations)
+    assert {entry.size for entry in found} == {5}
+    assert all(abs(datetime.now(UTC) - entry.modified) < timedelta(minutes=5) for entry in found)
     assert warehouse.list("raw/nothing") == []
     assert len(warehouse.list("")) == 3
 
@@ -70,7 +70,7 @@ def test_more_objects_than_fit_a_page_are_listed_and_deleted(s3_server: S3Server
         for file in files:
             file.touch()
         locations = warehouse.keep(files, "many")
-    assert [each.location for each in warehouse.list("many")] == locations
+    assert [entry.location for entry in warehouse.list("many")] == locations
     warehouse.delete([*locations, f"s3://{s3_bucket}/many/absent"])
     assert warehouse.list("") == []
 
@@ -136,7 +136,7 @@ def test_duckdb_reads_slices_by_their_partitions(warehouse: S3Warehouse) -> None
         with warehouse.writing(folder, "load-1") as written:
             pq.write_table(pa.table({"cost": [1, 2]}), written / "a.parquet")
             locations += warehouse.keep([written / "a.parquet"], folder)
-    listed = ", ".join("'" + each.replace("'", "''") + "'" for each in locations)
+    listed = ", ".join("'" + location.replace("'", "''") + "'" for location in locations)
     with duckdb.connect(":memory:") as connection:
         warehouse.let_duckdb_read(connection)
         rows = connection.execute(

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.trino_client import StatementRefused, rows, running
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_output, trino_secret, write_trino_profile
 from tests.dbt.building import PROJECT
 from tests.services.certificates import make_tls

@@ -28,16 +28,16 @@ def test_a_delivery_of_an_export_takes_the_place_of_the_month_s_last_one(tmp_pat
     place = FocusPlace(tmp_path)
     place.export("E1", [as_csv([charge("1")]), as_csv([charge("2"), charge("4")])], beside=True, written=MONDAY)
     place.export("E9", [as_csv([charge("8", day="2026-09-30")])], month="2026-09", beside=True, written=MONDAY)
-    assert place.standings() == [("2026-09", NEW), ("2026-10", NEW)]
+    assert place.statuses() == [("2026-09", NEW), ("2026-10", NEW)]
 
-    assert [each.status for each in place.load()] == [Status.LOADED, Status.LOADED]
+    assert [planned.status for planned in place.load()] == [Status.LOADED, Status.LOADED]
     assert place.costs() == [("acme", "2026-09", Decimal("8")), ("acme", "2026-10", Decimal("7"))]
-    assert place.standings() == [("2026-09", CURRENT), ("2026-10", CURRENT)]
+    assert place.statuses() == [("2026-09", CURRENT), ("2026-10", CURRENT)]
 
     place.export("E2", [as_csv([charge("1.5")])], beside=True, written=TUESDAY)
     (result,) = place.load()
     assert place.costs() == [("acme", "2026-09", Decimal("8")), ("acme", "2026-10", Decimal("1.5"))]
-    assert [(each.delivery_id, each.files, each.rows) for each in result.receipts] == [("E2", -1, -2)]
+    assert [(receipt.delivery_id, receipt.files, receipt.rows) for receipt in result.receipts] == [("E2", -1, -2)]
     assert place.ask("select distinct delivery_id from raw.focus where billing_period = date '2026-10-01'") == [("E2",)]
     assert place.load() == []
 
@@ -59,15 +59,15 @@ def test_an_older_delivery_never_replaces_a_newer_one(tmp_path: Path) -> None:
     place.load()
     place.export("E1", [as_csv([charge("1")])], beside=True, written=MONDAY)
 
-    assert place.standings() == [("2026-10", Status.OLDER)]
+    assert place.statuses() == [("2026-10", Status.OLDER)]
 
 
 def test_an_export_without_its_manifest_is_waited_for(tmp_path: Path) -> None:
     place = FocusPlace(tmp_path)
     place.write("data/BILLING_PERIOD=2026-10/acme-00001.csv.gz", as_csv([charge("1")]))
-    assert place.standings() == [("2026-10", WAITING)]
+    assert place.statuses() == [("2026-10", WAITING)]
     place.export("E1", [as_csv([charge("1")])])
-    assert place.standings() == [("2026-10", NEW)]
+    assert place.statuses() == [("2026-10", NEW)]
 
 
 def test_a_delivery_with_one_bad_file_changes_nothing_until_it_is_whole(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_delivery_with_one_bad_file_changes_nothing_until_it_is_whole(tmp_path
     with pytest.raises(DeliveryRefused, match="'no number'"):
         place.load()
     assert place.costs() == [("acme", "2026-10", Decimal("3"))]
-    assert place.standings() == [("2026-10", REFUSED)]
+    assert place.statuses() == [("2026-10", REFUSED)]
 
     place.export("E2", [as_csv([charge("10")]), as_csv([charge("20")])], beside=True, written=TUESDAY)
     place.load()
@@ -107,11 +107,11 @@ def test_aws_s_1_0_and_1_2_exports_as_csv_and_parquet_say_the_same(tmp_path: Pat
         "billed_cost, effective_cost, charge_category, charge_period_start, availability_zone, tags, x_columns['x_Discounts']"
     )
     found = {name: place.ask(f"select {shown} from raw.focus where source = '{name}' order by row_number") for name in names}
-    assert [each[0] for each in found["csv-1-0"]] == [Decimal("0.1"), Decimal("1e-7"), Decimal("-12345.678901")]
+    assert [entry[0] for entry in found["csv-1-0"]] == [Decimal("0.1"), Decimal("1e-7"), Decimal("-12345.678901")]
     assert found["csv-1-0"][0][5] == {"team": "red"}
     assert found["csv-1-2"] == found["csv-1-0"]
     assert found["parquet-1-2"] == found["parquet-1-0"]
-    assert [each[:5] for each in found["parquet-1-0"]] == [each[:5] for each in found["csv-1-0"]]
+    assert [entry[:5] for entry in found["parquet-1-0"]] == [entry[:5] for entry in found["csv-1-0"]]
 
 
 def test_columns_of_a_later_version_are_kept(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_file_that_comes_to_a_folder_adds_and_one_that_changes_replaces_its_ow
     place.write("a.csv.gz", as_csv([charge("16")]), TUESDAY)
     place.load()
     assert place.costs() == [("acme", "2026-10", Decimal("20"))]
-    assert place.standings() == [("focus", CURRENT)]
+    assert place.statuses() == [("focus", CURRENT)]
 
 
 def test_files_that_take_the_place_of_others_under_new_names_are_not_added_to_them(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_files_that_take_the_place_of_others_under_new_names_are_not_added_to_th
 
     # September is touched by nothing that is new: its rows stay though their file is gone.
     assert place.costs() == [("acme", "2026-09", Decimal("2")), ("acme", "2026-10", Decimal("1.5"))]
-    assert [(each.files, each.rows) for each in result.receipts] == [(0, 0)]
+    assert [(receipt.files, receipt.rows) for receipt in result.receipts] == [(0, 0)]
     assert place.ask("select key, etag = '' from raw.files where billing_period = date '2026-10-01' order by all") == [
         ("run-1/part.csv.gz", False),
         ("run-1/part.csv.gz", True),
@@ -169,7 +169,7 @@ def test_a_month_that_a_replaced_file_leaves_keeps_the_rows_of_files_that_are_go
     place.load()
 
     assert place.costs() == [("acme", "2026-09", Decimal("4")), ("acme", "2026-10", Decimal("16"))]
-    assert place.standings() == [("focus", CURRENT)]
+    assert place.statuses() == [("focus", CURRENT)]
 
 
 def test_a_file_that_comes_back_is_read_again(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_files_that_vanish_change_nothing(tmp_path: Path) -> None:
     place.load()
     (tmp_path / "acme/a.csv.gz").unlink()
 
-    assert place.standings() == [("focus", CURRENT)]
+    assert place.statuses() == [("focus", CURRENT)]
     assert place.costs() == [("acme", "2026-10", Decimal("3"))]
 
 
@@ -210,7 +210,7 @@ def test_what_takes_the_place_of_others_comes_whole_or_not_at_all(tmp_path: Path
     with pytest.raises(DeliveryFailed, match=r"new-2.csv.gz"):
         place.load()
     assert place.costs() == [("acme", "2026-10", Decimal("1"))]
-    assert place.standings() == [("focus", REFUSED)]
+    assert place.statuses() == [("focus", REFUSED)]
 
     place.write("new-2.csv.gz", as_csv([charge("20")]), WEDNESDAY)
     place.load()
@@ -227,7 +227,7 @@ def test_a_bad_file_that_takes_nobody_s_place_does_not_hold_back_the_others(tmp_
     place.load()
 
     assert place.costs() == [("acme", "2026-10", Decimal("1"))]
-    assert place.standings() == [("focus", REFUSED), ("focus", CURRENT)]
+    assert place.statuses() == [("focus", REFUSED), ("focus", CURRENT)]
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_months_before_the_lake_s_first_are_left_out(tmp_path: Path) -> None:
     place = FocusPlace(tmp_path, first_month="2026-10")
     place.export("E9", [as_csv([charge("8", day="2026-09-30")])], month="2026-09")
     place.export("E1", [as_csv([charge("1")])])
-    assert place.standings() == [("2026-09", Status.EARLY), ("2026-10", NEW)]
+    assert place.statuses() == [("2026-09", Status.EARLY), ("2026-10", NEW)]
 
 
 def test_a_payer_s_month_comes_from_one_of_two_focus_sources(tmp_path: Path) -> None:

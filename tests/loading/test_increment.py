@@ -44,7 +44,7 @@ def test_each_row_goes_into_the_month_in_which_its_usage_began_by_one_commit(mir
     (result,) = mirror.load()
 
     assert result.status is Status.LOADED
-    assert [(each.billing_period, each.files, each.rows) for each in result.receipts] == [
+    assert [(receipt.billing_period, receipt.files, receipt.rows) for receipt in result.receipts] == [
         (date(2026, 9, 1), 1, 1),
         (date(2026, 10, 1), 1, 2),
     ]
@@ -61,7 +61,7 @@ def test_only_new_files_are_read_and_a_second_look_changes_nothing(mirror: Mirro
     mirror.write("0001-00002.csv.gz", [cost_line(cost="4")])
 
     (increment,) = mirror.offers(Status.NEW)
-    assert [each.name for each in increment.objects] == ["0001-00001.csv.gz", "0001-00002.csv.gz"]
+    assert [stored_object.name for stored_object in increment.objects] == ["0001-00001.csv.gz", "0001-00002.csv.gz"]
     mirror.load()
 
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("7"))]
@@ -85,7 +85,10 @@ def test_a_file_of_the_same_name_with_another_content_replaces_its_own_rows_only
         ("reports/cost-csv/0002-00001.csv.gz", 10),
     ]
     # What was taken out is on the receipts: the sum of all of a month's is what the lake holds of it.
-    assert [(each.billing_period.month, each.files, each.rows) for each in result.receipts] == [(9, -1, -1), (10, 0, 1)]
+    assert [(receipt.billing_period.month, receipt.files, receipt.rows) for receipt in result.receipts] == [
+        (9, -1, -1),
+        (10, 0, 1),
+    ]
     assert mirror.ask(
         "select billing_period::varchar, sum(files)::int, sum(rows)::int from raw.receipts group by 1 order by 1"
     ) == [
@@ -138,8 +141,10 @@ def test_a_bad_number_refuses_its_load_whole_and_the_next_one_goes_on_without_th
         mirror.load()
 
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("1"))]
-    assert [(each.objects[0].name, len(each.objects)) for each in mirror.offers(Status.REFUSED)] == [("0003-00001.csv.gz", 1)]
-    assert [each.name for each in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
+    assert [(offer.objects[0].name, len(offer.objects)) for offer in mirror.offers(Status.REFUSED)] == [
+        ("0003-00001.csv.gz", 1)
+    ]
+    assert [stored_object.name for stored_object in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
     mirror.load()
     assert mirror.ask(COSTS) == [("2026-10-01", Decimal("3"))]
     # The file is repaired: it is another one now, and no refusal stands any more.
@@ -169,7 +174,7 @@ def test_a_file_that_cannot_be_read_is_named_and_put_on_record(mirror: Mirror, c
     ((state, reason, table),) = mirror.ask("select state, reason, raw_table from raw.receipts")
     assert (state, table) == ("refused", "raw.oci_cost")
     assert says in reason
-    (refused,) = [each for each in mirror.planned() if each.status is Status.REFUSED]
+    (refused,) = [candidate for candidate in mirror.planned() if candidate.status is Status.REFUSED]
     assert refused.may_pass
     assert mirror.ask("select count(*) from raw.oci_cost") == [(0,)]
 
@@ -190,14 +195,14 @@ def test_a_load_that_was_killed_between_its_receipts_and_its_commit_never_happen
 
     # On record, but not in the lake: neither status nor summaries may take it for true.
     assert mirror.ask("select count(*)::int from raw.receipts") == [(3,)]
-    assert [each.slice for each in stale_slices(mirror.lake)] == [Slice("acme-oci", date(2026, 10, 1))]
-    assert [each.name for each in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
+    assert [stale_slice.slice for stale_slice in stale_slices(mirror.lake)] == [Slice("acme-oci", date(2026, 10, 1))]
+    assert [stored_object.name for stored_object in mirror.offers(Status.NEW)[0].objects] == ["0002-00001.csv.gz"]
     mirror.load()
 
     assert mirror.ask(COSTS) == [("2026-08-01", Decimal("2")), ("2026-10-01", Decimal("3"))]
     assert mirror.ask(SUMS) == [("2026-08-01", Decimal("2"), 1), ("2026-10-01", Decimal("3"), 2)]
     assert mirror.ask("select count(distinct load_id)::int from raw.receipts") == [(2,)]
-    files = [each.location for each in mirror.lake.warehouse.list("raw/oci_cost/data")]
+    files = [entry.location for entry in mirror.lake.warehouse.list("raw/oci_cost/data")]
     assert len(files) == 3  # nothing of the killed load is left
 
 
@@ -294,7 +299,7 @@ def test_rows_of_months_before_the_lakes_first_are_kept_but_not_summarised(mirro
     mirror.load()
 
     assert mirror.ask(COSTS) == [("2025-12-01", Decimal("1")), ("2026-10-01", Decimal("2"))]
-    assert [each.billing_period for each in stale_slices(mirror.lake)] == [date(2026, 10, 1)]
+    assert [stale_slice.billing_period for stale_slice in stale_slices(mirror.lake)] == [date(2026, 10, 1)]
 
 
 @pytest.mark.parametrize("location", ["acme-oci", "acme-oci/reports"])
@@ -303,7 +308,7 @@ def test_the_place_may_be_the_mirror_or_its_folder_of_reports(tmp_path: Path, lo
     mirror.write("0001-00001.csv.gz", [cost_line()])
     mirror.write("0001-00001.csv.gz", [cost_line()], report="FOCUS Reports/2026/10/06")
 
-    assert [(each.table, len(each.objects)) for each in mirror.offers(Status.NEW)] == [("raw.oci_cost", 1), ("raw.focus", 1)]
+    assert [(offer.table, len(offer.objects)) for offer in mirror.offers(Status.NEW)] == [("raw.oci_cost", 1), ("raw.focus", 1)]
 
 
 def test_a_lake_of_before_increments_gains_their_columns(mirror: Mirror) -> None:

@@ -14,7 +14,8 @@ import pytest
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.lake.increments import HeldObject
 from cost_lakehouse.loading.repeats import in_order, same_content
-from cost_lakehouse.sources.delivery import Status, StoredObject
+from cost_lakehouse.sources.delivery import Status
+from cost_lakehouse.storage.object_store import StoredObject
 from tests.builders import csv_bytes
 from tests.focus_builders import FocusPlace, as_csv, charge
 from tests.oci_builders import Mirror, cost_line
@@ -114,7 +115,7 @@ def test_a_report_that_holds_some_lines_of_another_one_is_refused_and_the_rest_g
         (key("0001-00001.csv.gz"), Decimal("3.75")),
         (key("0003-00001.csv.gz"), Decimal("16")),
     ]
-    assert [each.objects[0].key for each in mirror.offers(Status.REFUSED)] == [key("0002-00001.csv.gz")]
+    assert [offer.objects[0].key for offer in mirror.offers(Status.REFUSED)] == [key("0002-00001.csv.gz")]
 
 
 def test_corrections_split_lines_and_lines_without_a_number_stay(mirror: Mirror) -> None:

@@ -60,7 +60,9 @@ def seen(folder: Path) -> dict[str, Any]:
     snapshots = {}
     for name in TABLES:
         table = lake.table(name)
-        snapshots[name] = [table.scan(snapshot_id=each.snapshot_id).to_arrow().num_rows for each in table.metadata.snapshots]
+        snapshots[name] = [
+            table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().num_rows for snapshot in table.metadata.snapshots
+        ]
     return {"rows": json.loads(json.dumps(rows(lake), default=str)), "readable": all(map(all, snapshots.values()))}
 
 

@@ -39,7 +39,7 @@ def deliver(workshop: Workshop, number: int) -> None:
 
 
 def by_table(reports: list[TableReport] | tuple[TableReport, ...]) -> dict[str, TableReport]:
-    return {each.table: each for each in reports}
+    return {report.table: report for report in reports}
 
 
 def later(hours: float = 100) -> datetime:
@@ -74,7 +74,7 @@ def test_everything_unneeded_goes_and_no_row_of_any_table_changes(workshop: Work
     for name in LEDGERS:
         assert (first[name].merged.count, first[name].merged_into.count, file_count(lake, name)) == (5, 1, 1)
     third = maintain(lake, rules=rules(), now=later())
-    assert not any(each.changed for each in third.tables)
+    assert not any(candidate.changed for candidate in third.tables)
 
 
 def test_old_snapshots_that_are_kept_are_still_readable(workshop: Workshop) -> None:
@@ -85,11 +85,13 @@ def test_old_snapshots_that_are_kept_are_still_readable(workshop: Workshop) -> N
 
     table = workshop.lake.table("raw.aws_cur")
     seen = {
-        each.summary["delivery-id"]: sorted(
-            table.scan(snapshot_id=each.snapshot_id, selected_fields=("line_item_unblended_cost",)).to_arrow()[0].to_pylist()
+        snapshot.summary["delivery-id"]: sorted(
+            table.scan(snapshot_id=snapshot.snapshot_id, selected_fields=("line_item_unblended_cost",))
+            .to_arrow()[0]
+            .to_pylist()
         )
-        for each in table.metadata.snapshots
-        if each.summary is not None
+        for snapshot in table.metadata.snapshots
+        if snapshot.summary is not None
     }
     assert seen == {"A0003": [Decimal("0.5"), Decimal(3)], "A0004": [Decimal("0.5"), Decimal(4)]}
 
@@ -155,11 +157,11 @@ def test_loads_and_maintenance_beside_each_other_both_come_to_their_end(workshop
         done.set()
         thread.join()
 
-    assert all(each.ok for each in reports), reports
+    assert all(report.ok for report in reports), reports
     found = rows(workshop.lake)
     wanted = [f"A{number:04d}" for number in range(1, 7)]
-    assert sorted(each[2] for each in found["raw.receipts"]) == wanted
-    assert sorted(each[2] for each in found["raw.files"]) == wanted
+    assert sorted(entry[2] for entry in found["raw.receipts"]) == wanted
+    assert sorted(entry[2] for entry in found["raw.files"]) == wanted
     assert len(found["raw.aws_cur"]) == 2
 
 
@@ -168,8 +170,8 @@ def test_orphans_go_when_they_are_old_enough_whatever_they_are(workshop: Worksho
     deliver(workshop, 1)
     before = rows(lake)
     left = [
-        workshop.warehouse / "raw/aws_cur" / each
-        for each in (
+        workshop.warehouse / "raw/aws_cur" / text
+        for text in (
             "data/source=acme/billing_period=2026-10-01/load-00000000000000ff-00000.parquet",
             "data/source=acme/billing_period=2026-10-01/.upload-1.tmp",
             "metadata/00000-aaaa.metadata.json",
@@ -177,19 +179,19 @@ def test_orphans_go_when_they_are_old_enough_whatever_they_are(workshop: Worksho
             "metadata/bbbb-m0.avro",
         )
     ]
-    for each in left:
-        each.write_bytes(b"x" * 100)
-        os.utime(each, (1_000_000_000, 1_000_000_000))
+    for left_slice in left:
+        left_slice.write_bytes(b"x" * 100)
+        os.utime(left_slice, (1_000_000_000, 1_000_000_000))
     young = left[0].with_name("merged-00000000000000ff-00000.parquet")
     young.write_bytes(b"just being written")
 
     planned = maintain(lake, ["raw.aws_cur"], dry_run=True, rules=rules()).tables[0]
-    assert all(each.exists() for each in left)
+    assert all(left_slice.exists() for left_slice in left)
     done = maintain(lake, ["raw.aws_cur"], rules=rules()).tables[0]
 
     for report in (planned, done):
         assert (report.removed_orphans.count, report.removed_orphans.bytes, report.left_young.count) == (5, 500, 1)
-    assert not any(each.exists() for each in left)
+    assert not any(left_slice.exists() for left_slice in left)
     assert young.exists()
     assert rows(lake) == before
 
@@ -233,7 +235,7 @@ def test_one_broken_table_is_told_and_does_not_hold_back_the_others(workshop: Wo
 
     assert not report.ok
     found = by_table([*report.tables])
-    assert [name for name, each in found.items() if each.failed] == ["raw.files"]
+    assert [name for name, item in found.items() if item.failed] == ["raw.files"]
     assert Path(needed.file_path).name in found["raw.files"].failed
     assert set(found_files(lake, "raw.files")) == files
     assert found["raw.receipts"].merged.count == 3

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cost_lakehouse.cli.app import app
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.maintenance.report import Files, Report, TableReport
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules, report_metadata
-from cost_lakehouse.settings import load_settings
 from tests.builders import Workshop, line, settings_for
 from tests.maintenance.rows import file_count, rows
 
@@ -46,15 +46,15 @@ def test_a_run_of_the_job_tells_what_it_did_in_its_log_and_metadata(workshop: Wo
     before = rows(workshop.lake)
     result = maintenance_job(workshop.settings).execute_in_process(instance=instance)
     assert result.success
-    (output,) = (each.step_output_data for each in result.all_events if each.is_successful_output)
+    (output,) = (all_event.step_output_data for all_event in result.all_events if all_event.is_successful_output)
     assert output.metadata["files_merged"].value == 6
     shown = output.metadata["tables"]
     assert isinstance(shown, dg.TableMetadataValue)
     assert "raw.receipts" in [record.data["table"] for record in shown.records]
     assert [file_count(workshop.lake, name) for name in LEDGERS] == [1, 1, 1]
     assert rows(workshop.lake) == before
-    logged = [each.user_message for each in instance.all_logs(result.run_id)]
-    assert any(each.startswith("raw.files: 0 of 2 snapshots expired, 2 files of 1 slices merged into 1") for each in logged)
+    logged = [all_log.user_message for all_log in instance.all_logs(result.run_id)]
+    assert any(text.startswith("raw.files: 0 of 2 snapshots expired, 2 files of 1 slices merged into 1") for text in logged)
     (op,) = maintenance_job(workshop.settings).nodes
     assert op.definition.pool == "maintenance"  # type: ignore[attr-defined]  # an op, no graph
 
@@ -65,7 +65,7 @@ def test_the_schedule_follows_the_settings(tmp_path: Path) -> None:
         file.write_text(f"lake: {{maintenance: {{schedule: {text}}}}}\n")
         return maintenance_schedules(load_settings(file))
 
-    assert [each.cron_schedule for each in with_schedule("'0 5 * * 0'")] == ["0 5 * * 0"]
+    assert [item.cron_schedule for item in with_schedule("'0 5 * * 0'")] == ["0 5 * * 0"]
     assert with_schedule("off") == []
     with pytest.raises(ConfigurationError, match=r"lake\.maintenance\.schedule"):
         with_schedule("sometimes")
@@ -76,7 +76,7 @@ def test_the_schedule_follows_the_settings(tmp_path: Path) -> None:
 def test_the_command_shows_what_it_would_do_and_does_it_then(workshop: Workshop) -> None:
     dry = command(workshop, "--dry-run", "--json")
     assert dry.exit_code == 0, dry.output
-    planned = {each["table"]: each for each in json.loads(dry.stdout)}
+    planned = {load["table"]: load for load in json.loads(dry.stdout)}
     assert planned["raw.receipts"]["merged_files"] == 2
     assert file_count(workshop.lake, "raw.receipts") == 2
 
@@ -102,7 +102,7 @@ def test_the_command_tells_wrong_usage_from_failure(workshop: Workshop) -> None:
         file.unlink()
     broken = command(workshop, "--json")
     assert broken.exit_code == 1
-    found = {each["table"]: each for each in json.loads(broken.stdout)}
+    found = {load["table"]: load for load in json.loads(broken.stdout)}
     assert found["raw.files"]["failed"]
     assert found["raw.receipts"]["merged_files"] == 2
 

@@ -36,9 +36,9 @@ def deliver(workshop: Workshop, number: int, month: date = date(2026, 10, 1)) ->
 def deliveries(workshop: Workshop) -> dict[str, int]:
     """Delivery id -> the snapshot that its load committed, of the snapshots that are left."""
     return {
-        each.summary.additional_properties["delivery-id"]: each.snapshot_id
-        for each in workshop.lake.table("raw.aws_cur").metadata.snapshots
-        if each.summary is not None and "delivery-id" in each.summary.additional_properties
+        snapshot.summary.additional_properties["delivery-id"]: snapshot.snapshot_id
+        for snapshot in workshop.lake.table("raw.aws_cur").metadata.snapshots
+        if snapshot.summary is not None and "delivery-id" in snapshot.summary.additional_properties
     }
 
 
@@ -54,10 +54,10 @@ def test_old_snapshots_go_kept_ones_stay_readable_and_no_proof_is_lost(workshop:
 
     assert report.ok, report
     assert rows(lake) == before
-    found = {each.table: each for each in report.tables}
-    assert {each.table: (each.expired, each.removed_expired.count, each.merged) for each in planned.tables} == {
-        name: (each.expired, each.removed_expired.count, each.merged) for name, each in found.items()
-    }
+    found = {candidate.table: candidate for candidate in report.tables}
+    assert {
+        candidate.table: (candidate.expired, candidate.removed_expired.count, candidate.merged) for candidate in planned.tables
+    } == {name: (item.expired, item.removed_expired.count, item.merged) for name, item in found.items()}
     snapshots = deliveries(workshop)
     assert sorted(snapshots) == ["A0004", "A0005", "A0009"]
     for delivery, snapshot in snapshots.items():
@@ -94,7 +94,7 @@ def test_loads_after_trino_merged_the_ledgers_and_the_line_items_are_what_they_w
     deliver(workshop, 8)
 
     found = rows(lake)
-    receipts = sorted((each[2], each[4]) for each in found["raw.receipts"])
+    receipts = sorted((entry[2], entry[4]) for entry in found["raw.receipts"])
     assert receipts == [
         ("A0001", "accepted"),
         ("A0002", "accepted"),
@@ -103,7 +103,7 @@ def test_loads_after_trino_merged_the_ledgers_and_the_line_items_are_what_they_w
         ("A0007", "refused"),
         ("A0008", "accepted"),
     ]
-    assert sorted(each[2] for each in found["raw.files"]) == ["A0001", "A0002", "A0003", "A0008"]
+    assert sorted(entry[2] for entry in found["raw.files"]) == ["A0001", "A0002", "A0003", "A0008"]
 
 
 def test_rows_that_trino_deleted_stay_deleted_and_their_notes_go(workshop: Workshop) -> None:
@@ -117,9 +117,7 @@ def test_rows_that_trino_deleted_stay_deleted_and_their_notes_go(workshop: Works
     report = maintain(lake, rules=rules())
 
     assert report.ok, report
-    assert sorted(
-        each for each in trino_client.rows(workshop.settings, "SELECT line_item_unblended_cost FROM raw.aws_cur")
-    ) == [
+    assert sorted(row for row in trino_client.rows(workshop.settings, "SELECT line_item_unblended_cost FROM raw.aws_cur")) == [
         (Decimal(1),),
         (Decimal(9),),
     ]
@@ -148,7 +146,7 @@ def test_without_trino_the_deleted_rows_of_one_slice_can_go_while_another_is_bei
     assert trino_client.rows(workshop.settings, count) == [(0,)]
     seen = trino_client.rows(workshop.settings, "SELECT line_item_unblended_cost FROM raw.aws_cur ORDER BY 1")
     assert seen == [(Decimal(1),), (Decimal(9),)]
-    assert sorted(each[0] for each in rows(lake)["raw.aws_cur"]) == ["acme", "acme"]
+    assert sorted(row[0] for row in rows(lake)["raw.aws_cur"]) == ["acme", "acme"]
     totals = lake.table("raw.aws_cur").snapshots()[-1].summary
     assert totals is not None
     assert (totals["total-delete-files"], totals["total-position-deletes"]) == ("0", "0")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
@@ -20,7 +21,6 @@ from cost_lakehouse.maintenance.rules import (
     rules_of,
     snapshots_to_expire,
 )
-from cost_lakehouse.settings.maintenance import MaintenanceSettings
 from tests.maintenance.rows import MEGABYTE, rules
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -35,7 +35,7 @@ def snapshot(number: int, days_ago: float, slice_: Slice | None = None, delivery
 
 def expired(*snapshots: SnapshotFacts, keep_days: float = 30, keep_deliveries: int = 1) -> list[int]:
     chosen = rules(keep=timedelta(days=keep_days), keep_deliveries=keep_deliveries)
-    return [each.id for each in snapshots_to_expire(snapshots, chosen, NOW)]
+    return [item.id for item in snapshots_to_expire(snapshots, chosen, NOW)]
 
 
 def test_the_newest_snapshot_stays_however_old_it_is() -> None:
@@ -87,7 +87,7 @@ def file(name: str, megabytes: float, rows: int = 10, *deletes: str) -> FileFact
 
 
 def names(groups: list[list[FileFacts]]) -> list[list[str]]:
-    return [[each.location for each in group] for group in groups]
+    return [[candidate.location for candidate in group] for group in groups]
 
 
 def test_small_files_are_merged_up_to_the_target_size_and_large_ones_left_alone() -> None:
@@ -132,7 +132,10 @@ def test_only_unreferenced_files_older_than_the_safety_age_are_orphans() -> None
 
     files = [found("needed", 900), found("old", 72), found("young", 71.9)]
     old, young = orphans(files, {"data/needed"}, rules(orphan_safety=timedelta(hours=72)), NOW)
-    assert ([each.location[-3:] for each in old], [each.location[-5:] for each in young]) == (["old"], ["young"])
+    assert ([old_file.location[-3:] for old_file in old], [young_file.location[-5:] for young_file in young]) == (
+        ["old"],
+        ["young"],
+    )
 
 
 def test_the_settings_have_floors_and_can_be_switched_off() -> None:

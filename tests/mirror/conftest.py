@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.mirror.report import MirrorReport
 from cost_lakehouse.mirror.run import run_mirror
-from cost_lakehouse.settings import Settings, load_settings
 from tests.services.oci import OciServer
 from tests.services.oci_buckets import Bucket, CloudObject
 from tests.services.s3 import S3Server
@@ -39,13 +39,13 @@ class Target:
     def contents(self) -> dict[str, bytes]:
         """Every copy, by key."""
         if self.folder is not None:
-            files = [each for each in self.folder.rglob("*") if each.is_file()]
-            keys = {each.relative_to(self.folder).as_posix(): each for each in files}
+            files = [path for path in self.folder.rglob("*") if path.is_file()]
+            keys = {candidate.relative_to(self.folder).as_posix(): candidate for candidate in files}
             return {key: file.read_bytes() for key, file in keys.items() if not key.startswith(".cost-lakehouse-mirror/")}
         assert self.server is not None
         bucket, prefix = self.place
         pages = self.server.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        keys_there = [each["Key"] for page in pages for each in page.get("Contents", ())]
+        keys_there = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         get = self.server.client().get_object
         return {key.removeprefix(prefix): get(Bucket=bucket, Key=key)["Body"].read() for key in keys_there}
 
@@ -63,11 +63,11 @@ class Target:
     def unfinished(self) -> list[str]:
         """What an interrupted copy has left."""
         if self.folder is not None:
-            return [each.name for each in (self.folder / ".cost-lakehouse-mirror/partial").glob("*")]
+            return [path.name for path in (self.folder / ".cost-lakehouse-mirror/partial").glob("*")]
         assert self.server is not None
         bucket, prefix = self.place
         found = self.server.client().list_multipart_uploads(Bucket=bucket, Prefix=prefix)
-        return [each["Key"] for each in found.get("Uploads", ())]
+        return [upload["Key"] for upload in found.get("Uploads", ())]
 
 
 @dataclass
@@ -115,9 +115,9 @@ class Mirroring:
     def downloads(self) -> list[str]:
         """The objects that were asked for, with ranges, since the last call."""
         with self.cloud.lock:
-            asked = [each for each in self.cloud.seen if each.method == "GET" and "/o/" in each.path]
+            asked = [item for item in self.cloud.seen if item.method == "GET" and "/o/" in item.path]
             self.cloud.seen.clear()
-        return [f"{each.path.partition('/o/')[2]} {each.headers.get('range', '')}".strip() for each in asked]
+        return [f"{item.path.partition('/o/')[2]} {item.headers.get('range', '')}".strip() for item in asked]
 
 
 @pytest.fixture(params=["folder", "s3"])

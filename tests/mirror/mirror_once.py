@@ -6,8 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.mirror.run import run_mirror
-from cost_lakehouse.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings(Path(sys.argv[1]))

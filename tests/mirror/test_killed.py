@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.settings.mirror import MEBIBYTE
+from cost_lakehouse.config.mirror import MEBIBYTE
 from tests.environment import without_own_variables
 from tests.mirror.conftest import Mirroring
 from tests.mirror.test_mirror import content_of
@@ -48,12 +48,13 @@ def _parts_there(mirroring: Mirroring) -> int:
     target = mirroring.target
     if target.folder is not None:
         lists = list((target.folder / ".cost-lakehouse-mirror/partial").glob("*.parts"))
-        return sum(len(each.read_text(encoding="ascii").splitlines()) - 1 for each in lists)
+        return sum(len(candidate.read_text(encoding="ascii").splitlines()) - 1 for candidate in lists)
     assert target.server is not None
     client, (bucket, prefix) = target.server.client(), target.place
     uploads = client.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", ())
     return sum(
-        len(client.list_parts(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"]).get("Parts", ())) for each in uploads
+        len(client.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts", ()))
+        for upload in uploads
     )
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cost_lakehouse.config.mirror import MEBIBYTE
 from cost_lakehouse.errors import LakeError, MirrorFailed
 from cost_lakehouse.mirror import run as module
-from cost_lakehouse.settings.mirror import MEBIBYTE
 from tests.mirror.conftest import Mirroring
 from tests.services.oci import Fault, Seen
 
@@ -149,7 +149,7 @@ def test_an_object_that_fails_keeps_no_other_from_being_copied(mirroring: Mirror
         mirroring.add(f"reports/cost-csv/{number}.csv.gz", content_of(100, number))
     mirroring.cloud.fail(Fault(403, "Forbidden", "Not yours", times=99, matches=lambda seen: seen.path.endswith("/2.csv.gz")))
     report = mirroring.run()
-    assert [each.key for each in report.failures] == ["reports/cost-csv/2.csv.gz"]
+    assert [candidate.key for candidate in report.failures] == ["reports/cost-csv/2.csv.gz"]
     assert (report.copied, report.ok) == (4, False)
     assert "1 object could not be copied: reports/cost-csv/2.csv.gz: " in report.failure().problem
     mirroring.cloud.faults.clear()
@@ -164,8 +164,8 @@ def test_what_was_damaged_on_the_way_is_never_written(mirroring: Mirroring) -> N
     mirroring.cloud.fail(Fault(damage=True, times=1, matches=lambda seen: COST in seen.path))
     mirroring.cloud.fail(Fault(damage=True, times=1, matches=lambda seen: FOCUS in seen.path))
     report = mirroring.run()
-    assert [each.key for each in report.failures] == [FOCUS, COST]
-    assert all("was damaged on the way" in each.problem for each in report.failures)
+    assert [failure.key for failure in report.failures] == [FOCUS, COST]
+    assert all("was damaged on the way" in failure.problem for failure in report.failures)
     assert mirroring.target.contents() == {}
     assert mirroring.run().copied == 2
     assert mirroring.target.contents() == wanted

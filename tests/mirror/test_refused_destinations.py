@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import MirrorFailed
 from cost_lakehouse.mirror.run import run_mirror
 from cost_lakehouse.mirror.s3_destination import S3Destination
-from cost_lakehouse.settings import load_settings
-from cost_lakehouse.settings.mirror import MirrorSettings
 
 TENANCY = "ocid1.tenancy.oc1..aaaa"
 DENIES = "User: arn:aws:iam::111122223333:user/m is not authorized to perform: s3:PutObject with an explicit deny in a policy"
@@ -65,7 +65,7 @@ def test_a_bucket_that_demands_encryption_is_told_and_then_asked_for_it() -> Non
     assert "set `sse_type` (and `kms_key_id` with SSE-KMS)" in told.value.fix
     destination(bucket, sse_type="SSE-S3").probe()
     destination(bucket, sse_type="SSE-KMS", kms_key_id="alias/bills").probe()
-    asked = [(each.get("ServerSideEncryption"), each.get("SSEKMSKeyId")) for each in bucket.sent]
+    asked = [(item.get("ServerSideEncryption"), item.get("SSEKMSKeyId")) for item in bucket.sent]
     assert asked == [(None, None), ("AES256", None), ("aws:kms", "alias/bills")]
 
 

@@ -42,9 +42,9 @@ def test_keys_of_the_vault_open_the_destination(
     assert server.secret_key not in shown
     assert server.access_key not in str(report) + output.out + output.err
     # Not on this machine's disk either, apart from what the S3 server itself was configured with.
-    written = [each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()]
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert written
-    assert not any(server.secret_key.encode() in each or server.access_key.encode() in each for each in written)
+    assert not any(server.secret_key.encode() in item or server.access_key.encode() in item for item in written)
 
 
 def test_a_secret_that_may_not_be_read_is_told(mirroring_with_vault: Mirroring) -> None:

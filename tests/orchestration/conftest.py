@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
-from cost_lakehouse.settings import Settings, load_settings
+from sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 BILLS = {

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.line_item_assets import line_item_assets
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.assets.line_items import line_item_assets
+from cost_lakehouse.orchestration.constants import LOAD_JOB, line_items_key
 from cost_lakehouse.orchestration.partitions import billing_months
-from cost_lakehouse.orchestration.tags import LOAD_JOB, line_items_key
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -35,7 +35,7 @@ class Loading:
 
     def run(self, requests: Sequence[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
         """Run what was asked for, as the daemon would."""
-        return [self.execute(dict(each.tags), dict(each.run_config)) for each in requests]
+        return [self.execute(dict(run_request.tags), dict(run_request.run_config)) for run_request in requests]
 
     def execute(
         self, tags: dict[str, str], config: dict[str, object] | None = None, month: str | None = None

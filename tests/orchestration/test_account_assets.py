@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.orchestration.account_assets import (
+from cost_lakehouse.orchestration.assemble import build_definitions
+from cost_lakehouse.orchestration.assets.accounts import (
     ACCOUNT_NAMES_KEY,
     account_assets,
     account_jobs,
     account_schedules,
     organization_key,
 )
-from cost_lakehouse.orchestration.assemble import build_definitions
-from cost_lakehouse.orchestration.tags import ACCOUNTS_JOB
+from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB
 from tests.orchestration.conftest import Lakehouse
 
 
@@ -52,7 +52,11 @@ def test_the_names_come_after_every_organisation_and_beside_the_bills(lakehouse:
 
 def test_a_pool_keeps_two_runs_of_an_organisation_apart(lakehouse: Lakehouse) -> None:
     organizations(lakehouse, {"name": "acme-org"})
-    pools = [each.node_def.pool for each in account_assets(lakehouse.settings) if isinstance(each.node_def, dg.OpDefinition)]
+    pools = [
+        account_asset.node_def.pool
+        for account_asset in account_assets(lakehouse.settings)
+        if isinstance(account_asset.node_def, dg.OpDefinition)
+    ]
     assert pools == ["organizations__acme_org", "account_names"]
 
 

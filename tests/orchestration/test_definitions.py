@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.orchestration.assemble import build_definitions
-from cost_lakehouse.settings import load_settings
 from tests.orchestration.conftest import Lakehouse
 
 GROUPS_OF_MODELS = {
@@ -24,12 +24,12 @@ def definitions(lakehouse: Lakehouse) -> dg.Definitions:
 def test_the_code_location_loads_with_assets_jobs_sensors_and_schedule(definitions: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(definitions)
     repository = definitions.get_repository_def()
-    keys = {each.to_user_string() for each in definitions.resolve_asset_graph().get_all_asset_keys()}
+    keys = {get_all_asset_key.to_user_string() for get_all_asset_key in definitions.resolve_asset_graph().get_all_asset_keys()}
     assert {"line_items/acme", "line_items/globex", "marts/aws_daily_summary", "marts/daily_costs", "marts/bill_status"} <= keys
     assert {"load_line_items", "build_summaries", "maintain_lake"} <= set(repository.job_names)
-    sensors = {each.name for each in repository.sensor_defs}
+    sensors = {sensor_def.name for sensor_def in repository.sensor_defs}
     assert {"deliveries", "summaries_due", "daily_costs_changed", "alerts"} <= sensors
-    assert {each.name for each in repository.schedule_defs} == {"download", "maintenance"}
+    assert {schedule_def.name for schedule_def in repository.schedule_defs} == {"download", "maintenance"}
 
 
 def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(definitions: dg.Definitions) -> None:
@@ -66,7 +66,9 @@ def test_the_summaries_read_the_line_items_of_every_source(definitions: dg.Defin
 
 def test_what_has_one_writer_names_a_pool(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    pools = {node.pool for each in repository.assets_defs_by_key.values() if isinstance(node := each.node_def, dg.OpDefinition)}
+    pools = {
+        node.pool for value in repository.assets_defs_by_key.values() if isinstance(node := value.node_def, dg.OpDefinition)
+    }
     assert pools == {"line_items__acme", "line_items__globex", "summaries"}
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cost_lakehouse.orchestration.constants import RANGE_END_TAG, RANGE_START_TAG
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.tags import RANGE_END_TAG, RANGE_START_TAG
 from tests.focus_builders import FocusPlace, as_csv, as_parquet, charge
 from tests.orchestration.loading import Loading
 
@@ -33,16 +33,16 @@ def rows_of(results: Sequence[dg.ExecuteInProcessResult]) -> list[dict[str, obje
     """The rows of each month that each run materialized."""
     return [
         {
-            str(each.partition): each.materialization.metadata["dagster/row_count"].value
-            for each in result.all_events
-            if each.is_step_materialization
+            str(all_event.partition): all_event.materialization.metadata["dagster/row_count"].value
+            for all_event in result.all_events
+            if all_event.is_step_materialization
         }
         for result in results
     ]
 
 
 def ranges(requests: Sequence[dg.RunRequest]) -> list[tuple[str, str]]:
-    return [(each.tags[RANGE_START_TAG], each.tags[RANGE_END_TAG]) for each in requests]
+    return [(run_request.tags[RANGE_START_TAG], run_request.tags[RANGE_END_TAG]) for run_request in requests]
 
 
 def test_each_new_month_of_an_export_is_a_run_of_its_own(place: FocusPlace, instance: dg.DagsterInstance) -> None:

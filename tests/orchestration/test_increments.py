@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cost_lakehouse.orchestration.constants import RANGE_END_TAG, RANGE_START_TAG, line_items_key
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.tags import RANGE_END_TAG, RANGE_START_TAG, line_items_key
 from tests.builders import csv_bytes
 from tests.oci_builders import Mirror, cost_line
 from tests.orchestration.loading import Loading
@@ -36,9 +36,9 @@ def instance(mirror: Mirror) -> Iterator[dg.DagsterInstance]:
 def materialized(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
     """The months that a run materialized, with their metadata."""
     return {
-        str(each.partition): {name: fact.value for name, fact in each.materialization.metadata.items()}
-        for each in result.all_events
-        if each.is_step_materialization
+        str(all_event.partition): {name: fact.value for name, fact in all_event.materialization.metadata.items()}
+        for all_event in result.all_events
+        if all_event.is_step_materialization
     }
 
 
@@ -132,5 +132,5 @@ def test_every_kind_of_report_has_a_run_of_its_own(mirror: Mirror, instance: dg.
 
     results = loading.run(loading.tick())
 
-    assert [each.success for each in results] == [True, False]
+    assert [result.success for result in results] == [True, False]
     assert mirror.ask("select count(*)::int from raw.oci_cost") == [(1,)]

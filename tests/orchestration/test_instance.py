@@ -12,9 +12,9 @@ import pytest
 import yaml
 from dagster._core.instance.ref import InstanceRef
 
+from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.instance import INSTANCE_RULES, command_instance, end_dead_runs, process_label
-from cost_lakehouse.orchestration.tags import PROCESS_TAG
-from cost_lakehouse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def test_a_run_of_the_command_is_seen_by_dagster_dev_without_a_dagster_home(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(temporary), config_dir=str(ROOT))) as seen_by_dev:
-        assert [each.run_id for each in seen_by_dev.get_runs()] == [run_id]
+        assert [get_run.run_id for get_run in seen_by_dev.get_runs()] == [run_id]
 
 
 def test_the_two_dagster_configurations_are_the_same() -> None:

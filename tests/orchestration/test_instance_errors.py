@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.settings import Settings, load_settings
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.orchestration import instance as instance_module
+from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.heartbeat import SignOfLife, SignsOfLife, lives
 from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs, process_label
-from cost_lakehouse.orchestration.signs_of_life import SignOfLife, SignsOfLife, lives
-from cost_lakehouse.orchestration.tags import PROCESS_TAG
-from cost_lakehouse.settings import Settings, load_settings
 from tests.services.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_runs_are_kept_in_the_catalogs_database_and_seen_by_dagster_dev(
         run_id = nothing.execute_in_process(instance=instance).run_id
     monkeypatch.setenv("DAGSTER_HOME", "")
     with instance_of_dagster_dev(tmp_path) as seen_by_dev:
-        assert [each.run_id for each in seen_by_dev.get_runs()] == [run_id]
+        assert [get_run.run_id for get_run in seen_by_dev.get_runs()] == [run_id]
         assert seen_by_dev.all_logs(run_id)
         assert seen_by_dev.schedule_storage is not None
         seen_by_dev.schedule_storage.all_instigator_state()
@@ -93,9 +93,9 @@ def test_no_password_is_written_to_disk_or_handed_on_in_the_instances_reference(
 
     password = str(make_url(database).password)
     assert password not in reference
-    written = [each for each in settings.base.rglob("*") if each.is_file()]
+    written = [path for path in settings.base.rglob("*") if path.is_file()]
     assert settings.dagster_home / "dagster.yaml" in written
-    assert [each for each in written if password in each.read_text(encoding="utf-8", errors="replace")] == []
+    assert [item for item in written if password in item.read_text(encoding="utf-8", errors="replace")] == []
 
 
 def test_a_database_of_its_own_can_be_named(
@@ -131,7 +131,7 @@ def test_a_mistake_elsewhere_in_the_configuration_leads_dagster_to_no_other_reco
     settings.file.write_text(settings.file.read_text() + "sources: [{naem: acme}]\n", encoding="utf-8")
 
     with instance_of_dagster_dev(tmp_path) as seen_by_dev:
-        assert [each.run_id for each in seen_by_dev.get_runs()] == [run_id]
+        assert [get_run.run_id for get_run in seen_by_dev.get_runs()] == [run_id]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_killed_process_of_this_machine_is_noticed_at_once(settings: Settings)
     speak = (
         "import sys, signal, os\n"
         "from cost_lakehouse.orchestration.instance import command_instance, process_label\n"
-        "from cost_lakehouse.settings import load_settings\n"
+        "from cost_lakehouse.config import load_settings\n"
         "with command_instance(load_settings()):\n"
         "    print(process_label(), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -268,7 +268,7 @@ def test_a_silence_that_is_too_short_ends_nothing(settings: Settings) -> None:
 def test_a_sign_of_life_comes_back_after_the_database_cut_it_off(
     settings: Settings, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cost_lakehouse.orchestration.signs_of_life.RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr("cost_lakehouse.orchestration.heartbeat.RENEWAL_SECONDS", 0.05)
     with command_instance(settings) as instance:
         label = process_label()
         address = instance.run_storage.postgres_url  # type: ignore[attr-defined]

@@ -10,18 +10,18 @@ from decimal import Decimal
 import dagster as dg
 import pytest
 
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.line_item_assets import line_item_assets
+from cost_lakehouse.orchestration.assets.line_items import line_item_assets
+from cost_lakehouse.orchestration.constants import LOAD_JOB, SOURCE_TAG, line_items_key
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.schedules import download_schedule
-from cost_lakehouse.orchestration.tags import LOAD_JOB, SOURCE_TAG, line_items_key
-from cost_lakehouse.sample_bills import Fault
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 from cost_lakehouse.sources.base import Source
 from cost_lakehouse.sources.registry import open_source
+from sample_bills import Fault
 from tests.orchestration.conftest import OCTOBER, SEPTEMBER, Lakehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -56,20 +56,21 @@ class Loading:
         return [
             job.execute_in_process(
                 instance=self.instance,
-                partition_key=each.partition_key,
-                asset_selection=each.asset_selection,
-                tags=each.tags,
+                partition_key=run_request.partition_key,
+                asset_selection=run_request.asset_selection,
+                tags=run_request.tags,
                 run_config=QUIET,
                 raise_on_error=False,
             )
-            for each in requests
+            for run_request in requests
         ]
 
 
 def asked(result: dg.SensorResult) -> list[str]:
     """What was asked for, as `source month attempt`."""
     return sorted(
-        f"{each.tags[SOURCE_TAG]} {each.partition_key} {(each.run_key or '')[-1]}" for each in result.run_requests or []
+        f"{run_request.tags[SOURCE_TAG]} {run_request.partition_key} {(run_request.run_key or '')[-1]}"
+        for run_request in result.run_requests or []
     )
 
 
@@ -272,8 +273,8 @@ def test_the_schedule_asks_for_the_same_as_the_sensor(lakehouse: Lakehouse, inst
         repository_def=loading.defs.get_repository_def(),
     )
     ticked = loading.schedule.evaluate_tick(context)
-    by_schedule = {each.run_key for each in ticked.run_requests or []}
-    assert by_schedule == {each.run_key for each in loading.tick().run_requests or []}
+    by_schedule = {run_request.run_key for run_request in ticked.run_requests or []}
+    assert by_schedule == {run_request.run_key for run_request in loading.tick().run_requests or []}
     assert len(by_schedule) == 2
 
 
@@ -286,7 +287,7 @@ def test_the_schedules_cron_comes_from_the_environment(
 
 
 def test_decimals_are_shown_plainly() -> None:
-    from cost_lakehouse.orchestration.load_metadata import amounts, plain
+    from cost_lakehouse.orchestration.assets.load_metadata import amounts, plain
 
     assert plain(Decimal("1E-7")) == "0.0000001"
     assert plain(Decimal("-12.50000")) == "-12.50"

@@ -15,11 +15,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cost_lakehouse.orchestration.delivery_sensor import delivery_sensor
-from cost_lakehouse.orchestration.new_deliveries import SourceLooks, sweep
+from cost_lakehouse.config import Settings, load_settings
+from cost_lakehouse.orchestration.constants import DELIVERY_TAG, MONTH_TAG, SOURCE_TAG
+from cost_lakehouse.orchestration.new_deliveries import SourcePolls, scan
 from cost_lakehouse.orchestration.partitions import billing_months
-from cost_lakehouse.orchestration.tags import DELIVERY_TAG, MONTH_TAG, SOURCE_TAG
-from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 from tests.orchestration.conftest import SEPTEMBER, Lakehouse
 from tests.services.s3 import S3Server
 from tests.sources.places import Report, S3Place
@@ -37,7 +37,7 @@ def reports(s3_server: S3Server, s3_shared_bucket: str, tmp_path_factory: pytest
     work = [(name, month) for name in PAYERS if name != NOTHING_YET for month in MONTHS]
     with ThreadPoolExecutor(16) as pool:
         # One id for all payers in a month: what tells them apart is the source alone.
-        list(pool.map(lambda each: made[each[0]].overwrite(f"assembly-{each[1]:%Y%m}", each[1]), work))
+        list(pool.map(lambda one: made[one[0]].overwrite(f"assembly-{one[1]:%Y%m}", one[1]), work))
     return made
 
 
@@ -68,14 +68,14 @@ def test_fifty_payers_of_twelve_months_are_found_in_one_tick_and_none_under_anot
     assert isinstance(result, dg.SensorResult)
     assert not result.cursor, "all of them were looked at"
     requests = result.run_requests or []
-    asked = [(each.tags[SOURCE_TAG], each.tags[MONTH_TAG]) for each in requests]
+    asked = [(request.tags[SOURCE_TAG], request.tags[MONTH_TAG]) for request in requests]
     there = [name for name in PAYERS if name not in (DENIED, NOTHING_YET)]
     assert asked == [(name, f"{month:%Y-%m}") for name in there for month in MONTHS]
-    for each in requests:
-        source, month = each.tags[SOURCE_TAG], each.tags[MONTH_TAG]
-        assert each.asset_selection == [dg.AssetKey(["line_items", source])]
-        assert each.tags[DELIVERY_TAG].startswith(f"{source}|{month}|assembly-{month.replace('-', '')}|")
-    assert len({each.run_key for each in requests}) == 48 * 12, "each is another delivery, though ids are the same"
+    for request in requests:
+        source, month = request.tags[SOURCE_TAG], request.tags[MONTH_TAG]
+        assert request.asset_selection == [dg.AssetKey(["line_items", source])]
+        assert request.tags[DELIVERY_TAG].startswith(f"{source}|{month}|assembly-{month.replace('-', '')}|")
+    assert len({request.run_key for request in requests}) == 48 * 12, "each is another delivery, though ids are the same"
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def test_a_payer_that_never_answers_holds_back_no_other(
     lakehouse.configure("acme", "globex", extra=f"  - {json.dumps({**hangs, 'access_key': 'k', 'secret_key': 's'})}\n")
     settings = lakehouse.settings
     # One at a time and the one that hangs first: the others are seen only because it loses its place.
-    looks = SourceLooks(at_once=1, seconds=2.0)
-    found = sweep(
+    looks = SourcePolls(at_once=1, seconds=2.0)
+    found = scan(
         settings, instance, billing_months(settings), "sensor", "a-hangs", lambda: False, logging.getLogger("test"), looks
     )
-    assert [each.tags[SOURCE_TAG] for each in found.requests] == ["acme", "globex"]
+    assert [request.tags[SOURCE_TAG] for request in found.requests] == ["acme", "globex"]
     assert found.lines[0].startswith("a-hangs: it does not answer for ")
     assert found.resume_at == ""

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration.mart_metadata import Models, built_months, unchanged_months
+from cost_lakehouse.orchestration.assets.mart_metadata import Models, built_months, unchanged_months
 from cost_lakehouse.summaries.mart_months import SourceTotal
 from cost_lakehouse.summaries.publish import PublishedSlice
 

@@ -11,10 +11,9 @@ import dagster as dg
 import pytest
 import yaml
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.orchestration.in_process import run_mirror_once
-from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.mirror_assets import (
+from cost_lakehouse.orchestration.assets.mirrors import (
     MIRROR_JOB,
     MirrorLog,
     mirror_assets,
@@ -23,7 +22,8 @@ from cost_lakehouse.orchestration.mirror_assets import (
     mirror_key_for,
     mirror_schedules,
 )
-from cost_lakehouse.settings import Settings, load_settings
+from cost_lakehouse.orchestration.instance import command_instance
+from cost_lakehouse.orchestration.runner import run_mirror_once
 from tests.services.oci import Fault, OciServer
 
 COST = "reports/cost-csv/1.csv.gz"
@@ -40,7 +40,7 @@ def configure(oci_server: OciServer, tmp_path: Path, monkeypatch: pytest.MonkeyP
     def write(*sources: dict[str, Any], **options: Any) -> Settings:
         oci = {"config_file": str(key.config_file), "endpoint": oci_server.endpoint}
         mirror = {"name": "acme-oci", "tenancy": oci_server.tenancy, "oci": oci, "destination": "mirror", **options}
-        reads = [{"kind": "oci_cost_reports", **each} for each in sources]
+        reads = [{"kind": "oci_cost_reports", **source} for source in sources]
         file = tmp_path / "lakehouse.yaml"
         file.write_text(yaml.safe_dump({"mirrors": [mirror], "sources": reads}), encoding="utf-8")
         return load_settings(file)
@@ -63,7 +63,7 @@ def test_a_run_is_on_record_with_what_it_copied(
     assert run_mirror_once(settings, instance, "acme-oci", MirrorLog).ok
     assert (tmp_path / "mirror" / COST).read_bytes() == b"12345"
     first = materialization(instance)
-    facts = {name: each.value for name, each in first.metadata.items()}
+    facts = {name: item.value for name, item in first.metadata.items()}
     assert (facts["objects"], facts["copied"], facts["skipped"], facts["bytes"]) == (1, 1, 0, 5)
     assert run_mirror_once(settings, instance, "acme-oci", MirrorLog).facts["skipped"] == 1
     version = "dagster/data_version"

@@ -15,13 +15,13 @@ import pytest
 
 from cost_lakehouse.audit.reconciliation import Compared, Exclusion
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.orchestration import summary_assets as subject
 from cost_lakehouse.orchestration.assemble import build_definitions
-from cost_lakehouse.orchestration.summary_assets import chosen_slices
-from cost_lakehouse.orchestration.summary_build import Build, Builder, check_evaluation, merged_checks, scratch_folder
-from cost_lakehouse.orchestration.summary_checks import equals_raw, nothing_left_out
-from cost_lakehouse.orchestration.summary_sensor import summary_sensor, waited_long
-from cost_lakehouse.orchestration.tags import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, STALE_TAG, SUMMARY_JOB, TRIGGER_TAG
+from cost_lakehouse.orchestration.assets import summaries as subject
+from cost_lakehouse.orchestration.assets.summaries import chosen_slices
+from cost_lakehouse.orchestration.assets.summary_build import Build, Builder, check_evaluation, merged_checks, scratch_folder
+from cost_lakehouse.orchestration.checks import equals_raw, nothing_left_out
+from cost_lakehouse.orchestration.constants import LOAD_JOB, RANGE_END_TAG, RANGE_START_TAG, STALE_TAG, SUMMARY_JOB, TRIGGER_TAG
+from cost_lakehouse.orchestration.sensors.summaries import summary_sensor, waited_long
 from cost_lakehouse.summaries.built import BuiltSummaries, DuckdbScratch
 from cost_lakehouse.summaries.dbt_run import DbtRun, NodeResult
 from cost_lakehouse.summaries.publish import PublishedSlice
@@ -51,19 +51,19 @@ class Played:
     held: dict[Slice, str] = field(default_factory=dict)  # the proven slices and their delivery ids
 
     def build(self, slices: Sequence[Slice], folder: Path) -> Build:
-        self.built.append([str(each) for each in slices])
-        failing = sorted({each.source for each in slices} & self.bad)
+        self.built.append([str(slice_) for slice_ in slices])
+        failing = sorted({slice_.source for slice_ in slices} & self.bad)
         check = dg.AssetCheckEvaluation(
             asset_key=RECONCILED, check_name="daily_summary_reconciles_to_the_raw_bill", passed=not failing
         )
-        return Build(tuple(slices), DuckdbScratch(folder / "none.duckdb"), [f"{each} is wrong" for each in failing], [check])
+        return Build(tuple(slices), DuckdbScratch(folder / "none.duckdb"), [f"{item} is wrong" for item in failing], [check])
 
     def publish(self, lake: Any, built: BuiltSummaries, slices: Sequence[Slice], _: Any) -> list[PublishedSlice]:
-        self.published += [str(each) for each in slices]
+        self.published += [str(slice_) for slice_ in slices]
         return [
-            PublishedSlice(table, each.source, each.billing_period, 7, {"USD": Decimal(1)}, {"USD": Decimal("2.50")})
+            PublishedSlice(table, slice_.source, slice_.billing_period, 7, {"USD": Decimal(1)}, {"USD": Decimal("2.50")})
             for table in ("marts.daily_costs", "marts.bill_status")
-            for each in slices
+            for slice_ in slices
         ]
 
 
@@ -82,7 +82,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
         subject, "proven_receipts", lambda _: {slice_: Proven(delivery) for slice_, delivery in made.held.items()}
     )
     monkeypatch.setattr(subject, "unmoved", lambda before, now, slices: list(slices))
-    monkeypatch.setattr("cost_lakehouse.orchestration.summary_sensor.stale_slices", lambda *_, **__: made.stale)
+    monkeypatch.setattr("cost_lakehouse.orchestration.sensors.summaries.stale_slices", lambda *_, **__: made.stale)
     return made
 
 
@@ -102,7 +102,9 @@ def summarize(
 def recorded(result: dg.ExecuteInProcessResult, key: dg.AssetKey = MART) -> list[str | None]:
     """The partitions that a run recorded a materialization for."""
     return [
-        each.materialization.partition for each in result.all_events if each.is_step_materialization and each.asset_key == key
+        all_event.materialization.partition
+        for all_event in result.all_events
+        if all_event.is_step_materialization and all_event.asset_key == key
     ]
 
 
@@ -257,7 +259,7 @@ def test_a_dbt_test_is_a_check_with_the_rows_that_it_found() -> None:
 
 
 def test_a_check_that_several_builds_ran_passes_only_if_all_passed() -> None:
-    passed, failed = (dg.AssetCheckEvaluation(asset_key=MART, check_name="same", passed=each) for each in (True, False))
+    passed, failed = (dg.AssetCheckEvaluation(asset_key=MART, check_name="same", passed=item) for item in (True, False))
     assert merged_checks([passed, failed, passed]) == [failed]
     assert merged_checks([passed, passed]) == [passed]
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cost_lakehouse.sample_bills import Bill, FileFormat, Versioning, Written, write_bill
+from sample_bills import Bill, FileFormat, Versioning, Written, write_bill
 
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cost_lakehouse.sample_bills import Written
+from sample_bills import Written
 
 csv.field_size_limit(10_000_000)
 Row = dict[str, str]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills.__main__ import main
-from cost_lakehouse.sample_bills.demo import (
+from sample_bills.__main__ import main
+from sample_bills.demo import (
     Step,
     demo_bills,
     demo_months,

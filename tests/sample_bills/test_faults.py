@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cost_lakehouse.sample_bills import Bill, BillDelivery, Fault, FileFormat, Versioning, Written, write_delivery
-from cost_lakehouse.sample_bills.columns import APPEARING, VANISHING
-from cost_lakehouse.sample_bills.faults import LONG_VALUE
+from sample_bills import Bill, BillDelivery, Fault, FileFormat, Versioning, Written, write_delivery
+from sample_bills.columns import APPEARING, VANISHING
+from sample_bills.faults import LONG_VALUE
 
 from .reading import Row, csv_rows, text_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cost_lakehouse.sample_bills import (
+from sample_bills import (
     Bill,
     BillDelivery,
     FileFormat,
@@ -21,7 +21,7 @@ from cost_lakehouse.sample_bills import (
     write_bill,
     write_delivery,
 )
-from cost_lakehouse.sample_bills.columns import merged_by_snake_case, snake_case
+from sample_bills.columns import merged_by_snake_case, snake_case
 
 from .reading import csv_rows, parquet_rows
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills import OciBill, OciExpected, OciFault, OciReport, OciWritten, write_oci
-from cost_lakehouse.sample_bills.money import EXACT
+from sample_bills import OciBill, OciExpected, OciFault, OciReport, OciWritten, write_oci
+from sample_bills.money import EXACT
 
 MONTHS = (date(2026, 9, 1), date(2026, 10, 1))
 BILL = OciBill(months=MONTHS, files_a_day=4, rows=40)

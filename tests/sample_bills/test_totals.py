@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.sample_bills import Bill, Expected, FileFormat, Headers, Versioning, Written, write_bill
-from cost_lakehouse.sample_bills.columns import ALL_COLUMNS, Kind, kind_of, snake_case
-from cost_lakehouse.sample_bills.commitments import plan_reservations, plan_savings_plans
-from cost_lakehouse.sample_bills.expected import DISCOUNT_TYPES
-from cost_lakehouse.sample_bills.money import EXACT
+from sample_bills import Bill, Expected, FileFormat, Headers, Versioning, Written, write_bill
+from sample_bills.columns import ALL_COLUMNS, Kind, kind_of, snake_case
+from sample_bills.commitments import plan_reservations, plan_savings_plans
+from sample_bills.expected import DISCOUNT_TYPES
+from sample_bills.money import EXACT
 
 from .reading import Row, csv_rows, parquet_rows, sums
 

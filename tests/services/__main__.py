@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(folder: Path) -> None:
     """Start everything, stay until Ctrl-C or SIGTERM (both are a KeyboardInterrupt), and stop everything."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.default_int_handler)
+    for item in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(item, signal.default_int_handler)
     data = folder / "services"
     postgres, s3, trino = PostgresServer(data / "postgres"), S3Server(data / "s3"), TrinoServer(data / "trino")
     try:
@@ -77,8 +77,8 @@ def _serve(folder: Path) -> None:
         _stay((postgres.process, s3.process, trino.process))
     finally:
         # A second Ctrl-C must not leave one of them behind.
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
+        for item in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(item, signal.SIG_IGN)
         trino.stop()
         s3.stop()
         postgres.stop()
@@ -88,7 +88,7 @@ def _serve(folder: Path) -> None:
 def _make_lake(stack: ProductionStack, config: Path) -> None:
     if not stack.postgres.query(f"SELECT 1 FROM pg_database WHERE datname = '{LAKE.database}'"):
         stack.postgres.execute(f"CREATE DATABASE {LAKE.database}")
-    if BUCKET not in [each["Name"] for each in stack.s3.client().list_buckets()["Buckets"]]:
+    if BUCKET not in [list_bucket["Name"] for list_bucket in stack.s3.client().list_buckets()["Buckets"]]:
         stack.s3.client().create_bucket(Bucket=BUCKET)
     stack.open_lake(LAKE)
     renew_config(config, stack.lake_keys(LAKE))
@@ -116,9 +116,9 @@ def _stay(processes: Sequence[ServiceProcess]) -> None:
     """
     pause = Event()
     while True:
-        for each in processes:
-            if not each.is_running:
-                raise ServiceError(each.how_it_ended())
+        for service_process in processes:
+            if not service_process.is_running:
+                raise ServiceError(service_process.how_it_ended())
         pause.wait(1)
 
 

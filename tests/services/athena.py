@@ -49,7 +49,7 @@ class GlueTable:
         """Its files."""
         status = "cost_and_usage_data_status"  # lies below a legacy report's table, and is a table of its own
         found = self.folder.rglob("*.parquet")
-        return sorted(each for each in found if status not in each.relative_to(self.folder).parts)
+        return sorted(entry for entry in found if status not in entry.relative_to(self.folder).parts)
 
 
 @dataclass
@@ -134,7 +134,7 @@ class AthenaServer:
 
     def sent(self, text: str) -> list[Query]:
         """The queries whose SQL contains a text, in order."""
-        return [each for each in self.queries if text in each.sql]
+        return [query for query in self.queries if text in query.sql]
 
     def answer(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
         """What the API answers."""
@@ -160,18 +160,20 @@ class AthenaServer:
         if table is None:
             raise Refused("MetadataException", f"EntityNotFoundException: Entity Not Found: {request['TableName']}")
         schema = pq.read_schema(table.files()[0])
-        columns = [{"Name": each.name, "Type": _hive_type(each.type)} for each in schema if each.name not in table.partitions]
+        columns = [
+            {"Name": named.name, "Type": _hive_type(named.type)} for named in schema if named.name not in table.partitions
+        ]
         keys = [{"Name": name, "Type": kind} for name, kind in table.partitions.items()]
         return {"TableMetadata": {"Name": request["TableName"], "Columns": columns, "PartitionKeys": keys}}
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         sql, token = request["QueryString"], request["ClientRequestToken"]
         assert len(token) >= 32, "AWS asks for 32 characters at least"
-        for each in self.queries:
-            if each.token == token:
-                if each.sql != sql:
+        for candidate in self.queries:
+            if candidate.token == token:
+                if candidate.sql != sql:
                     raise Refused("InvalidRequestException", "Idempotent parameters do not match")
-                return {"QueryExecutionId": each.query_id}
+                return {"QueryExecutionId": candidate.query_id}
         output = request.get("ResultConfiguration", {}).get("OutputLocation", "")
         query = Query(str(uuid.uuid4()), sql, token, output)
         self.queries.append(query)
@@ -190,9 +192,9 @@ class AthenaServer:
         return {"QueryExecutionId": query.query_id}
 
     def _find(self, request: dict[str, Any]) -> Query:
-        for each in self.queries:
-            if each.query_id == request["QueryExecutionId"]:
-                return each
+        for query in self.queries:
+            if query.query_id == request["QueryExecutionId"]:
+                return query
         raise Refused("InvalidRequestException", "QueryExecution was not found")
 
     def _execution(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -59,9 +59,9 @@ class BillingServer(ThreadingHTTPServer):
         if action == "DescribeReportDefinitions":
             return _page("ReportDefinitions", account.reports, request)
         if action == "ListExports":
-            listed = [{"ExportArn": each["arn"], "ExportName": each["Export"]["Name"]} for each in account.exports]
+            listed = [{"ExportArn": export["arn"], "ExportName": export["Export"]["Name"]} for export in account.exports]
             return _page("Exports", listed, request)
-        (found,) = (each for each in account.exports if each["arn"] == request["ExportArn"])
+        (found,) = (export for export in account.exports if export["arn"] == request["ExportArn"])
         return {name: found[name] for name in ("Export", "ExportStatus")}
 
     def __enter__(self) -> Self:

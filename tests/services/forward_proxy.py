@@ -53,7 +53,7 @@ class ForwardProxy(ThreadingHTTPServer):
         return f"http://{f'{self.login}@' if self.login else ''}{self.address}"
 
     def hosts(self) -> set[str]:
-        return {each.host for each in self.passed if each.allowed}
+        return {item.host for item in self.passed if item.allowed}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -117,11 +117,11 @@ def _tunnel(near: socket.socket, far: socket.socket) -> None:
     """Carry bytes both ways until one side has ended."""
     other = {near: far, far: near}
     while True:
-        for each in select.select([near, far], [], [])[0]:
+        for item in select.select([near, far], [], [])[0]:
             try:
-                data = each.recv(CHUNK)
+                data = item.recv(CHUNK)
                 if not data:
                     return
-                other[each].sendall(data)
+                other[item].sendall(data)
             except OSError:
                 return

@@ -186,7 +186,7 @@ class OciServer:
     def messages(self, topic: str) -> list[Published]:
         """What was published to a topic, oldest first."""
         with self.lock:
-            return [each for each in self.published if each.topic == topic]
+            return [item for item in self.published if item.topic == topic]
 
     def fail(self, fault: Fault) -> Fault:
         """Have something go wrong from now on."""
@@ -197,17 +197,17 @@ class OciServer:
     def next_fault(self, seen: Seen) -> Fault | None:
         """The fault that this request meets, which is then used up by one."""
         with self.lock:
-            for each in self.faults:
-                if each.times > 0 and each.matches(seen):
-                    each.times -= 1
-                    each.happened += 1
-                    return each
+            for fault in self.faults:
+                if fault.times > 0 and fault.matches(seen):
+                    fault.times -= 1
+                    fault.happened += 1
+                    return fault
         return None
 
     def requests(self, method: str, part: str = "") -> list[Seen]:
         """The requests of that method whose path holds ``part``."""
         with self.lock:
-            return [each for each in self.seen if each.method == method and part in each.path]
+            return [item for item in self.seen if item.method == method and part in item.path]
 
     def record(self, seen: Seen) -> None:
         """Write a request down."""

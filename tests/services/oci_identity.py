@@ -157,8 +157,8 @@ class Directory:
             if digest != headers.get("x-content-sha256"):
                 raise NotAuthenticated("The request body does not match x-content-sha256.")
         lines = [
-            f"(request-target): {method.lower()} {target}" if each == "(request-target)" else f"{each}: {headers.get(each, '')}"
-            for each in signed
+            f"(request-target): {method.lower()} {target}" if item == "(request-target)" else f"{item}: {headers.get(item, '')}"
+            for item in signed
         ]
         try:
             found[1].verify(
@@ -176,7 +176,7 @@ def _check_date(text: str) -> None:
         raise NotAuthenticated("The request's date cannot be read.") from None
     now = datetime.now(UTC)
     if abs(now - then) > CLOCK_SKEW:
-        limits = [format_datetime(each, usegmt=True) for each in (now - CLOCK_SKEW, now + CLOCK_SKEW)]
+        limits = [format_datetime(item, usegmt=True) for item in (now - CLOCK_SKEW, now + CLOCK_SKEW)]
         raise NotAuthenticated(
             f"Date '{text}' is not within allowed clock skew. Current '{format_datetime(now, usegmt=True)}', "
             f"valid datetime range: {json.dumps(limits)}"

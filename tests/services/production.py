@@ -110,7 +110,7 @@ def write_config(file: Path, lake: Mapping[str, Any], sources: Sequence[Mapping[
     """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    document = {"lake": dict(lake), "sources": [dict(each) for each in sources]}
+    document = {"lake": dict(lake), "sources": [dict(source) for source in sources]}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 

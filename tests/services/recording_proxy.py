@@ -56,7 +56,7 @@ class RecordingProxy(ThreadingHTTPServer):
 
     def requests(self, method: str) -> list[Seen]:
         with self.lock:
-            return [each for each in self.seen if each.method == method]
+            return [item for item in self.seen if item.method == method]
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

@@ -95,11 +95,13 @@ class StsServer(ThreadingHTTPServer):
         return role
 
     def actions(self) -> list[str]:
-        return [each.parameters["Action"] for each in self.asked]
+        return [item.parameters["Action"] for item in self.asked]
 
     def caller(self, key: str | None) -> str | None:
         """The ARN that a key belongs to."""
-        session = next((each for each in self.sessions if each.key == key and not each.ended.is_set()), None)
+        session = next(
+            (candidate for candidate in self.sessions if candidate.key == key and not candidate.ended.is_set()), None
+        )
         return session.arn if session else self.users.get(key or "")
 
     def begin(self, role: Role, name: str) -> tuple[Session, str]:
@@ -125,9 +127,9 @@ class StsServer(ThreadingHTTPServer):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for each in self._timers:
-            each.cancel()
-            each.join()
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
         self.shutdown()
         self.server_close()
 

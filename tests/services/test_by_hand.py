@@ -13,8 +13,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake import trino_client
-from cost_lakehouse.settings import load_settings
 from tests.services.__main__ import main, renew_config
 from tests.services.or_skip import or_skip
 from tests.services.trino_files import trino_files
@@ -37,7 +37,7 @@ def test_it_answers_when_it_says_ready_and_interrupting_it_ends_every_process(tm
         try:
             settings = load_settings(tmp_path / "lakehouse.yaml")
             answer = trino_client.rows(settings, "SELECT schema_name FROM information_schema.schemata")
-            running = [is_running(each) for each in servers]
+            running = [is_running(server) for server in servers]
         finally:
             process.send_signal(signal.SIGINT)
             rest = process.stdout.read()
@@ -45,7 +45,7 @@ def test_it_answers_when_it_says_ready_and_interrupting_it_ends_every_process(tm
     assert ("information_schema",) in answer
     assert running == [True] * 3
     assert (rest, process.returncode) == ("stopped\n", 0)
-    assert [is_running(each) for each in servers] == [False] * 3
+    assert [is_running(server) for server in servers] == [False] * 3
 
 
 def test_a_folder_whose_services_run_already_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

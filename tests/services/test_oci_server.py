@@ -36,7 +36,7 @@ def test_a_listing_comes_in_pages(oci_server: OciServer, client: Any) -> None:
     listed, start, pages = [], None, 0
     while True:
         page = client.list_objects("bling", bucket.name, prefix="reports/", start=start, fields="name,size,etag,md5").data
-        listed += [each.name for each in page.objects]
+        listed += [stored_object.name for stored_object in page.objects]
         pages += 1
         start = page.next_start_with
         if start is None:
@@ -51,7 +51,7 @@ def test_a_delimiter_gives_folders(oci_server: OciServer, client: Any) -> None:
         oci_server.add_object(bucket, name, b"x")
     page = client.list_objects("bling", bucket.name, delimiter="/").data
     assert page.prefixes == ["FOCUS Reports/", "reports/"]
-    assert [each.name for each in page.objects] == ["top"]
+    assert [stored_object.name for stored_object in page.objects] == ["top"]
 
 
 def test_content_ranges_and_checksums(oci_server: OciServer, client: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_secret_and_a_topic(oci_server: OciServer, tmp_path: Path) -> None:
     notifications = oci.ons.NotificationDataPlaneClient(config, service_endpoint=oci_server.endpoint)
     details = oci.ons.models.MessageDetails(title="late", body="acme is late")
     assert notifications.publish_message(topic, details, message_type="RAW_TEXT").status == 202
-    assert [(each.title, each.body) for each in oci_server.messages(topic)] == [("late", "acme is late")]
+    assert [(message.title, message.body) for message in oci_server.messages(topic)] == [("late", "acme is late")]
     key.principal.rights.clear()
     with pytest.raises(oci.exceptions.ServiceError, match="NotAuthorizedOrNotFound"):
         vault.get_secret_bundle(secret, retry_strategy=NO_RETRY)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.settings import load_settings
 from tests.services.production import ProductionStack
 
 OCTOBER, NOVEMBER = Slice("acme", date(2026, 10, 1)), Slice("acme", date(2026, 11, 1))
@@ -75,7 +75,7 @@ def test_lakes_on_one_trino_do_not_see_each_other(production: ProductionStack, p
     Lake(load_settings(production_lake))
     other = production.new_lake(tmp_path / "other", first_month="2026-09")
     try:
-        mine, others = (production.names(each).catalog for each in (production_lake, other))
+        mine, others = (production.names(item).catalog for item in (production_lake, other))
 
         assert ["raw"] in production.trino.query("SHOW SCHEMAS", mine)
         assert ["raw"] not in production.trino.query("SHOW SCHEMAS", others)

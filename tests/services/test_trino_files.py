@@ -82,7 +82,7 @@ def test_what_was_fetched_once_is_used_by_the_second_start(registry: Registry) -
 
     assert files.trino_files() == folder
     assert registry.fetched == ["trino-server-core", "trino-iceberg"]
-    assert sorted(str(each.relative_to(folder)) for each in folder.rglob("*.jar")) == [
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jar")) == [
         "lib/a.jar",
         "plugin/iceberg/d.jar",
         "plugin/password-authenticators/b.jar",
@@ -92,10 +92,10 @@ def test_what_was_fetched_once_is_used_by_the_second_start(registry: Registry) -
 def test_two_at_once_fetch_once(registry: Registry) -> None:
     both_asked = threading.Barrier(2)
     threads = [threading.Thread(target=lambda: (both_asked.wait(), files.trino_files())) for _ in range(2)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     assert registry.fetched == ["trino-server-core", "trino-iceberg"]
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_not_the_expected_one_is_refused_and_not_kept(registry: R
     with pytest.raises(files.TrinoFilesError, match=r"io.trino:trino-iceberg:.* is not the file that was expected"):
         files.trino_files()
 
-    assert [each.name for each in (tmp_path / "cache").iterdir() if each.is_dir()] == []
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
 
 def test_a_machine_without_the_registry_is_told_what_it_lacks(registry: Registry, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def _fetch(archive: Archive, folder: Path) -> Path:
 def _unpack(server: Path, iceberg: Path, target: Path) -> None:
     """Put the server into ``target`` and the plugin below ``plugin/``; each archive holds one folder."""
     target.mkdir()
-    wanted = ("lib", *(f"plugin/{each}" for each in KEPT_PLUGINS))
+    wanted = ("lib", *(f"plugin/{item}" for item in KEPT_PLUGINS))
     with tarfile.open(server) as archive:
         archive.extractall(target, members=_members(archive, wanted), filter="data")
     server.unlink()
@@ -112,7 +112,7 @@ def _members(archive: tarfile.TarFile, wanted: tuple[str, ...]) -> Iterable[tarf
     """Those below a wanted folder, without the archive's own top folder in their names."""
     for member in archive:
         inner = member.name.partition("/")[2]
-        if inner.startswith(tuple(f"{each}/" for each in wanted)):
+        if inner.startswith(tuple(f"{candidate}/" for candidate in wanted)):
             if member.islnk():
                 member.linkname = member.linkname.partition("/")[2]
             member.name = inner

@@ -14,16 +14,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Report, Versioning, write_delivery
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.sources.aws.athena.source import AthenaSource
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.delivery import Delivery, Finding
 from cost_lakehouse.sources.registry import open_source
+from sample_bills import Bill, BillDelivery, FileFormat, Report, Versioning, write_delivery
 from tests.services.athena import AthenaServer
 from tests.services.s3 import S3Server
 

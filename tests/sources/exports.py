@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
-from cost_lakehouse.sources.object_store import ObjectStore
 from cost_lakehouse.sources.registry import open_source
+from cost_lakehouse.storage.object_store import ObjectStore
 from tests.sources.places import OCTOBER, Place
 
 

@@ -10,11 +10,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
-from cost_lakehouse.sources.object_store import ObjectStore
 from cost_lakehouse.sources.registry import open_source
+from cost_lakehouse.storage.object_store import ObjectStore
 from tests.services.s3 import S3Server
 
 OCTOBER = date(2026, 10, 1)

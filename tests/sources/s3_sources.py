@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.services.s3 import S3Server
 
 SECRET = "wJalrXUtnFEMIverysecretKEY"

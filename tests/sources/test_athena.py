@@ -20,9 +20,9 @@ from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.sample_bills import Fault
 from cost_lakehouse.sources.aws.athena.sql import windows_of
 from cost_lakehouse.sources.delivery import Status
+from sample_bills import Fault
 from tests.services.athena import Query
 from tests.services.s3 import S3Server
 from tests.sources.athena_workshop import OCTOBER, AthenaWorkshop, athena_server
@@ -89,8 +89,8 @@ def test_the_windows_of_every_month_are_open_at_both_ends_and_meet() -> None:
         for days in (1, 7, 10, 28, 31):
             windows = windows_of(month, days)
             assert (windows[0].first, windows[-1].end) == (None, None)
-            assert [each.end for each in windows[:-1]] == [each.first for each in windows[1:]]
-            assert len({each.name for each in windows}) == len(windows)
+            assert [window.end for window in windows[:-1]] == [window.first for window in windows[1:]]
+            assert len({window.name for window in windows}) == len(windows)
 
 
 def test_numbers_come_through_to_the_last_digit_in_pages_as_in_parquet(workshop: AthenaWorkshop) -> None:
@@ -132,7 +132,7 @@ def test_a_version_is_another_one_whenever_the_data_is(workshop: AthenaWorkshop)
     assert first.delivery_id.startswith("20261103T053000Z-")
     assert second.delivery_id.startswith("20261104T053000Z-")
     assert first.delivered_at < second.delivered_at
-    assert sum(each.scanned for each in workshop.athena.queries) == 0
+    assert sum(query.scanned for query in workshop.athena.queries) == 0
 
 
 def test_another_size_of_windows_is_no_other_delivery(workshop: AthenaWorkshop) -> None:
@@ -160,13 +160,13 @@ def test_every_month_of_the_table_is_found_and_nothing_is_loaded_while_aws_repla
     workshop.deliver(month=date(2026, 9, 1))
     workshop.deliver()
     found = workshop.findings()
-    assert [(each.billing_period, each.status) for each in found] == [
+    assert [(entry.billing_period, entry.status) for entry in found] == [
         (date(2026, 9, 1), Status.NEW),
         (OCTOBER, Status.NEW),
     ]
     workshop.deliver(faults=frozenset({Fault.REFRESHING}))
 
-    assert {(each.status, each.delivery) for each in workshop.findings()} == {(Status.WAITING, None)}
+    assert {(finding.status, finding.delivery) for finding in workshop.findings()} == {(Status.WAITING, None)}
     assert "UPDATING" in workshop.findings(OCTOBER)[0].reason
 
 
@@ -193,7 +193,7 @@ _READ = """
 import sys
 from datetime import date
 from pathlib import Path
-from cost_lakehouse.settings import load_settings
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.sources.registry import open_source
 
 settings = load_settings(Path(sys.argv[1]))

@@ -73,8 +73,8 @@ def test_both_engines_understand_the_same(trino_server: TrinoServer, table: Bill
         for sql in sent:
             expected = connection.execute(on("duckdb", sql)).fetchall()
             found = trino_server.query(on("trino", sql), catalog=None)
-            assert sorted(repr([told(each) for each in row]) for row in found) == sorted(
-                repr([told(each) for each in row]) for row in expected
+            assert sorted(repr([told(item) for item in row]) for row in found) == sorted(
+                repr([told(item) for item in row]) for row in expected
             ), sql
             counts.append(len(found))
     assert counts == [2, 2, 1, 1, 3, 1, 0, 0, 2, 6, 0]

@@ -12,15 +12,15 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
-from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.sources.aws.session import session_of
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.aws_session import session_of
+from cost_lakehouse.storage.s3_store import S3Store
+from sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery
 from tests.services.s3 import S3Server
 from tests.services.sts import StsServer
 from tests.sources.s3_sources import refused
@@ -90,7 +90,7 @@ def test_a_role_is_assumed_with_its_external_id_and_session_name(sts: StsServer,
     assert reads(source_of(place, **sts.add_user(ME), **role))
     (asked,) = sts.asked
     assert (asked.parameters["RoleArn"], asked.parameters["ExternalId"]) == (READER, EXTERNAL_ID)
-    assert [each.arn for each in sts.sessions] == ["arn:aws:sts::111122223333:assumed-role/read-the-bill/bills-of-acme"]
+    assert [session.arn for session in sts.sessions] == ["arn:aws:sts::111122223333:assumed-role/read-the-bill/bills-of-acme"]
     assert asked.region == "eu-central-1"
 
 
@@ -100,12 +100,12 @@ def test_roles_are_assumed_one_after_another_and_the_last_one_reads(sts: StsServ
     chain = {"role_arn": [HUB, READER], "external_id": EXTERNAL_ID, "sts_endpoint": sts.endpoint, "sts_region": "eu-west-1"}
     assert reads(source_of(place, **sts.add_user(ME), **chain))
     # The second asks for its credentials first, and so learns that it needs the first.
-    assert {each.parameters["RoleArn"]: each.parameters.get("ExternalId") for each in sts.asked} == {
+    assert {item.parameters["RoleArn"]: item.parameters.get("ExternalId") for item in sts.asked} == {
         HUB: None,
         READER: EXTERNAL_ID,
     }
     assert sts.caller(sts.asked[-1].key) == "arn:aws:sts::444455556666:assumed-role/hub/cost-lakehouse"
-    assert {each.region for each in sts.asked} == {"eu-west-1"}
+    assert {item.region for item in sts.asked} == {"eu-west-1"}
 
 
 @pytest.mark.parametrize("said_by", ["source", "environment", "environment with its role"])
@@ -128,7 +128,7 @@ def test_a_web_identity_needs_no_keys(
 
     assert reads(source_of(place, **given))
 
-    asked = {each.parameters["Action"]: each for each in sts.asked}
+    asked = {item.parameters["Action"]: item for item in sts.asked}
     assert sts.caller(asked["AssumeRole"].key).startswith("arn:aws:sts::444455556666:assumed-role/hub/")  # type: ignore[union-attr]
     by_token = asked["AssumeRoleWithWebIdentity"]
     assert (by_token.parameters["WebIdentityToken"], by_token.key) == (TOKEN, None)
@@ -154,7 +154,7 @@ def test_a_web_identitys_token_is_read_again_for_each_session(
         for token in ("first", "second"):
             file.write_text(token)
             list(store.list("nothing/"))
-        assert [each.parameters["WebIdentityToken"] for each in sts.asked][:: len(sts.asked) - 1] == ["first", "second"]
+        assert [item.parameters["WebIdentityToken"] for item in sts.asked][:: len(sts.asked) - 1] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_session_that_ends_in_the_middle_of_a_load_is_renewed_and_nothing_is_l
         used: list[str] = []
 
         def wait_until_the_last_files_session_has_ended(**_: Any) -> None:
-            assert all(each.ended.wait(10) for each in sts.sessions if each.key in used[-1:])
+            assert all(session.ended.wait(10) for session in sts.sessions if session.key in used[-1:])
 
         def write_down(request: Any, **_: Any) -> None:
             used.append(request.headers["Authorization"].decode().partition("Credential=")[2].split("/")[0])

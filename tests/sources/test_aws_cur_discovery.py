@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status, StoredObject
-from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from cost_lakehouse.sources.registry import open_source
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.local_folder import LocalFolder
+from cost_lakehouse.storage.object_store import StoredObject
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.services.s3 import S3Server
 from tests.sources.places import NOVEMBER, OCTOBER, Place, Report, S3Place, manifest
 
@@ -36,7 +37,7 @@ def test_a_complete_delivery_is_available_with_all_its_files(report: Report) -> 
     assert delivered(finding) == NEW
     delivery = finding.delivery
     assert isinstance(delivery, Delivery)
-    assert [each.key for each in delivery.objects] == keys
+    assert [stored_object.key for stored_object in delivery.objects] == keys
     assert delivery.bytes == 3 * len(f"{NEW} 1")
     assert delivery.manifest.key == report.folder() + "hourly-Manifest.json"
     assert delivery.delivered_at == delivery.manifest.last_modified
@@ -50,8 +51,11 @@ def test_a_complete_delivery_is_available_with_all_its_files(report: Report) -> 
 def test_months_are_found_oldest_first_and_the_wish_for_one_month_is_heard(report: Report) -> None:
     report.deliver("n", NOVEMBER)
     report.deliver("o", OCTOBER)
-    assert [(each.billing_period, delivered(each)) for each in report.discover()] == [(OCTOBER, "o"), (NOVEMBER, "n")]
-    assert [delivered(each) for each in report.discover(NOVEMBER)] == ["n"]
+    assert [(candidate.billing_period, delivered(candidate)) for candidate in report.discover()] == [
+        (OCTOBER, "o"),
+        (NOVEMBER, "n"),
+    ]
+    assert [delivered(candidate) for candidate in report.discover(NOVEMBER)] == ["n"]
     (finding,) = report.discover(date(2026, 12, 1))
     assert (finding.status, finding.billing_period) == (Status.WAITING, date(2026, 12, 1))
     assert "months there: 2026-10, 2026-11" in finding.reason
@@ -61,8 +65,8 @@ def test_a_report_whose_name_begins_the_same_is_another_report(place: Place) -> 
     hourly, second = Report(place, name="hourly"), Report(place, name="hourly-2")
     hourly.deliver("first")
     second.deliver("second")
-    assert [delivered(each) for each in hourly.discover()] == ["first"]
-    assert [delivered(each) for each in second.discover()] == ["second"]
+    assert [delivered(finding) for finding in hourly.discover()] == ["first"]
+    assert [delivered(finding) for finding in second.discover()] == ["second"]
 
 
 def test_keys_that_start_with_a_slash_are_found(place: Place) -> None:
@@ -72,7 +76,7 @@ def test_keys_that_start_with_a_slash_are_found(place: Place) -> None:
     finding = report.only_finding()
     assert delivered(finding) == NEW
     assert isinstance(finding.delivery, Delivery)
-    assert [each.key for each in finding.delivery.objects] == keys
+    assert [stored_object.key for stored_object in finding.delivery.objects] == keys
     assert report.opened().is_unchanged(finding.delivery)
 
 
@@ -88,7 +92,7 @@ def test_every_spelling_of_a_part_is_a_file(folder_report: Report, ending: str) 
     folder_report.place.put(folder_report.folder() + folder_report.manifest_name, manifest("hourly", NEW, [key]))
     finding = folder_report.only_finding()
     assert isinstance(finding.delivery, Delivery)
-    assert [each.key for each in finding.delivery.objects] == [key]
+    assert [stored_object.key for stored_object in finding.delivery.objects] == [key]
 
 
 def test_the_manifest_of_the_month_decides_though_older_deliveries_are_still_there(report: Report) -> None:
@@ -102,7 +106,7 @@ def test_an_overwriting_report_keeps_its_files_in_the_months_folder(report: Repo
     finding = report.only_finding()
     assert delivered(finding) == NEW
     assert isinstance(finding.delivery, Delivery)
-    assert [each.key for each in finding.delivery.objects] == keys
+    assert [stored_object.key for stored_object in finding.delivery.objects] == keys
 
 
 def test_while_the_newest_delivery_waits_for_a_file_the_newest_complete_one_stands(report: Report) -> None:
@@ -198,7 +202,7 @@ def test_other_files_beside_the_report_are_ignored(report: Report) -> None:
         report.place.put(name, b"not ours")
     finding = report.only_finding()
     assert isinstance(finding.delivery, Delivery)
-    assert [each.key for each in finding.delivery.objects] == keys
+    assert [stored_object.key for stored_object in finding.delivery.objects] == keys
 
 
 BROKEN: dict[str, tuple[Callable[[Report], bytes], str]] = {
@@ -227,7 +231,7 @@ def test_a_manifest_that_cannot_be_used_fails_its_own_month_only(report: Report,
 
 
 def test_a_file_far_too_large_to_be_a_manifest_is_not_read(folder_report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cost_lakehouse.sources.object_store.SMALL_OBJECT_BYTES", 10)
+    monkeypatch.setattr("cost_lakehouse.storage.object_store.SMALL_OBJECT_BYTES", 10)
     folder_report.deliver(NEW)
     finding = folder_report.only_finding()
     assert finding.status is Status.FAILED
@@ -293,7 +297,7 @@ def test_parquet_of_the_athena_integration_is_found_below_the_reports_second_nam
     finding = report.only_finding()
     assert delivered(finding) == NEW
     assert isinstance(finding.delivery, Delivery)
-    assert [each.key for each in finding.delivery.objects] == keys
+    assert [stored_object.key for stored_object in finding.delivery.objects] == keys
     assert finding.delivery.file_format is FileFormat.PARQUET
 
 
@@ -332,7 +336,7 @@ def test_old_deliveries_cost_no_reading(report: Report, monkeypatch: pytest.Monk
         monkeypatch.setattr(store, "read", _recording(store.read, read))
     # Where the folder's root is looked for, manifests have names relative to the location.
     assert delivered(report.only_finding()) == NEW
-    assert {each.rpartition("20261001-20261101/")[2] for each in read} == {"hourly-Manifest.json"}
+    assert {item.rpartition("20261001-20261101/")[2] for item in read} == {"hourly-Manifest.json"}
 
 
 def _recording(read: Callable[..., bytes], keys: list[str]) -> Callable[..., bytes]:
@@ -368,13 +372,13 @@ CHANGES: dict[str, Callable[[Report, list[str]], object]] = {
 def test_a_delivery_that_was_touched_while_it_was_read_is_noticed(report: Report, change: str) -> None:
     delivery = _found(report).delivery
     assert isinstance(delivery, Delivery)
-    CHANGES[change](report, [each.key for each in delivery.objects])
+    CHANGES[change](report, [stored_object.key for stored_object in delivery.objects])
     assert not report.opened().is_unchanged(delivery)
 
 
 def test_the_same_manifest_written_again_is_the_same_delivery(report: Report) -> None:
     delivery = _found(report).delivery
     assert isinstance(delivery, Delivery)
-    same = manifest("hourly", NEW, [each.key for each in delivery.objects], columns=[])
+    same = manifest("hourly", NEW, [stored_object.key for stored_object in delivery.objects], columns=[])
     report.place.put(report.folder() + report.manifest_name, same)
     assert report.opened().is_unchanged(delivery)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from tests.sources.exports import Export
 from tests.sources.places import NOVEMBER, OCTOBER, FolderPlace, Place, Report, S3Place
@@ -36,7 +36,7 @@ def test_an_overwritten_export_is_available_with_all_its_files(export: Export) -
     keys = export.overwrite("E1", files=3)
     delivery = delivery_of(export.only_finding())
     assert (delivery.billing_period, delivery.delivery_id, delivery.report_name) == (OCTOBER, "E1", "costs")
-    assert [each.key for each in delivery.objects] == keys
+    assert [stored_object.key for stored_object in delivery.objects] == keys
     assert delivery.file_format is FileFormat.PARQUET
     assert delivery.delivered_at == delivery.manifest.last_modified
     with export.store().open(delivery.objects[1]) as content:
@@ -48,16 +48,16 @@ def test_of_many_executions_only_the_announced_ones_files_are_read(export: Expor
     export.place.put(export.folder("data", execution="unlisted") + "costs-00001.snappy.parquet", b"nobody's")
     keys = export.create_new("E2", files=2)
     delivery = delivery_of(export.only_finding())
-    assert (delivery.delivery_id, [each.key for each in delivery.objects]) == ("E2", keys)
+    assert (delivery.delivery_id, [stored_object.key for stored_object in delivery.objects]) == ("E2", keys)
 
 
 def test_months_are_found_in_any_spelling_of_the_folder(export: Export) -> None:
     export.overwrite("O")
     export.partition = "billing_period"
     export.overwrite("N", NOVEMBER)
-    found = [(each.billing_period, delivery_of(each).delivery_id) for each in export.discover()]
+    found = [(candidate.billing_period, delivery_of(candidate).delivery_id) for candidate in export.discover()]
     assert found == [(OCTOBER, "O"), (NOVEMBER, "N")]
-    assert [delivery_of(each).delivery_id for each in export.discover(NOVEMBER)] == ["N"]
+    assert [delivery_of(candidate).delivery_id for candidate in export.discover(NOVEMBER)] == ["N"]
     (finding,) = export.discover(date(2026, 12, 1))
     assert (finding.status, finding.billing_period) == (Status.WAITING, date(2026, 12, 1))
 
@@ -137,7 +137,7 @@ def test_csv_in_gzip_and_relative_keys_are_taken(folder_export: Export) -> None:
     keys = folder_export.put_files(folder_export.folder("data"), 1, "E1")
     folder_export.announce([{"path": keys[0]}], compression="GZIP")
     delivery = delivery_of(folder_export.only_finding())
-    assert ([each.key for each in delivery.objects], delivery.file_format) == (keys, FileFormat.CSV)
+    assert ([stored_object.key for stored_object in delivery.objects], delivery.file_format) == (keys, FileFormat.CSV)
 
 
 def test_wrong_locations_name_the_right_ones(folder_export: Export) -> None:

@@ -19,9 +19,9 @@ from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.sample_bills import Bill, FileFormat, Report, Versioning, write_bill
 from cost_lakehouse.sources.aws.data_export_source import DataExportSource
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.storage.object_store import StoredObject
+from sample_bills import Bill, FileFormat, Report, Versioning, write_bill
 from tests.builders import Workshop, csv_bytes
 from tests.sources.exports import Export
 from tests.sources.places import OCTOBER, FolderPlace

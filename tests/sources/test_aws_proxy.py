@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.aws.session import session_of
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.storage.aws_session import session_of
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.services.certificates import make_tls
 from tests.services.forward_proxy import ForwardProxy
 from tests.services.ports import free_ports
@@ -82,7 +82,7 @@ def test_every_request_of_a_source_goes_by_its_proxy_and_none_of_the_others(
             **role,
         )
         assert read_all(proxied, key) == b"a bill"
-        assert {(each.method, each.host) for each in ours.passed} == {
+        assert {(item.method, item.host) for item in ours.passed} == {
             ("GET", HOST),
             ("HEAD", HOST),
             ("POST", f"sts.{HOST}"),
@@ -118,7 +118,7 @@ def test_https_goes_through_tunnels_for_s3_for_sts_and_for_a_profiles_role(
             with ForwardProxy({f"{HOST}:443": s3_port, f"{HOST}:8443": sts_port}) as proxy:
                 source = source_of(s3_server, s3_shared_bucket, endpoint=f"https://{HOST}", proxy=proxy.url, **who)
                 assert read_all(source, key) == b"a bill"
-                assert {each.method for each in proxy.passed} == {"CONNECT"}
+                assert {item.method for item in proxy.passed} == {"CONNECT"}
                 assert proxy.hosts() == {f"{HOST}:443", f"{HOST}:8443"}
 
 
@@ -161,7 +161,7 @@ def test_a_proxy_that_does_not_let_pass_or_is_not_there_is_told(s3_server: S3Ser
 def test_a_proxy_that_is_no_url_is_told_without_showing_it(s3_server: S3Server, given: Any) -> None:
     with pytest.raises(ValueError, match="write http://host:port") as caught:
         source_of(s3_server, "bucket", proxy=given)
-    assert "s3cret" not in "".join(str(each["msg"]) for each in caught.value.errors())  # type: ignore[attr-defined]
+    assert "s3cret" not in "".join(str(error["msg"]) for error in caught.value.errors())  # type: ignore[attr-defined]
 
 
 def test_a_proxys_password_is_in_no_text_of_the_settings(s3_server: S3Server) -> None:
@@ -177,4 +177,4 @@ def test_requests_say_that_the_requester_pays_where_the_source_says_so(
         with RecordingProxy(s3_server.port) as front:
             source = source_of(s3_server, s3_shared_bucket, endpoint=front.endpoint, requester_pays=pays, **keys)
             assert read_all(source, key) == b"a bill"
-            assert {each.headers.get("x-amz-request-payer") for each in front.seen} == said
+            assert {item.headers.get("x-amz-request-payer") for item in front.seen} == said

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws.reports import FoundReport, announced_reports
+from cost_lakehouse.config.aws_access import AwsAccess
+from cost_lakehouse.sources.aws.reports import FoundReport, described_reports
 from cost_lakehouse.sources.aws.reports_listed import listed_reports
-from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.storage.local_folder import LocalFolder
 from tests.services.billing import VARIABLES, BillingServer
 from tests.services.ports import free_ports
 from tests.sources.exports import Export
@@ -38,7 +38,7 @@ def test_every_report_and_export_of_costs_is_told_over_all_pages(billing: Billin
         "b3", "/exports", "focus", "select * from FOCUS_1_2_AWS", {"StatusCode": "UNHEALTHY", "StatusReason": "X"}
     )
     account.add_export("b3", "exports", "carbon", "SELECT a FROM CARBON_EMISSIONS")
-    found, errors = announced_reports(ACCESS)
+    found, errors = described_reports(ACCESS)
     assert errors == []
     told = "DescribeReportDefinitions"
     assert found == [
@@ -49,19 +49,19 @@ def test_every_report_and_export_of_costs_is_told_over_all_pages(billing: Billin
         FoundReport("aws_data_export", "s3://b3/exports/costs", "costs", "ListExports", "eu-west-1"),
         FoundReport("focus", "s3://b3/exports/focus", "focus", "ListExports", "eu-west-1", "AWS says that it is unhealthy: X"),
     ]
-    assert {each.split()[0] for each in billing.asked} == {"us-east-1"}
+    assert {item.split()[0] for item in billing.asked} == {"us-east-1"}
 
 
 def test_china_has_a_region_of_its_own(billing: BillingServer) -> None:
-    announced_reports(ACCESS.model_copy(update={"region": "cn-north-1"}))
-    assert {each.split()[0] for each in billing.asked} == {"cn-northwest-1"}
+    described_reports(ACCESS.model_copy(update={"region": "cn-north-1"}))
+    assert {item.split()[0] for item in billing.asked} == {"cn-northwest-1"}
 
 
 def test_what_one_api_refuses_the_other_may_tell(billing: BillingServer) -> None:
     billing.account.refuses = {"ListExports"}
     billing.account.add_report("b", "cur", "hourly")
-    found, (error,) = announced_reports(ACCESS)
-    assert [each.location for each in found] == ["s3://b/cur/hourly"]
+    found, (error,) = described_reports(ACCESS)
+    assert [entry.location for entry in found] == ["s3://b/cur/hourly"]
     assert error.problem.startswith("AWS does not let these credentials ask bcm-data-exports:ListExports and GetExport.")
     assert error.problem.endswith("not authorized to perform: ListExports.")
     assert "policy aws --reports" in error.fix
@@ -71,9 +71,9 @@ def test_what_one_api_refuses_the_other_may_tell(billing: BillingServer) -> None
 def test_an_api_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_ports(1)[0]}")
-    found, errors = announced_reports(ACCESS)
+    found, errors = described_reports(ACCESS)
     assert found == []
-    assert all("cannot be reached" in each.problem for each in errors)
+    assert all("cannot be reached" in error.problem for error in errors)
     assert len(errors) == 2
 
 
@@ -114,7 +114,7 @@ def bucket(tmp_path: Path) -> LocalFolder:
 def test_reports_in_a_bucket_are_told_by_their_manifests(bucket: LocalFolder, tmp_path: Path) -> None:
     listed = listed_reports(bucket, "")
     assert listed.is_whole
-    assert [(each.kind, each.location, each.name) for each in listed.reports] == [
+    assert [(report.kind, report.location, report.name) for report in listed.reports] == [
         ("aws_data_export", f"{tmp_path}/exports/costs", "costs"),
         ("focus", f"{tmp_path}/exports/focus", "focus"),
         ("aws_cur", f"{tmp_path}/a/cur/hourly", "hourly"),
@@ -122,8 +122,8 @@ def test_reports_in_a_bucket_are_told_by_their_manifests(bucket: LocalFolder, tm
 
 
 def test_a_prefix_narrows_the_look_and_may_be_the_report_itself(bucket: LocalFolder) -> None:
-    assert [each.name for each in listed_reports(bucket, "exports").reports] == ["costs", "focus"]
-    assert [each.name for each in listed_reports(bucket, "a/cur/hourly").reports] == ["hourly"]
+    assert [report.name for report in listed_reports(bucket, "exports").reports] == ["costs", "focus"]
+    assert [report.name for report in listed_reports(bucket, "a/cur/hourly").reports] == ["hourly"]
 
 
 def test_a_bucket_of_many_folders_is_not_listed_without_end(tmp_path: Path) -> None:

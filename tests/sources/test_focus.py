@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings import SourceSettings
 from cost_lakehouse.sources.base import Delivered
 from cost_lakehouse.sources.delivery import FileFormat, Increment, Status
 from cost_lakehouse.sources.registry import open_source
@@ -38,7 +38,7 @@ def test_an_export_s_months_are_what_its_manifests_list(export: Export) -> None:
     october, november = found.months
     assert isinstance(october.delivery, Increment)
     assert (october.delivery.billing_period, october.delivery.delivery_id) == (OCTOBER, "E2")
-    assert [each.key for each in october.delivery.objects] == keys
+    assert [stored_object.key for stored_object in october.delivery.objects] == keys
     assert (october.delivery.table, october.delivery.file_format) == ("raw.focus", FileFormat.PARQUET)
     assert (november.billing_period, november.status) == (NOVEMBER, Status.WAITING)
     assert found.objects == ()
@@ -76,7 +76,7 @@ def test_oracle_s_reports_are_found_from_wherever_they_are_named(location: str, 
 
     found = look(place, f"{place.base}{location}")
 
-    assert [each.name for each in found.objects] == ["0001.csv.gz"]
+    assert [stored_object.name for stored_object in found.objects] == ["0001.csv.gz"]
     assert not found.is_complete
 
 
@@ -87,7 +87,7 @@ def test_a_folder_s_files_are_found_at_any_depth_and_nothing_beside_it(place: Pl
 
     found = look(place, f"{place.base}saas")
 
-    assert sorted(each.name for each in found.objects) == ["a.parquet", "b.CSV.GZ", "c.csv", "d.csv.zip"]
+    assert sorted(stored_object.name for stored_object in found.objects) == ["a.parquet", "b.CSV.GZ", "c.csv", "d.csv.zip"]
     assert found.is_complete
     assert found.note == ""
 

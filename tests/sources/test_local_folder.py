@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.aws.cur_root import find_bucket_root
-from cost_lakehouse.sources.delivery import Status, StoredObject
-from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.sources.registry import open_source
+from cost_lakehouse.storage.local_folder import LocalFolder
+from cost_lakehouse.storage.object_store import StoredObject
 from tests.sources.places import OCTOBER, FolderPlace, Report, manifest
 
 
@@ -36,13 +37,13 @@ def listed(store: LocalFolder, key: str) -> StoredObject:
 
 def test_files_are_listed_like_keys(root: Path) -> None:
     store = LocalFolder(root)
-    assert [each.key for each in store.list("")] == ["a/b/two", "a/one", "ab"]
-    assert [each.key for each in store.list("a")] == ["a/b/two", "a/one", "ab"]
-    assert [each.key for each in store.list("a/")] == ["a/b/two", "a/one"]
-    assert [each.key for each in store.list("a/b/t")] == ["a/b/two"]
-    assert [each.key for each in store.list("nowhere/")] == []
+    assert [entry.key for entry in store.list("")] == ["a/b/two", "a/one", "ab"]
+    assert [entry.key for entry in store.list("a")] == ["a/b/two", "a/one", "ab"]
+    assert [entry.key for entry in store.list("a/")] == ["a/b/two", "a/one"]
+    assert [entry.key for entry in store.list("a/b/t")] == ["a/b/two"]
+    assert [entry.key for entry in store.list("nowhere/")] == []
     level = store.list_folder("a/")
-    assert ([each.key for each in level.objects], level.folders) == (["a/one"], ("a/b/",))
+    assert ([stored_object.key for stored_object in level.objects], level.folders) == (["a/one"], ("a/b/",))
     assert store.list_folder("").folders == ("a/",)
     assert store.head("a") is None
     assert store.head("a/one/deeper") is None
@@ -107,7 +108,7 @@ def test_a_link_within_the_root_is_followed(root: Path) -> None:
     (root / "a" / "round").symlink_to(root)
     store = LocalFolder(root)
     assert store.read(listed(store, "link/one")) == b"1"
-    assert "link/b/two" in [each.key for each in store.list("")]
+    assert "link/b/two" in [entry.key for entry in store.list("")]
 
 
 def test_nothing_outside_of_the_root_is_opened_or_entered(root: Path) -> None:
@@ -118,7 +119,7 @@ def test_nothing_outside_of_the_root_is_opened_or_entered(root: Path) -> None:
     level = store.list_folder("")
     assert level.folders == ("a/", "folder/")
     with pytest.raises(DeliveryFailed, match="leads out of"):
-        store.open(next(each for each in level.objects if each.key == "file"))
+        store.open(next(stored_object for stored_object in level.objects if stored_object.key == "file"))
     for key in ("file", "folder/secret", "../secret", "/etc/passwd"):
         with pytest.raises(DeliveryFailed, match="leads out of"):
             store.head(key)
@@ -144,7 +145,7 @@ def _deny(*args: object, **kwargs: object) -> None:
 
 
 def test_a_folder_that_may_not_be_listed_is_an_error_of_the_source(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cost_lakehouse.sources.local_folder.os.listdir", _deny)
+    monkeypatch.setattr("cost_lakehouse.storage.local_folder.os.listdir", _deny)
     with pytest.raises(SourceError, match=r"cannot be listed: Permission denied\. Give this user the right"):
         LocalFolder(root).list_folder("a/")
 
@@ -194,4 +195,4 @@ def test_a_relative_location_is_relative_to_the_configuration(tmp_path: Path) ->
     report.deliver("a")
     settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml")
     source = SourceSettings(name="acme", kind="aws_cur", location="bucket/cur/hourly/")
-    assert [each.status for each in open_source(settings, source).list_deliveries().months] == [Status.NEW]
+    assert [month.status for month in open_source(settings, source).list_deliveries().months] == [Status.NEW]

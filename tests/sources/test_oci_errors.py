@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings.oci import OciSettings
 from cost_lakehouse.sources.oci.store import OciStore
 from tests.services.certificates import make_tls
 from tests.services.oci import OciServer

@@ -9,8 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings.oci import OciSettings
 from cost_lakehouse.sources.oci.store import OciStore
 from tests.services.certificates import make_tls
 from tests.services.oci import OciServer
@@ -25,7 +25,7 @@ def server(oci_server: OciServer) -> OciServer:
 
 
 def names(server: OciServer, settings: OciSettings) -> list[str]:
-    return [each.key for each in OciStore.of(server.tenancy, settings, attempts=1).list("")]
+    return [entry.key for entry in OciStore.of(server.tenancy, settings, attempts=1).list("")]
 
 
 def test_an_api_key_of_a_profile(server: OciServer, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.settings.oci import OciSettings
 from cost_lakehouse.sources.oci.store import OciStore
 from tests.services.oci import Fault, OciServer, Seen
 
@@ -47,7 +47,7 @@ def test_lists_any_number_of_objects(oci_server: OciServer, store: OciStore) -> 
     for name in names:
         oci_server.add_object(bucket, name, b"x")
     oci_server.add_object(bucket, "reports/usage-csv/1.csv.gz", b"x")
-    assert [each.key for each in store.list("reports/cost-csv/")] == names
+    assert [entry.key for entry in store.list("reports/cost-csv/")] == names
     assert len(oci_server.requests("GET", "/o")) == 3
 
 
@@ -66,7 +66,7 @@ def test_shows_one_level(oci_server: OciServer, store: OciStore) -> None:
         oci_server.add_object(bucket, name, b"x")
     level = store.list_folder("")
     assert level.folders == ("FOCUS Reports/", "reports/")
-    assert [each.key for each in level.objects] == ["top"]
+    assert [stored_object.key for stored_object in level.objects] == ["top"]
 
 
 def test_reads_an_object_and_a_part_of_it(oci_server: OciServer, store: OciStore) -> None:
@@ -89,7 +89,7 @@ def test_a_cut_download_goes_on_where_it_was(oci_server: OciServer, store: OciSt
     (found,) = store.list("cut")
     oci_server.fail(Fault(cut_after=300_000, times=3, matches=of_objects))
     assert store.read(found) == CONTENT
-    ranges = [each.headers.get("range") for each in oci_server.requests("GET", "/o/")]
+    ranges = [request.headers.get("range") for request in oci_server.requests("GET", "/o/")]
     assert ranges == [None, *(f"bytes={at}-1048575" for at in (300_000, 600_000, 900_000))]
     assert len(pauses) == 3
 
@@ -118,7 +118,7 @@ def test_throttling_waits_as_long_as_the_service_says(oci_server: OciServer, sto
     oci_server.add_object(oci_server.make_bucket(), "one", b"1")
     oci_server.fail(Fault(429, "TooManyRequests", "Tenant is throttled", retry_after=7, times=2))
     oci_server.fail(Fault(500, "InternalServerError", "Out of luck"))
-    assert [each.key for each in store.list("")] == ["one"]
+    assert [entry.key for entry in store.list("")] == ["one"]
     assert pauses[:2] == [7, 7]
     assert 0 < pauses[2] <= 2
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, ReadTimeoutError, SSLError
 
-from cost_lakehouse.s3_causes import RoleRefused
-from cost_lakehouse.sources.s3_errors import S3Errors
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.storage.s3_causes import RoleRefused
+from cost_lakehouse.storage.s3_errors import S3Errors
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.services.ports import free_ports
 from tests.services.s3 import S3Server
 from tests.sources.s3_sources import SECRET, refused, source_of

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.sources.s3_store import S3Store
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.storage.s3_store import S3Store
 from tests.sources.s3_sources import SECRET, refused
 
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.resuming_reader import RESUMES
-from cost_lakehouse.sources.s3_client import make_s3_client
-from cost_lakehouse.sources.s3_store import S3Store, split_location
+from cost_lakehouse.storage.object_store import StoredObject
+from cost_lakehouse.storage.resuming_reader import RESUMES
+from cost_lakehouse.storage.s3_client import make_s3_client
+from cost_lakehouse.storage.s3_store import S3Store, split_location
 from tests.services.cutting_proxy import CuttingProxy
 from tests.services.s3 import S3Server
 from tests.sources.s3_sources import source_of
@@ -48,7 +48,7 @@ def test_more_than_a_thousand_objects_are_listed(
     keys = [f"{prefix}{number:04d}/hourly.csv.gz" for number in range(1005)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: put(s3_server, s3_shared_bucket, key, b"x"), keys))
-    assert [each.key for each in store.list(prefix)] == keys
+    assert [entry.key for entry in store.list(prefix)] == keys
     assert store.list_folder(prefix).folders == tuple(f"{prefix}{number:04d}/" for number in range(1005))
 
 
@@ -57,17 +57,17 @@ def test_small_pages_lose_and_double_nothing(s3_server: S3Server, s3_shared_buck
     for name in names:
         put(s3_server, s3_shared_bucket, prefix + name, b"x")
     store = S3Store(s3_server.client(), s3_shared_bucket, page_size=1)
-    assert [each.key for each in store.list(prefix)] == [prefix + name for name in names]
+    assert [entry.key for entry in store.list(prefix)] == [prefix + name for name in names]
     level = store.list_folder(prefix)
-    assert [each.key for each in level.objects] == [f"{prefix}a", f"{prefix}c", f"{prefix}e e+ü&<x>"]
+    assert [stored_object.key for stored_object in level.objects] == [f"{prefix}a", f"{prefix}c", f"{prefix}e e+ü&<x>"]
     assert level.folders == (f"{prefix}b/", f"{prefix}d/")
 
 
 def test_folder_markers_are_no_objects(s3_server: S3Server, s3_shared_bucket: str, store: S3Store, prefix: str) -> None:
     put(s3_server, s3_shared_bucket, f"{prefix}folder/", b"")
     put(s3_server, s3_shared_bucket, f"{prefix}folder/file", b"x")
-    assert [each.key for each in store.list(prefix)] == [f"{prefix}folder/file"]
-    assert [each.key for each in store.list_folder(f"{prefix}folder/").objects] == [f"{prefix}folder/file"]
+    assert [entry.key for entry in store.list(prefix)] == [f"{prefix}folder/file"]
+    assert [stored_object.key for stored_object in store.list_folder(f"{prefix}folder/").objects] == [f"{prefix}folder/file"]
 
 
 def test_an_object_that_is_not_there_has_no_head(store: S3Store, prefix: str) -> None:

@@ -13,7 +13,7 @@ import yaml
 import cost_lakehouse.loading.holders
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.sample_bills import Bill, FileFormat, Report, Versioning, Written, write_bill
+from sample_bills import Bill, FileFormat, Report, Versioning, Written, write_bill
 from tests.builders import Workshop
 from tests.summaries.conftest import DbtRunner, rows
 
@@ -68,7 +68,7 @@ def mart_of(built: Built, mart: str, source: str) -> tuple[Sequence[str], list[t
     """The columns and sorted rows of one source."""
     with connect(built.lake) as connection:
         found = connection.execute(f"select * from marts.{mart} where source = '{source}'")
-        names = [each[0] for each in found.description or ()]
+        names = [item[0] for item in found.description or ()]
         kept = [index for index, name in enumerate(names) if name not in {*DIFFERS, f"{mart}_id"}]
         lines = [tuple(row[index] for index in kept) for row in found.fetchall() if COLLISIONS not in row]
     return [names[index] for index in kept], sorted(lines, key=repr)

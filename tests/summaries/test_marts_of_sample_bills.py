@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.sample_bills import Bill, Expected, FileFormat, Versioning, Written, write_bill
 from cost_lakehouse.summaries.publish import PublishedSlice
 from cost_lakehouse.summaries.stale import stale_slices
+from sample_bills import Bill, Expected, FileFormat, Versioning, Written, write_bill
 from tests.builders import Workshop
 from tests.dbt.second_rules import differences
 from tests.summaries.conftest import DbtRunner, rows
@@ -31,7 +31,7 @@ class Built:
     differences: list[tuple[Any, ...]]
 
     def expected(self, source: str) -> Expected:
-        return Expected.together(each.expected for each in self.written[source])
+        return Expected.together(item.expected for item in self.written[source])
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_commitments_are_paid_and_amortised_as_the_generator_says(built: Built, 
         )
     }
     expected = built.expected(source).commitments
-    assert found == {arn: (each.paid, each.amortized, each.unused) for arn, each in expected.items()}
+    assert found == {arn: (item.paid, item.amortized, item.unused) for arn, item in expected.items()}
     even = [arn for arn, (paid, amortized, _) in found.items() if paid == amortized != 0]
     assert len(even) >= 6  # a plan and a reservation of each payment option, with their terms inside the bill
 
@@ -148,7 +148,7 @@ def test_the_invoiced_month_and_the_open_month_are_told_apart(built: Built) -> N
 
 def test_publishing_tells_old_and_new_totals_and_leaves_nothing_stale(built: Built) -> None:
     assert stale_slices(built.lake) == []
-    first = next(each for each in built.published if each.table == "marts.daily_costs" and each.source == "csv")
+    first = next(entry for entry in built.published if entry.table == "marts.daily_costs" and entry.source == "csv")
     assert first.old is None
     assert first.new == {"USD": built.written["csv"][0].expected.total()["USD"]}
     assert all(isinstance(total, Decimal) for total in first.new.values())

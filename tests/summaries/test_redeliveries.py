@@ -50,10 +50,11 @@ def test_a_late_refund_corrects_an_invoiced_month_and_leaves_the_other_alone(tmp
     refund = invoiced("-4", "INV-2", LineItemType="Refund", **september)
     workshop.write([invoiced("10", **september), refund], assembly="sep-2", month=SEPTEMBER)
     workshop.load(month=SEPTEMBER)
-    assert [(each.slice, each.delivery_id, each.published_delivery_id) for each in stale_slices(workshop.lake)] == [
-        (Slice("acme", SEPTEMBER), "sep-2", "sep-1")
-    ]
-    published = {each.table: each for each in dbt.summarize(workshop.lake)}
+    assert [
+        (stale_slice.slice, stale_slice.delivery_id, stale_slice.published_delivery_id)
+        for stale_slice in stale_slices(workshop.lake)
+    ] == [(Slice("acme", SEPTEMBER), "sep-2", "sep-1")]
+    published = {item.table: item for item in dbt.summarize(workshop.lake)}
 
     change = published["marts.daily_costs"]
     assert (change.billing_period, change.old, change.new) == (SEPTEMBER, {"USD": Decimal(10)}, {"USD": Decimal(6)})
@@ -69,7 +70,7 @@ def test_a_bill_that_became_empty_empties_its_marts_and_keeps_its_status(tmp_pat
 
     workshop.write(gzip.compress(csv_bytes([], list(line())), mtime=0), assembly="second")
     workshop.load()
-    published = {each.table: each for each in dbt.summarize(workshop.lake)}
+    published = {item.table: item for item in dbt.summarize(workshop.lake)}
     assert (published["marts.daily_costs"].rows, published["marts.daily_costs"].old) == (0, {"USD": Decimal(3)})
     assert rows(workshop.lake, STATUS) == [(OCTOBER, "second", "open", None, Decimal(0), None)]
     assert rows(workshop.lake, "select count(*) from marts.aws_daily_summary") == [(0,)]
@@ -83,7 +84,7 @@ def test_a_delivery_loaded_again_under_its_own_id_is_stale_until_it_is_summarise
     dbt.summarize(workshop.lake)
     workshop.write([line(UnblendedCost="5")], assembly="same")
     workshop.load(force=True)
-    assert [each.published_delivery_id for each in stale_slices(workshop.lake)] == ["same"]
+    assert [stale_slice.published_delivery_id for stale_slice in stale_slices(workshop.lake)] == ["same"]
     dbt.summarize(workshop.lake)
     assert rows(workshop.lake, "select sum(billed_cost) from marts.daily_costs") == [(Decimal(5),)]
     assert stale_slices(workshop.lake) == []

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cost_lakehouse.account_names import KINDS, NEW
+from cost_lakehouse.accounts.changes import KINDS, NEW
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, print_table, say, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_problem, print_table, say
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.organizations import OrganizationSettings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.organizations import OrganizationSettings
 
 
 def read_account_names(config: Path | None, name: str | None) -> int:
@@ -23,8 +23,8 @@ def read_account_names(config: Path | None, name: str | None) -> int:
     settings = settings_of(config)
     chosen = _chosen(settings, name)
     with working("Starting Dagster", console(stderr=True)):
-        from cost_lakehouse.orchestration.account_assets import account_assets
         from cost_lakehouse.orchestration.account_runs import AccountRuns
+        from cost_lakehouse.orchestration.assets.accounts import account_assets
         from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
     if not account_assets(settings):
         raise ConfigurationError(
@@ -35,27 +35,27 @@ def read_account_names(config: Path | None, name: str | None) -> int:
         end_dead_runs(instance)
         runs = AccountRuns(settings, instance)
         read = []
-        for each in chosen:
-            with working(f"Reading the accounts of {each.name}", console(stderr=True)):
-                read.append((each.name, runs.read(each.name)))
+        for entry in chosen:
+            with working(f"Reading the accounts of {entry.name}", console(stderr=True)):
+                read.append((entry.name, runs.read(entry.name)))
         with working("Building the names", console(stderr=True)):
             built = runs.build_names()
     rows = []
     for organization, outcome in read:
         if not outcome.ok:
-            tell_problem(_named(organization, outcome.problem), outcome.fix)
+            print_problem(_named(organization, outcome.problem), outcome.fix)
             continue
-        rows.append((organization, *(outcome.facts[each] for each in ("organization_id", "accounts", *KINDS))))
+        rows.append((organization, *(outcome.facts[item] for item in ("organization_id", "accounts", *KINDS))))
     if rows:
-        counts = (Column(each, "number", rank) for rank, each in enumerate(("accounts", *KINDS)))
+        counts = (Column(item, "number", rank) for rank, item in enumerate(("accounts", *KINDS)))
         print_table((Column("organisation"), Column("id", "id", 9), *counts), rows)
     for organization, outcome in read:
-        for each in outcome.facts.get("changed_accounts", []):
-            if each["what"] != NEW:
-                detail = f" ({each['detail']})" if each["detail"] else ""
-                say(f"  {organization}: {each['account_id']} {each['account_name']}: {each['what']}{detail}")
+        for change in outcome.facts.get("changes", []):
+            if change["what"] != NEW:
+                detail = f" ({change['detail']})" if change["detail"] else ""
+                say(f"  {organization}: {change['account_id']} {change['account_name']}: {change['what']}{detail}")
     if not built.ok:
-        tell_problem(built.problem, built.fix)
+        print_problem(built.problem, built.fix)
     elif built.facts.get("published"):
         say(f"marts.aws_accounts is up to date: {built.facts['dagster/row_count']} rows.")
     else:
@@ -69,7 +69,7 @@ def _named(organization: str, problem: str) -> str:
 
 def _chosen(settings: Settings, name: str | None) -> Sequence[OrganizationSettings]:
     if name is None:
-        return [each for each in settings.organizations if not each.paused]
+        return [candidate for candidate in settings.organizations if not candidate.paused]
     organization = settings.organization(name)
     if organization.paused:
         raise ConfigurationError(f"Organisation {name!r} is paused in {settings.file}.", "Remove `paused: true` to read it.")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, console, noted_problems, print_json, print_table, say, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, noted_problems, print_json, print_problem, print_table, say
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
-from cost_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from cost_lakehouse.alerts.incidents import Incident
@@ -29,20 +29,20 @@ def show_alerts(config: Path | None, as_json: bool) -> int:
 
     settings = settings_of(config)
     memory = _memory(settings)
-    channels = {each.name: each.goes_to for each in channels_of(settings)}
+    channels = {channel.name: channel.goes_to for channel in channels_of(settings)}
     dead = [name for name in channels if _state(memory, name).failing_since]
     if as_json:
-        print_json([_as_json(each, list(channels), settings) for each in memory.open])
+        print_json([_as_json(item, list(channels), settings) for item in memory.open])
         return EXIT_FAILED if dead else 0
-    if memory.last_look is None:
+    if memory.last_poll is None:
         say("Nothing was looked at yet: leave `dagster dev` or the daemon running, or use `cost-lakehouse run`.")
     elif not memory.open:
-        say(f"Nothing is wrong. Last looked at {_time(memory.last_look)}.")
+        say(f"Nothing is wrong. Last looked at {_time(memory.last_poll)}.")
     else:
-        rows = [_row(each, list(channels), settings) for each in memory.open]
+        rows = [_row(item, list(channels), settings) for item in memory.open]
         columns = (Column("id"), Column("since (UTC)", rank=1), Column("what is wrong", "note"), Column("times", "number", 3))
         print_table((*columns, Column("told through", rank=2)), rows, elsewhere="`--json` has them.")
-        say(f"Last looked at {_time(memory.last_look)}.")
+        say(f"Last looked at {_time(memory.last_poll)}.")
     say()
     if not channels:
         say(NO_CHANNEL.format(file=settings.file))
@@ -50,7 +50,7 @@ def show_alerts(config: Path | None, as_json: bool) -> int:
     rows = [(name, goes_to, _how(_state(memory, name))) for name, goes_to in channels.items()]
     print_table((Column("channel"), Column("goes to", "note"), Column("state", "note")), rows)
     for name in dead:
-        tell_problem(f"Alerts cannot be sent through {name}: {_state(memory, name).problem}", _state(memory, name).fix)
+        print_problem(f"Alerts cannot be sent through {name}: {_state(memory, name).problem}", _state(memory, name).fix)
     return EXIT_FAILED if dead else 0
 
 
@@ -58,7 +58,7 @@ def send_test(config: Path | None) -> int:
     """Send a test message through every channel and print how that went; 1 where one did not take it."""
     from cost_lakehouse.alerts.channels import channels_of
     from cost_lakehouse.alerts.messages import trial_message
-    from cost_lakehouse.alerts.not_sent import NotSent
+    from cost_lakehouse.errors import NotSent
 
     settings = settings_of(config)
     channels = channels_of(settings)
@@ -66,16 +66,16 @@ def send_test(config: Path | None) -> int:
         raise ConfigurationError(NO_CHANNEL.format(file=settings.file), HOW_TO_ADD)
     message = trial_message(datetime.now(UTC))
     failed = False
-    for each in channels:
+    for channel in channels:
         try:
-            with working(f"Sending through {each.name}", console(stderr=True)):
-                warning = each.send(message)
+            with working(f"Sending through {channel.name}", console(stderr=True)):
+                warning = channel.send(message)
         except NotSent as error:
             failed = True
-            say(f"  failed  {each.name}: {each.goes_to}")
-            tell_problem(error.problem, error.fix)
+            say(f"  failed  {channel.name}: {channel.goes_to}")
+            print_problem(error.problem, error.fix)
             continue
-        say(f"  sent    {each.name}: {each.goes_to}{f' ({warning})' if warning else ''}")
+        say(f"  sent    {channel.name}: {channel.goes_to}{f' ({warning})' if warning else ''}")
     return EXIT_FAILED if failed else 0
 
 
@@ -110,7 +110,7 @@ def with_alerts(config: Path | None, command: str, work: Callable[[], int]) -> i
         except ConfigurationError:
             raise
         except CostLakehouseError as error:
-            tell_problem(error.problem, error.fix)
+            print_problem(error.problem, error.fix)
             code = EXIT_FAILED
     return max(code, _look(settings, begun, f"cost-lakehouse {command}", code != 0, problems))
 
@@ -118,26 +118,26 @@ def with_alerts(config: Path | None, command: str, work: Callable[[], int]) -> i
 def _look(settings: Settings, begun: datetime, command: str, failed: bool, problems: list[tuple[str, str]]) -> int:
     """One look at everything, as the sensor ``alerts`` has it."""
     from cost_lakehouse.orchestration.alert_memory import AlertingElsewhere
-    from cost_lakehouse.orchestration.alerting import CommandEnd, look_and_tell
+    from cost_lakehouse.orchestration.alerting import CommandEnd, poll_and_dispatch
 
-    problem = "; ".join(dict.fromkeys(each for each, _ in problems))
-    fix = " ".join(dict.fromkeys(each for _, each in problems if each))
+    problem = "; ".join(dict.fromkeys(item for item, _ in problems))
+    fix = " ".join(dict.fromkeys(item for _, item in problems if item))
     end = CommandEnd(command, failed, problem, fix)
     try:
         with working("Looking whether anybody has to be told", console(stderr=True)), _instance(settings) as instance:
-            told, _ = look_and_tell(settings, instance, first_seen=begun, command=end)
+            told, _ = poll_and_dispatch(settings, instance, first_seen=begun, command=end)
     except AlertingElsewhere:
         return 0  # it, or the next look, tells
     except CostLakehouseError as error:
-        tell_problem(f"Nobody could be told of what failed: {error.problem}", error.fix)
+        print_problem(f"Nobody could be told of what failed: {error.problem}", error.fix)
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - the work was done, and its result counts; this must be seen all the same
-        tell_problem(f"Nobody could be told of what failed: an unexpected {type(error).__name__}.", "Please report it.")
+        print_problem(f"Nobody could be told of what failed: an unexpected {type(error).__name__}.", "Please report it.")
         return EXIT_FAILED
     for channel, title in told.accepted:
-        console(stderr=True).print(f"Told through {channel}: {title}", soft_wrap=True)
+        console(stderr=True).print(f"Sent through {channel}: {title}", soft_wrap=True)
     for unsent in told.unsent:
-        tell_problem(f"Alerts cannot be sent through {unsent.channel}: {unsent.problem}", unsent.fix)
+        print_problem(f"Alerts cannot be sent through {unsent.channel}: {unsent.problem}", unsent.fix)
     return EXIT_FAILED if told.unsent else 0
 
 
@@ -146,13 +146,13 @@ def channel_troubles(settings: Settings) -> tuple[tuple[str, str] | None, str, s
     from cost_lakehouse.alerts.channels import channels_of
 
     memory = _memory(settings)
-    states = {each.name: _state(memory, each.name) for each in channels_of(settings)}
+    states = {channel.name: _state(memory, channel.name) for channel in channels_of(settings)}
     dead = {name: state for name, state in states.items() if state.failing_since}
     if dead:
         said = "; ".join(f"{name}: {state.problem}" for name, state in dead.items())
         return (said, " ".join(dict.fromkeys(state.fix for state in dead.values()))), "", ""
     warned = "; ".join(f"{name}: {state.warning}" for name, state in states.items() if state.warning)
-    looked = f"last looked at {_time(memory.last_look)}" if memory.last_look else "nothing was looked at yet"
+    looked = f"last looked at {_time(memory.last_poll)}" if memory.last_poll else "nothing was looked at yet"
     return None, warned, f"{', '.join(states)}; {len(memory.open)} open, {looked}"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.settings.athena import AthenaSettings
-from cost_lakehouse.sources.s3_store import split_location
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.athena import AthenaSettings
+from cost_lakehouse.storage.s3_store import split_location
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -26,7 +26,7 @@ _TAGS = "organizations:ListTagsForResource"
 
 def policy(*parts: Iterable[Statement]) -> Policy:
     """The document that AWS takes."""
-    return {"Version": "2012-10-17", "Statement": [each for part in parts for each in part]}
+    return {"Version": "2012-10-17", "Statement": [item for part in parts for item in part]}
 
 
 def statement(sid: str, actions: list[str], resources: list[str], condition: dict[str, Any] | None = None) -> Statement:

@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cost_lakehouse.cli.commands.discover import plan_all
-from cost_lakehouse.cli.commands.run import Loaded, is_due, tell_loads, tell_summary
+from cost_lakehouse.cli.commands.run import Loaded, is_due, print_loads, print_summary
 from cost_lakehouse.cli.commands.status import show_status
 from cost_lakehouse.cli.interrupts import Interruption
-from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_table, say, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_problem, print_table, say
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.sample_bills import demo as story
-from cost_lakehouse.settings import Settings, load_settings
 from cost_lakehouse.summaries.stale import stale_slices
+from sample_bills import demo as story
 
 if TYPE_CHECKING:
-    from cost_lakehouse.orchestration.in_process import InProcess
+    from cost_lakehouse.orchestration.runner import InProcess
 
 CONFIG = "lakehouse.yaml"
 BILLS = "bills"
@@ -46,7 +46,7 @@ MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time.
 
 
 def run_demo(folder: Path, today: date | None = None, exact: bool = False, interruption: Interruption | None = None) -> int:
-    """Tell the story in ``folder`` as of ``today``, by default of now; the exit code.
+    """Notify the story in ``folder`` as of ``today``, by default of now; the exit code.
 
     Raises ConfigurationError where the folder holds something that is not a demo's.
     """
@@ -67,8 +67,8 @@ def run_demo(folder: Path, today: date | None = None, exact: bool = False, inter
     lake = Lake(settings)
     with LoadBar() as bar:
         with working("Starting Dagster", bar.console):
-            from cost_lakehouse.orchestration.in_process import InProcess
             from cost_lakehouse.orchestration.instance import command_instance
+            from cost_lakehouse.orchestration.runner import InProcess
         with command_instance(settings) as instance:
             runner = InProcess(settings, instance, bar.of_run)
             told_right: list[bool] = []
@@ -119,18 +119,18 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
     console().rule(f"{number}. {step.sentence}", align="left")
     planned, errors = plan_all(settings, list(settings.sources), holdings(lake), None)
     loads = []
-    for each in planned:
-        if is_due(each, force=False) and each.delivery is not None:
-            loads.append(Loaded(each, runner.load(each.delivery, force=False)))
-    tell_loads(loads, exact)
+    for finding in planned:
+        if is_due(finding, force=False) and finding.delivery is not None:
+            loads.append(Loaded(finding, runner.load(finding.delivery, force=False)))
+    print_loads(loads, exact)
     for error in errors:
-        tell_problem(error.problem, error.fix)
-    right = not errors and all(each.outcome.ok is not step.refused for each in loads) and bool(loads)
+        print_problem(error.problem, error.fix)
+    right = not errors and all(candidate.outcome.ok is not step.refused for candidate in loads) and bool(loads)
     stale = stale_slices(lake)
     if stale:
         with working("Building and checking the summaries", bar.console):
-            summary = runner.summarize([each.slice for each in stale], force=False)
-        tell_summary(summary, exact)
+            summary = runner.summarize([stale_slice.slice for stale_slice in stale], force=False)
+        print_summary(summary, exact)
         right = right and summary.ok
     if step.refused:
         say("It was refused, as it should be: the lake keeps the good delivery, and the receipt says what is wrong.")
@@ -143,17 +143,17 @@ def _ending(settings: Settings, lake: Lake, exact: bool) -> None:
     console().rule("The receipts: one for each load and month, refused ones too", align="left")
     rows = [
         (
-            each.source,
-            f"{each.billing_period:%Y-%m}",
-            each.raw_table,
-            each.delivery_id,
-            each.state,
-            each.files,
-            f"{each.rows:,}",
-            each.rejected,
-            each.digest[:16],
+            receipt.source,
+            f"{receipt.billing_period:%Y-%m}",
+            receipt.raw_table,
+            receipt.delivery_id,
+            receipt.state,
+            receipt.files,
+            f"{receipt.rows:,}",
+            receipt.rejected,
+            receipt.digest[:16],
         )
-        for each in receipts(lake)
+        for receipt in receipts(lake)
     ]
     columns = (
         Column("source"),

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
-from cost_lakehouse.cli.output import EXIT_FAILED, print_json, print_table, say, size, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, print_json, print_problem, print_table, say, size
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import Holdings, holdings
-from cost_lakehouse.loading.last_looks import plan_and_note
+from cost_lakehouse.loading.last_polls import plan_and_note
 from cost_lakehouse.loading.plan import Planned
-from cost_lakehouse.settings import Settings, SourceSettings
 from cost_lakehouse.sources.delivery import Status
 
 _COLUMNS = (
@@ -35,19 +35,19 @@ def show_deliveries(config: Path | None, source: str | None, month_text: str | N
     month = month_of(month_text, settings)
     chosen = sources_of(settings, source)
     planned, errors = plan_all(settings, chosen, holdings(Lake(settings)), month)
-    failed = bool(errors) or any(each.status is Status.FAILED for each in planned)
+    failed = bool(errors) or any(candidate.status is Status.FAILED for candidate in planned)
     if as_json:
-        print_json([_as_json(each) for each in planned])
+        print_json([_as_json(item) for item in planned])
     elif planned:
-        rows = [_as_row(each) for each in planned]
+        rows = [_as_row(item) for item in planned]
         print_table(_COLUMNS, rows, elsewhere="`--json` has them.")
-        new = sum(each.status is Status.NEW for each in planned)
+        new = sum(candidate.status is Status.NEW for candidate in planned)
         say()
         say(f"{new} new. Load with `cost-lakehouse run`." if new else "Nothing new.")
     elif not errors:
         say("Nothing is delivered yet.")
     for error in errors:
-        tell_problem(error.problem, error.fix)
+        print_problem(error.problem, error.fix)
     return EXIT_FAILED if failed else 0
 
 
@@ -57,9 +57,9 @@ def plan_all(
     """Every chosen source's deliveries, and the errors of those that cannot be listed."""
     planned: list[Planned] = []
     errors: list[SourceError] = []
-    for each in chosen:
+    for source_settings in chosen:
         try:
-            planned += plan_and_note(settings, each, held, month)
+            planned += plan_and_note(settings, source_settings, held, month)
         except SourceError as error:
             errors.append(error)
     return planned, errors

@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cost_lakehouse.cli.output import EXIT_FAILED, console, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_problem
 from cost_lakehouse.cli.progress import working
+from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, SourceSettings, find_config, load_settings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.imports.drafts import Draft, sort_drafts
-from cost_lakehouse.imports.entries import Entry, Payload
-from cost_lakehouse.imports.finding import Found, find_reports
-from cost_lakehouse.imports.koku import parse_koku
-from cost_lakehouse.imports.kubecost import parse_kubecost
-from cost_lakehouse.imports.yaml_text import as_yaml, with_sources
-from cost_lakehouse.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings, SourceSettings, find_config, load_settings
+from cost_lakehouse.importers.drafts import Draft, sort_drafts
+from cost_lakehouse.importers.entries import Entry, Payload
+from cost_lakehouse.importers.finding import Found, find_reports
+from cost_lakehouse.importers.koku import parse_koku
+from cost_lakehouse.importers.kubecost import parse_kubecost
+from cost_lakehouse.importers.yaml_text import as_yaml, with_sources
 
 PARSERS: dict[str, Callable[[Any], Payload]] = {"kubecost": parse_kubecost, "koku": parse_koku}
 STDIN = Path("-")
@@ -40,16 +40,16 @@ def import_sources(tool: str, file: Path, config: Path | None, write: bool) -> i
     with working("Looking for reports", console(stderr=True)), ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(find_reports, payload.entries))
     made = sort_drafts(
-        [(entry, each.reports, each.same_payer) for entry, each in zip(payload.entries, found, strict=True)],
+        [(entry, item.reports, item.same_payer) for entry, item in zip(payload.entries, found, strict=True)],
         existing.sources if existing else (),
         name,
     )
     wrong = [*payload.wrong, *_not_found(payload.entries, found), *made.wrong]
     if made.new:
         print(f"sources:\n{as_yaml(made.new)}", end="")  # noqa: T201  # the result
-    _tell([*payload.left_out, *(text for each in found for text in each.told), *made.told], made.new, name)
-    for each in wrong:
-        tell_problem(each)
+    _tell([*payload.left_out, *(text for element in found for text in element.told), *made.told], made.new, name)
+    for problem in wrong:
+        print_problem(problem)
     if write and existing and made.new:
         _add(existing, made.new, name)
     return EXIT_FAILED if wrong else 0
@@ -83,17 +83,17 @@ def _existing(config: Path | None, write: bool) -> Settings | None:
 
 
 def _not_found(entries: Sequence[Entry], found: Sequence[Found]) -> list[str]:
-    return [f"{entry.place}: {each.why}" for entry, each in zip(entries, found, strict=True) if each.why]
+    return [f"{entry.place}: {item.why}" for entry, item in zip(entries, found, strict=True) if item.why]
 
 
 def _tell(told: Sequence[str], new: Sequence[Draft], name: str) -> None:
     terminal = console(stderr=True)
-    for each in told:
-        terminal.print(each, soft_wrap=True)
+    for line in told:
+        terminal.print(line, soft_wrap=True)
     for draft in new:
         for variable, place in draft.variables.items():
             terminal.print(f"{draft.name}: set {variable} to what {place} of {name} holds.", soft_wrap=True)
-        if any("was not copied" in each for each in draft.comments):
+        if any("was not copied" in comment for comment in draft.comments):
             terminal.print(f"{draft.name}: its access key stays where it is; see the comment above the source.", soft_wrap=True)
 
 
@@ -132,7 +132,7 @@ def _replace(existing: Settings, new: Sequence[Draft]) -> None:
             stream.write(added.encode("utf-8"))
             stream.flush()
             os.fsync(stream.fileno())
-        _prove(existing, Path(candidate), [each.settings for each in new])
+        _prove(existing, Path(candidate), [draft.settings for draft in new])
         if is_there:
             shutil.copymode(existing.file, candidate)
         else:
@@ -155,7 +155,11 @@ def _prove(before: Settings, candidate: Path, new: Sequence[SourceSettings]) -> 
         raise _cannot_be_added(before, error.problem.replace(str(candidate), "The new file") + f" {error.fix}") from None
     same = before.model_dump(exclude={"sources"}) == after.model_dump(exclude={"sources"})
     kept, more = after.sources[: len(before.sources)], after.sources[len(before.sources) :]
-    if not same or kept != before.sources or [_plain(each) for each in more] != [_plain(each) for each in new]:
+    if (
+        not same
+        or kept != before.sources
+        or [_plain(item) for item in more] != [_plain(source_settings) for source_settings in new]
+    ):
         raise _cannot_be_added(before, "The new file would say something else.")
 
 

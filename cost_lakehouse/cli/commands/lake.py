@@ -7,13 +7,13 @@ from pathlib import Path
 
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import print_json, print_lines, say
+from cost_lakehouse.config import Settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.repair import Repaired, adopt, move
-from cost_lakehouse.settings import Settings
 
 
 def show_lake(config: Path | None, as_json: bool) -> int:
-    """Tell the lake's identity; the exit code. Raises WrongLake where catalog and warehouse do not belong together."""
+    """Notify the lake's identity; the exit code. Raises WrongLake where catalog and warehouse do not belong together."""
     lake = Lake(settings_of(config))
     record, place = lake.identity.record(), lake.identity.place
     shown = {

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.interrupts import Interruption
-from cost_lakehouse.cli.output import EXIT_FAILED, console, print_table, say, size, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, console, print_problem, print_table, say, size
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.mirror import MirrorSettings
 
 if TYPE_CHECKING:
-    from cost_lakehouse.orchestration.in_process import MirrorOutcome
+    from cost_lakehouse.orchestration.runner import MirrorOutcome
 
 KEYS_SHOWN = 20
 _NUMBERS = {  # name -> how early it is left out of a narrow table
@@ -38,20 +38,20 @@ def mirror_reports(config: Path | None, name: str | None, dry_run: bool, interru
     if dry_run:
         return _dry_runs(settings, chosen)
     with working("Starting Dagster", console(stderr=True)):
-        from cost_lakehouse.orchestration.in_process import run_mirror_once
         from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
+        from cost_lakehouse.orchestration.runner import run_mirror_once
     with command_instance(settings) as instance, LoadBar("objects") as bar:
         end_dead_runs(instance)
         outcomes: list[tuple[str, MirrorOutcome]] = []
-        interruption.says = lambda: _kept_so_far([each.name for each in chosen], len(outcomes))
-        for each in chosen:
-            outcomes.append((each.name, run_mirror_once(settings, instance, each.name, bar.of_run)))
+        interruption.says = lambda: _kept_so_far([entry.name for entry in chosen], len(outcomes))
+        for entry in chosen:
+            outcomes.append((entry.name, run_mirror_once(settings, instance, entry.name, bar.of_run)))
             interruption.check()
     _print([(mirror, outcome.facts, outcome.ok) for mirror, outcome in outcomes])
     for mirror, outcome in outcomes:
         if not outcome.ok:
             problem = outcome.problem if mirror in outcome.problem else f"{mirror}: {outcome.problem}"
-            tell_problem(problem, outcome.fix)
+            print_problem(problem, outcome.fix)
         elif not outcome.facts.get("objects"):
             say(f"{mirror}: Oracle's bucket holds no reports; see `cost-lakehouse doctor`.")
     return 0 if all(outcome.ok for _, outcome in outcomes) else EXIT_FAILED
@@ -76,7 +76,7 @@ def _chosen(settings: Settings, name: str | None) -> list[MirrorSettings]:
         raise ConfigurationError(
             f"There is no mirror in {settings.file}.", "Add one to `mirrors:`, see lakehouse.example.yaml."
         )
-    return [each for each in settings.mirrors if not each.paused]
+    return [candidate for candidate in settings.mirrors if not candidate.paused]
 
 
 def _dry_runs(settings: Settings, chosen: Sequence[MirrorSettings]) -> int:
@@ -90,7 +90,7 @@ def _dry_runs(settings: Settings, chosen: Sequence[MirrorSettings]) -> int:
                 report = run_mirror(settings, mirror, dry_run=True)
         except CostLakehouseError as error:
             failed = True
-            tell_problem(f"{mirror.name}: {error.problem}", error.fix)
+            print_problem(f"{mirror.name}: {error.problem}", error.fix)
             continue
         done.append((mirror.name, report.facts(), True))
         _list("would copy", report.keys)
@@ -110,7 +110,7 @@ def _list(what: str, keys: Sequence[str]) -> None:
 def _print(done: Sequence[tuple[str, Mapping[str, Any], bool]]) -> None:
     rows = [(name, *_row(facts)) for name, facts, _ in done if "objects" in facts]
     if rows:
-        print_table((Column("mirror"), *(Column(each, "number", rank) for each, rank in _NUMBERS.items())), rows)
+        print_table((Column("mirror"), *(Column(item, "number", rank) for item, rank in _NUMBERS.items())), rows)
 
 
 def _row(facts: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings.store import StoreSettings
 
 _OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 

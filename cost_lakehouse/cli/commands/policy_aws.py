@@ -13,13 +13,13 @@ from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.commands import aws_statements as aws
 from cost_lakehouse.cli.commands.policy import partition_of
 from cost_lakehouse.cli.output import console
+from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config.aws_access import AwsAccess
+from cost_lakehouse.config.organizations import OrganizationSettings
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.settings.organizations import OrganizationSettings
 from cost_lakehouse.sources.focus.layout import OCI_FOLDER
 from cost_lakehouse.sources.registry import kind_of
-from cost_lakehouse.sources.s3_store import split_location
+from cost_lakehouse.storage.s3_store import split_location
 
 PARTS = {
     "reader": "reader_policy",
@@ -53,19 +53,29 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
     Raises ConfigurationError where a source is not at AWS, or none is.
     """
     settings = settings_of(config)
-    chosen = [settings.source(source)] if source is not None else [each for each in settings.sources if is_at_aws(each)]
-    # With the credentials of a source, its own reader asks; the others are asked about only where no source is named.
-    apart = (
-        [each for each in settings.organizations if each.source is None and _is_aws(each.endpoint)] if source is None else []
+    chosen = (
+        [settings.source(source)]
+        if source is not None
+        else [candidate for candidate in settings.sources if is_at_aws(candidate)]
     )
-    if not (chosen or apart) or not all(is_at_aws(each) for each in chosen):
+    # With the credentials of a source, its own reader asks; the others are asked about only where no source is organization.
+    apart = (
+        [
+            organization
+            for organization in settings.organizations
+            if organization.source is None and _is_aws(organization.endpoint)
+        ]
+        if source is None
+        else []
+    )
+    if not (chosen or apart) or not all(is_at_aws(entry) for entry in chosen):
         raise ConfigurationError(
             f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}read from AWS.",
             "Policies are for sources at s3:// without `endpoint`, and for Athena; other stores have rules of their own.",
         )
-    made = {each.name: policies_of(each, wanted, _asked_by(settings, each)) for each in chosen}
+    made = {entry.name: policies_of(entry, wanted, _asked_by(settings, entry)) for entry in chosen}
     # No source has a blank in its name.
-    made |= {f"organization {each.name}": organization_policies(each, wanted) for each in apart}
+    made |= {f"organization {organization.name}": organization_policies(organization, wanted) for organization in apart}
     if part is None:
         _print(made)
         return 0
@@ -81,8 +91,8 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
 
 def _asked_by(settings: Settings, source: SourceSettings) -> OrganizationSettings | None:
     """The organisation that is asked with the source's credentials; of several, one with tags."""
-    asked = [each for each in settings.organizations if each.source == source.name]
-    return max(asked, key=lambda each: each.tags, default=None)
+    asked = [organization for organization in settings.organizations if organization.source == source.name]
+    return max(asked, key=lambda one: one.tags, default=None)
 
 
 def is_at_aws(source: SourceSettings) -> bool:

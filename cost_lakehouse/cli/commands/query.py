@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_problem
 from cost_lakehouse.cli.statement import NotAsked, check_on_duckdb, check_on_trino, statements
 from cost_lakehouse.cli.streams import drop_output
 
@@ -44,7 +44,7 @@ def run_query(config: Path | None, sql: str, output: str) -> int:
         return _not_asked(error, EXIT_FAILED)
     except QueryFailed as error:
         known = ", ".join(lake.table_names())
-        tell_problem(f"The query failed: {error}", f"Correct the SQL. Tables that are there: {known}.")
+        print_problem(f"The query failed: {error}", f"Correct the SQL. Tables that are there: {known}.")
         return EXIT_FAILED
     except BrokenPipeError:
         drop_output()  # The reader (such as `head`) has seen enough.
@@ -52,7 +52,7 @@ def run_query(config: Path | None, sql: str, output: str) -> int:
 
 
 def _not_asked(error: NotAsked, code: int) -> int:
-    tell_problem(error.problem, error.fix)
+    print_problem(error.problem, error.fix)
     return code
 
 
@@ -81,7 +81,7 @@ def _on_duckdb(lake: Lake, sql: str) -> Iterator[Answer]:
             connection.execute("set lock_configuration = true")
             result = connection.execute(statement)
             columns = result.description or []
-            yield Answer([each[0] for each in columns], [str(each[1]) for each in columns], _rows(result))
+            yield Answer([column[0] for column in columns], [str(column[1]) for column in columns], _rows(result))
     except duckdb.Error as error:
         raise QueryFailed(str(error)) from None
 

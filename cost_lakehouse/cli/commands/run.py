@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
 from cost_lakehouse.cli.commands.discover import plan_all
 from cost_lakehouse.cli.interrupts import Interruption
-from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_table, say, size, tell_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_problem, print_table, say, size
 from cost_lakehouse.cli.progress import LoadBar, working
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import Planned
-from cost_lakehouse.settings import Settings
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.summaries.stale import stale_slices
 
 if TYPE_CHECKING:
-    from cost_lakehouse.orchestration.in_process import InProcess, RunOutcome, SummaryOutcome
+    from cost_lakehouse.orchestration.runner import InProcess, RunOutcome, SummaryOutcome
 
 
 _NAMED = 5
@@ -53,19 +53,21 @@ def run_once(
     settings = settings_of(config)
     month = month_of(month_text, settings)
     chosen = sources_of(settings, source, kind)
-    for each in chosen:
-        if each.paused:
-            raise ConfigurationError(f"Source {each.name!r} is paused in {settings.file}.", "Remove `paused: true` to load it.")
+    for chosen_source in chosen:
+        if chosen_source.paused:
+            raise ConfigurationError(
+                f"Source {chosen_source.name!r} is paused in {settings.file}.", "Remove `paused: true` to load it."
+            )
     interruption.says = lambda: "Nothing was loaded: it was still looking for deliveries."
     lake = Lake(settings)
     planned, errors = plan_all(settings, chosen, holdings(lake), month)
-    due = [each for each in planned if is_due(each, force)]
+    due = [item for item in planned if is_due(item, force)]
     for unread in planned:
         if unread.status is Status.FAILED:
-            tell_problem(f"{unread.label}: {unread.reason}", "Nothing was changed for it.")
+            print_problem(f"{unread.label}: {unread.reason}", "Nothing was changed for it.")
     for error in errors:
-        tell_problem(error.problem, error.fix)
-    failed = bool(errors) or any(each.status is Status.FAILED for each in planned)
+        print_problem(error.problem, error.fix)
+    failed = bool(errors) or any(candidate.status is Status.FAILED for candidate in planned)
     if not due:
         say(nothing_new(planned))
     for line in left_out(planned):
@@ -75,10 +77,10 @@ def run_once(
     interruption.says = lambda: kept_so_far(due, [])
     with LoadBar() as bar:
         loads, summary = execute(settings, lake, due, summarize, force, bar, interruption)
-    tell_loads(loads, exact)
+    print_loads(loads, exact)
     if summary is not None:
-        tell_summary(summary, exact)
-    failed = failed or any(not each.outcome.ok for each in loads) or (summary is not None and not summary.ok)
+        print_summary(summary, exact)
+    failed = failed or any(not load.outcome.ok for load in loads) or (summary is not None and not summary.ok)
     return EXIT_FAILED if failed else 0
 
 
@@ -90,16 +92,20 @@ def is_due(planned: Planned, force: bool) -> bool:
 
 def nothing_new(planned: Sequence[Planned]) -> str:
     """Why there is nothing to load, for people."""
-    current = sum(each.status is Status.CURRENT for each in planned)
+    current = sum(candidate.status is Status.CURRENT for candidate in planned)
     return f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."
 
 
 def left_out(planned: Sequence[Planned]) -> list[str]:
     """What is there, or ought to be, and is not loaded: a line each, and one a source for months before the first."""
-    lines = [f"  {each.label}: {each.status}: {each.reason}" for each in planned if each.status is Status.WAITING]
-    early = [each for each in planned if each.status is Status.EARLY]
-    for source in dict.fromkeys(each.source for each in early):
-        months = [each.month for each in early if each.source == source]
+    lines = [
+        f"  {candidate.label}: {candidate.status}: {candidate.reason}"
+        for candidate in planned
+        if candidate.status is Status.WAITING
+    ]
+    early = [candidate for candidate in planned if candidate.status is Status.EARLY]
+    for source in dict.fromkeys(entry.source for entry in early):
+        months = [entry.month for entry in early if entry.source == source]
         lines.append(f"  {source}: {', '.join(months)} not loaded: before lake.first_month")
     return lines
 
@@ -115,14 +121,14 @@ def execute(
 ) -> tuple[list[Loaded], SummaryOutcome | None]:
     """Load everything that is due, one run each, then build what is stale in one more."""
     with working("Starting Dagster", bar.console):
-        from cost_lakehouse.orchestration.in_process import InProcess
         from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs
+        from cost_lakehouse.orchestration.runner import InProcess
     with command_instance(settings) as instance:
         end_dead_runs(instance)
         runner = InProcess(settings, instance, bar.of_run)
         loads: list[Loaded] = []
         interruption.says = lambda: kept_so_far(due, loads)
-        deliveries = [(each, each.delivery) for each in due if each.delivery is not None]
+        deliveries = [(planned, planned.delivery) for planned in due if planned.delivery is not None]
         for number, (each, delivery) in enumerate(deliveries, start=1):
             bar.position = f"[{number}/{len(deliveries)}] "
             again = force and (isinstance(delivery, Delivery) or each.status is Status.CURRENT)
@@ -134,8 +140,8 @@ def execute(
 
 def kept_so_far(due: Sequence[Planned], loads: Sequence[Loaded]) -> str:
     """What is kept where a run is stopped now, and what was not looked at. Pure."""
-    good = sum(each.outcome.ok for each in loads)
-    left = [each.label for each in due if each.delivery is not None][len(loads) :]
+    good = sum(loaded.outcome.ok for loaded in loads)
+    left = [planned.label for planned in due if planned.delivery is not None][len(loads) :]
     kept = f"Kept: {good} load{'' if good == 1 else 's'}" if good else "Nothing was loaded"
     if not left:
         return f"{kept}; the summaries were not finished. Run it again: what is loaded is not loaded twice."
@@ -155,13 +161,13 @@ def own_marts(settings: Settings) -> list[str]:
 
 def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bool, bar: LoadBar) -> SummaryOutcome | None:
     """One build of every stale slice, wherever it comes from; forced loads are built again though their id is the same."""
-    slices = {each.slice for each in stale_slices(lake, marts=own_marts(lake.settings))}
+    slices = {stale_slice.slice for stale_slice in stale_slices(lake, marts=own_marts(lake.settings))}
     if force:
         slices |= {
-            Slice(each.planned.source, date.fromisoformat(f"{month}-01"))
-            for each in loads
-            if each.outcome.ok
-            for month in each.outcome.facts
+            Slice(loaded.planned.source, date.fromisoformat(f"{month}-01"))
+            for loaded in loads
+            if loaded.outcome.ok
+            for month in loaded.outcome.facts
         }
     if not slices:
         return None
@@ -182,15 +188,15 @@ _COLUMNS = (
 )
 
 
-def tell_loads(loads: Sequence[Loaded], exact: bool = False) -> None:
+def print_loads(loads: Sequence[Loaded], exact: bool = False) -> None:
     """A table of what was loaded, and every failure with its fix; costs in cents on a terminal, unless ``exact``."""
     if not loads:
         return
-    print_table(_COLUMNS, [row for each in loads for row in _rows(each, exact)], elsewhere="`status --json` has them.")
-    for each in loads:
-        if not each.outcome.ok:
-            problem, label = each.outcome.problem, each.planned.label
-            tell_problem(problem if label in problem else f"{label}: {problem}", each.outcome.fix)
+    print_table(_COLUMNS, [row for loaded in loads for row in _rows(loaded, exact)], elsewhere="`status --json` has them.")
+    for loaded in loads:
+        if not loaded.outcome.ok:
+            problem, label = loaded.outcome.problem, loaded.planned.label
+            print_problem(problem if label in problem else f"{label}: {problem}", loaded.outcome.fix)
 
 
 def _rows(loaded: Loaded, exact: bool) -> list[tuple[Any, ...]]:
@@ -204,7 +210,7 @@ def _rows(loaded: Loaded, exact: bool) -> list[tuple[Any, ...]]:
     for month, of_month in sorted(facts.items()):
         count, seconds = int(of_month["dagster/row_count"]), float(of_month["seconds"])
         speed = f"{count / seconds:,.0f}" if seconds > 0 and count > 0 and of_month["outcome"] == "loaded" else ""
-        costs = ", ".join(_cost(each, exact) for each in of_month["cost"].split(", "))
+        costs = ", ".join(_cost(part, exact) for part in of_month["cost"].split(", "))
         done = (of_month["outcome"], f"{count:,}", size(int(of_month["bytes"])), costs, f"{seconds:.1f}", speed)
         rows.append((planned.source, month, of_month["delivery_id"], *done))
     return rows
@@ -220,23 +226,29 @@ def _amount(text: str | None, exact: bool) -> str:
     return amount_shown(Decimal(text), exact) if text else ""
 
 
-def tell_summary(summary: SummaryOutcome, exact: bool = False) -> None:
+def print_summary(summary: SummaryOutcome, exact: bool = False) -> None:
     """What the summaries say now, and every check that found a difference."""
     if summary.changes:
         say()
         rows = [
-            (each["source"], each["month"], each["currency"], _amount(each["old"], exact), _amount(each["new"], exact))
-            for each in summary.changes
+            (
+                change["source"],
+                change["month"],
+                change["currency"],
+                _amount(change["old"], exact),
+                _amount(change["new"], exact),
+            )
+            for change in summary.changes
         ]
         numbers = (Column("was", "number", 1), Column("is now", "number"))
         print_table((Column("source"), Column("month"), Column("currency"), *numbers), rows, "marts.daily_costs, billed cost")
     if summary.checks_passed or summary.failed_checks:
         say()
-        warned = f", {len(summary.warnings)} worth a look" if summary.warnings else ""
+        warned = f", {len(summary.warnings)} warnings" if summary.warnings else ""
         say(f"{summary.checks_passed} checks passed, {len(summary.failed_checks)} failed{warned}.")
     for failed in summary.failed_checks:
         say(f"  failed: {failed}")
     for warning in summary.warnings:
-        say(f"  worth a look: {warning} (marts.bill_findings lists each)")
+        say(f"  warning: {warning} (marts.bill_findings lists each)")
     if not summary.ok:
-        tell_problem(summary.problem)
+        print_problem(summary.problem)

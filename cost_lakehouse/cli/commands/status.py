@@ -13,6 +13,7 @@ from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import money, print_json, print_table, print_wrapped, say, size
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.table_format import FORMATS, OCI_USAGE
 from cost_lakehouse.lake.catalog import Lake
@@ -20,8 +21,7 @@ from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, holdings
-from cost_lakehouse.loading.last_looks import LastLook, last_looks
-from cost_lakehouse.settings import Settings
+from cost_lakehouse.loading.last_polls import LastPoll, last_polls
 from cost_lakehouse.summaries.stale import stale_slices
 
 # Of a source of increments: the table whose numbers stand for a month, the first of these that has any.
@@ -61,15 +61,15 @@ class SliceStatus:
 
     def sum(self, number: Literal["files", "rows", "bytes"]) -> int:
         """The files, rows or bytes of all that is held."""
-        return sum(getattr(each, number) for each in self.held)
+        return sum(getattr(item, number) for item in self.held)
 
 
 def statuses(lake: Lake) -> list[SliceStatus]:
     """How every (source, month) stands that was ever tried, sorted."""
     known = holdings(lake)
-    stale = {each.slice for each in stale_slices(lake)}
+    stale = {stale_slice.slice for stale_slice in stale_slices(lake)}
     found = [*_of_deliveries(lake, known, stale), *_of_increments(lake, known, stale)]
-    return sorted(found, key=lambda each: each.slice_)
+    return sorted(found, key=lambda one: one.slice_)
 
 
 def _of_deliveries(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
@@ -90,21 +90,21 @@ def _of_increments(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[S
     by_table = {table: totals_by_load(lake, FORMATS[table].cost, table) for table in {table for _, table in known.increments}}
     for source in dict.fromkeys(source for source, _ in known.increments):
         own = {table: known.increments.get((source, table), Increments()) for table in _STAND_FOR_A_MONTH}
-        tried = {each.billing_period for known_of in own.values() for each in (*known_of.committed, *known_of.refusals)}
+        tried = {refusal.billing_period for history in own.values() for refusal in (*history.committed, *history.refusals)}
         for month in sorted(tried):
             slice_ = Slice(source, month)
-            receipts = {table: tuple(each.of_month(month)) for table, each in own.items()}
+            receipts = {table: tuple(item.of_month(month)) for table, item in own.items()}
             table = next((table for table in _STAND_FOR_A_MONTH if receipts[table]), _STAND_FOR_A_MONTH[0])
-            refusals = [each for known_of in own.values() for each in known_of.refusals if each.billing_period == month]
+            refusals = [refusal for history in own.values() for refusal in history.refusals if refusal.billing_period == month]
             held = receipts[table]
             yield SliceStatus(
                 slice_,
                 held,
-                max(refusals, key=lambda each: each.loaded_at) if refusals else None,
+                max(refusals, key=lambda one: one.loaded_at) if refusals else None,
                 _amounts(by_table.get(table, {}), slice_, held) if FORMATS[table].cost.endswith("cost") else {},
                 bool(held) and table != OCI_USAGE.table and slice_ not in stale,
                 {
-                    other.removeprefix("raw."): sum(each.rows for each in receipts[other])
+                    other.removeprefix("raw."): sum(receipt.rows for receipt in receipts[other])
                     for other in _STAND_FOR_A_MONTH
                     if other != table and receipts[other]
                 },
@@ -116,8 +116,8 @@ def _amounts(
 ) -> dict[str, Decimal]:
     """What all loads of a month come to. Lines without a currency cost nothing as a rule: then there is nothing to show."""
     amounts: dict[str, Decimal] = {}
-    for each in held:
-        for currency, total in by_load.get((slice_, each.load_id), {}).items():
+    for receipt in held:
+        for currency, total in by_load.get((slice_, receipt.load_id), {}).items():
             amounts[currency] = EXACT.add(amounts.get(currency, Decimal(0)), total.stored)
     return {currency: amount for currency, amount in amounts.items() if currency or amount}
 
@@ -134,16 +134,16 @@ class SourceStatus:
     problem: str
 
 
-def source_statuses(settings: Settings, looks: Mapping[str, LastLook], found: Sequence[SliceStatus]) -> list[SourceStatus]:
+def source_statuses(settings: Settings, looks: Mapping[str, LastPoll], found: Sequence[SliceStatus]) -> list[SourceStatus]:
     """How every configured source does, in the file's order. Pure.
 
     It fails where the last look at it did, or where what was tried last was refused.
     """
     told: list[SourceStatus] = []
     for source in settings.sources:
-        own = [each for each in found if each.slice_.source == source.name]
+        own = [slice_status for slice_status in found if slice_status.slice_.source == source.name]
         look = looks.get(source.name)
-        last = max((each.newest for each in own), key=lambda receipt: receipt.loaded_at, default=None)
+        last = max((entry.newest for entry in own), key=lambda receipt: receipt.loaded_at, default=None)
         problem = look.problem if look else ""
         if not problem and last is not None and last.state == REFUSED:
             problem = last.reason
@@ -151,11 +151,11 @@ def source_statuses(settings: Settings, looks: Mapping[str, LastLook], found: Se
             state = "paused"
         elif problem:
             state = "failing"
-        elif any(each.held for each in own) or (look and look.newest):
+        elif any(entry.held for entry in own) or (look and look.newest):
             state = "active"
         else:
             state, problem = "waiting", look.waits if look else ""
-        delivered = [each.newest.delivered_at for each in own] + ([look.newest] if look and look.newest else [])
+        delivered = [entry.newest.delivered_at for entry in own] + ([look.newest] if look and look.newest else [])
         told.append(
             SourceStatus(source.name, source.kind, state, look.at if look else None, max(delivered, default=None), problem)
         )
@@ -188,30 +188,30 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     """Print how everything stands; the exit code (0: showing a failure is no failure)."""
     settings = settings_of(config)
     found = statuses(Lake(settings))
-    sources = source_statuses(settings, last_looks(settings), found)
+    sources = source_statuses(settings, last_polls(settings), found)
     if as_json:
-        by_name = {each.source: each for each in sources}
-        idle = [each for each in sources if each.source not in {every.slice_.source for every in found}]
-        print_json([*(_as_json(each, by_name.get(each.slice_.source)) for each in found), *map(_idle_as_json, idle)])
+        by_name = {candidate.source: candidate for candidate in sources}
+        idle = [candidate for candidate in sources if candidate.source not in {every.slice_.source for every in found}]
+        print_json([*(_as_json(entry, by_name.get(entry.slice_.source)) for entry in found), *map(_idle_as_json, idle)])
         return 0
     if sources:
-        refused = {each.refused.reason for each in found if each.refused}
-        print_table(_SOURCES, [_as_source_row(each, refused) for each in sources], elsewhere="`--json` has them.")
+        refused = {entry.refused.reason for entry in found if entry.refused}
+        print_table(_SOURCES, [_as_source_row(candidate, refused) for candidate in sources], elsewhere="`--json` has them.")
         say()
     if not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
         return 0
-    print_table(_MONTHS, [_as_row(each, exact) for each in found], elsewhere="`--json` has them.")
-    for each in found:
-        if each.refused:
+    print_table(_MONTHS, [_as_row(entry, exact) for entry in found], elsewhere="`--json` has them.")
+    for entry in found:
+        if entry.refused:
             say()
-            print_wrapped(f"{each.slice_}: delivery {each.refused.delivery_id} was refused: {each.refused.reason}")
+            print_wrapped(f"{entry.slice_}: delivery {entry.refused.delivery_id} was refused: {entry.refused.reason}")
     return 0
 
 
 def _as_source_row(status: SourceStatus, refused: set[str]) -> tuple[Any, ...]:
     """What was refused stands below with its month."""
-    times = (f"{each:%Y-%m-%d %H:%M}" if each else "" for each in (status.looked_at, status.newest_delivery))
+    times = (f"{item:%Y-%m-%d %H:%M}" if item else "" for item in (status.looked_at, status.newest_delivery))
     return (
         status.source,
         status.kind,
@@ -294,7 +294,7 @@ def _source_as_json(source: SourceStatus | None) -> dict[str, Any]:
     return {
         "source_state": source.state if source else "removed",
         "source_kind": source.kind if source else None,
-        "last_looked_at": source.looked_at if source else None,
+        "last_polled_at": source.looked_at if source else None,
         "newest_delivery_at": source.newest_delivery if source else None,
         "source_error": (source.problem or None) if source else None,
     }

@@ -14,8 +14,8 @@ from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.doctor.findings import Finding, not_writable
 from cost_lakehouse.cli.output import EXIT_FAILED, console, size
 from cost_lakehouse.cli.progress import working
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError, LakeError, SourceError
-from cost_lakehouse.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
     from cost_lakehouse.lake.catalog import Lake
@@ -58,7 +58,7 @@ def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     for source in settings.sources:
         yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
     for organization in settings.organizations:
-        yield f"organization {organization.name}", lambda each=organization: organization_check(settings, each)  # type: ignore[misc]
+        yield f"organization {organization.name}", lambda one=organization: organization_check(settings, one)  # type: ignore[misc]
     for mirror in settings.mirrors:
         yield from mirror_checks(settings, mirror)
     yield "dbt", lambda: _dbt(settings)
@@ -104,7 +104,7 @@ def _s3_warehouse(settings: Settings) -> Finding:
     try:
         with warehouse.file_io.new_output(location).create() as stream:
             stream.write(b"writable")
-        listed = [each.location for each in warehouse.list(name)]
+        listed = [entry.location for entry in warehouse.list(name)]
         with warehouse.file_io.new_input(location).open() as stream:
             read = stream.read()
     finally:
@@ -180,7 +180,7 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
     try:
         found = open_source(settings, source).check()
     except SourceError as error:
-        from cost_lakehouse.sources.s3_refusal import explained
+        from cost_lakehouse.storage.s3_refusal import explained
 
         raise explained(source, error) from None
     return Finding(name, found.state, found.says, found.fix)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from cost_lakehouse.cli.doctor.findings import Finding, not_writable
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import MirrorFailed
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.mirror import MirrorSettings
 from cost_lakehouse.sources.oci.reports import NO_REPORTS
 
 ATTEMPTS = 2

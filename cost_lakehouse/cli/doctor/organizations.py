@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cost_lakehouse.cli.doctor.findings import Finding
-from cost_lakehouse.settings import Settings
-from cost_lakehouse.settings.organizations import OrganizationSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.organizations import OrganizationSettings
 from cost_lakehouse.sources.aws.organizations import try_rights
 
 

@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.sources.around import LEGACY, Around, Found, wrong_place
-from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX, Announced, Lookup, MonthLook, files_are_unchanged
 from cost_lakehouse.sources.aws.cur_layout import (
     STATUS_FOLDER,
     ReportLocation,
@@ -23,8 +21,16 @@ from cost_lakehouse.sources.aws.cur_layout import (
     year_of,
 )
 from cost_lakehouse.sources.aws.manifest import ManifestError, parse_manifest
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.aws.manifest_resolver import (
+    MANIFEST_SUFFIX,
+    Lookup,
+    MonthScan,
+    ResolvedManifest,
+    files_are_unchanged,
+)
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.location_hints import LEGACY, Found, LocationHints, wrong_place
+from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
 UPDATING = "UPDATING"
 MONTHS_AT_ONCE = 8
@@ -52,7 +58,7 @@ def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
         manifest = parse_manifest(store.read(found))
     except (DeliveryChanged, ManifestError):
         return False
-    same_files = [parts(key) for key in manifest.keys] == [parts(each.key) for each in delivery.objects]
+    same_files = [parts(key) for key in manifest.keys] == [parts(stored_object.key) for stored_object in delivery.objects]
     if manifest.assembly_id != delivery.delivery_id or not same_files:
         return False
     return files_are_unchanged(store, delivery.objects)
@@ -70,7 +76,7 @@ class _Report:
 
     def findings(self, month: date | None) -> list[Finding]:
         if not self._location.report:
-            found = Around(self._store, self._location.folder).find()
+            found = LocationHints(self._store, self._location.folder).find()
             raise wrong_place(self._source, "aws_cur", self._store, self._location.folder, found)
         months = self._months(month)
         if not months:
@@ -79,7 +85,7 @@ class _Report:
             return [self._month(month, months[month]) if month in months else self._not_that_month(month, months)]
         # A month takes about three requests that mostly wait for the network.
         with ThreadPoolExecutor(MONTHS_AT_ONCE) as pool:
-            return list(pool.map(lambda each: self._month(each, months[each]), sorted(months)))
+            return list(pool.map(lambda one: self._month(one, months[one]), sorted(months)))
 
     def _months(self, only: date | None) -> dict[date, list[str]]:
         """The folders of each month: AWS's period folders, and the Athena integration's ``year=/month=``."""
@@ -111,13 +117,13 @@ class _Report:
                     yield date(year, month, 1), folder
 
     def _month(self, period: date, folders: list[str]) -> Finding:
-        look = MonthLook(
+        look = MonthScan(
             self._store,
             self._lookup,
             self._source,
             self._location.report,
             period,
-            lambda manifest: self._announced(manifest, period),
+            lambda manifest: self._resolve(manifest, period),
             self._obstacle,
         )
         return look.finding(self._candidates(folders), lambda: self._no_manifest(folders))
@@ -126,23 +132,23 @@ class _Report:
         """Manifests in the order in which they are asked. The copies are listed only if the month's own do not settle it."""
         name = self._location.manifest_name
         own = [found for folder in folders if (found := self._lookup.level(folder).find(f"{folder}{name}")) is not None]
-        yield from sorted(own, key=lambda each: (each.last_modified, each.key), reverse=True)
+        yield from sorted(own, key=lambda one: (one.last_modified, one.key), reverse=True)
         copies = [
-            each
+            entry
             for folder in folders
-            for each in self._store.list(folder)
-            if each.name == name and each.key.removeprefix(folder).count("/") == 1
+            for entry in self._store.list(folder)
+            if entry.name == name and entry.key.removeprefix(folder).count("/") == 1
         ]
-        yield from sorted(copies, key=lambda each: (each.last_modified, last_part(each.key.rpartition("/")[0])), reverse=True)
+        yield from sorted(copies, key=lambda one: (one.last_modified, last_part(one.key.rpartition("/")[0])), reverse=True)
 
-    def _announced(self, manifest: StoredObject, period: date) -> Announced:
+    def _resolve(self, manifest: StoredObject, period: date) -> ResolvedManifest:
         parsed = parse_manifest(self._store.read(manifest))
         if parsed.billing_period != period:
             raise ManifestError(f"it lies in the folder of {period:%Y-%m} and is of {parsed.billing_period:%Y-%m}")
         if parsed.report_name is not None and parsed.report_name != self._location.report:
             raise ManifestError(f"it is of the report {parsed.report_name!r}, not of {self._location.report!r}")
         keys = tuple(self._location.resolve(key, period) for key in parsed.keys)
-        return Announced(parsed.assembly_id, keys, parsed.file_format)
+        return ResolvedManifest(parsed.assembly_id, keys, parsed.file_format)
 
     def _obstacle(self, keys: tuple[str, ...]) -> str:
         return self._athena_status() if any(key.startswith(self._location.athena_folder) for key in keys) else ""
@@ -154,10 +160,10 @@ class _Report:
             folder = f"{self._location.athena_folder}{STATUS_FOLDER}/"
             level = self._lookup.level(self._location.athena_folder)
             status_files = self._lookup.level(folder).objects if folder in level.folders else ()
-            for each in status_files:
-                if each.name.endswith(".parquet") and UPDATING in self._statuses(each):
+            for status_file in status_files:
+                if status_file.name.endswith(".parquet") and UPDATING in self._statuses(status_file):
                     self._updating = (
-                        f"waits for AWS, which is replacing its files ({self._store.describe(each.key)} says {UPDATING})"
+                        f"waits for AWS, which is replacing its files ({self._store.describe(status_file.key)} says {UPDATING})"
                     )
         return self._updating
 
@@ -176,32 +182,32 @@ class _Report:
     def _no_manifest(self, folders: list[str]) -> str:
         others = sorted(
             {
-                each.name
+                stored_object.name
                 for folder in folders
-                for each in self._lookup.level(folder).objects
-                if each.name.endswith(MANIFEST_SUFFIX) and each.name != self._location.manifest_name
+                for stored_object in self._lookup.level(folder).objects
+                if stored_object.name.endswith(MANIFEST_SUFFIX) and stored_object.name != self._location.manifest_name
             }
         )
         hint = f" There is {', '.join(others)}: `location` must end with that report's name." if others else ""
         return f"There is no manifest yet ({self._store.describe(folders[0] + self._location.manifest_name)}).{hint}"
 
     def _not_that_month(self, month: date, months: dict[date, list[str]]) -> Finding:
-        there = ", ".join(f"{each:%Y-%m}" for each in sorted(months))
+        there = ", ".join(f"{candidate:%Y-%m}" for candidate in sorted(months))
         folder = self._store.describe(self._location.folder)
         return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
 
     def _nothing_there(self) -> Finding:
-        around = Around(self._store, self._location.folder)
-        folder, here = self._location.folder, around.here()
-        found = [Found(folder, here)] if here else around.find()
+        hints = LocationHints(self._store, self._location.folder)
+        folder, here = self._location.folder, hints.here()
+        found = [Found(folder, here)] if here else hints.find()
         if found:
             raise wrong_place(self._source, "aws_cur", self._store, folder, found)
         place = self._store.describe(folder)
-        if content := around.content():
+        if content := hints.content():
             reason = f"There is no manifest under {place}, and no folder of a month; it holds: {content}."
         else:
             reason = f"There is no manifest yet under {place}: AWS delivers the first report within 24 hours; check `location`."
-        beside = ", ".join(self._store.describe(each.folder) for each in around.beside() if each.what == LEGACY)
+        beside = ", ".join(self._store.describe(item.folder) for item in hints.beside() if item.what == LEGACY)
         return self._waiting(None, f"{reason} Reports beside it: {beside}." if beside else reason)
 
     def _waiting(self, period: date | None, reason: str) -> Finding:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX
 from cost_lakehouse.sources.aws.manifest import ManifestError, first_of_month
+from cost_lakehouse.sources.aws.manifest_resolver import MANIFEST_SUFFIX
 
 STATUS_FOLDER = "cost_and_usage_data_status"
 _PERIOD_FOLDER = re.compile(r"(\d{4})(\d{2})(\d{2})-\d{8}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from cost_lakehouse.errors import CostLakehouseError, DeliveryFailed, SourceError
 from cost_lakehouse.sources.aws.cur_layout import last_part, month_of, parts, period_of, year_of
 from cost_lakehouse.sources.aws.manifest import CurManifest, ManifestError, parse_manifest
-from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.storage.local_folder import LocalFolder
 
 SEARCH_LEVELS = 3
 
@@ -68,8 +68,8 @@ def _holders(store: LocalFolder, folder: str) -> Iterator[str]:
 
 def _folders(store: LocalFolder, report: str) -> Iterator[str]:
     """Folders that hold a month: AWS's period folders, then the Athena integration's."""
-    months = [each for each in store.list_folder("").folders if period_of(last_part(each)) is not None]
+    months = [folder for folder in store.list_folder("").folders if period_of(last_part(folder)) is not None]
     yield from sorted(months, reverse=True)
     for year in store.list_folder(f"{report}/").folders:
         if year_of(last_part(year)) is not None:
-            yield from (each for each in store.list_folder(year).folders if month_of(last_part(each)) is not None)
+            yield from (folder for folder in store.list_folder(year).folders if month_of(last_part(folder)) is not None)

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
-from cost_lakehouse.sources.around import EXPORT, Around, Found, wrong_place
-from cost_lakehouse.sources.aws.announced import Announced, Lookup, MonthLook, files_are_unchanged
 from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of, is_manifest
 from cost_lakehouse.sources.aws.data_export_manifest import ExportManifest, parse_export_manifest
 from cost_lakehouse.sources.aws.manifest import ManifestError
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status, StoredObject
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.sources.aws.manifest_resolver import Lookup, MonthScan, ResolvedManifest, files_are_unchanged
+from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.location_hints import EXPORT, Found, LocationHints, wrong_place
+from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
 KIND = "aws_data_export"
 MONTHS_AT_ONCE = 8
@@ -46,7 +46,9 @@ def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
         manifest = parse_export_manifest(store.read(found))
     except (DeliveryChanged, ManifestError):
         return False
-    same_files = {tuple(parts(each.key)) for each in manifest.files} == {tuple(parts(each.key)) for each in delivery.objects}
+    same_files = {tuple(parts(file.key)) for file in manifest.files} == {
+        tuple(parts(stored_object.key)) for stored_object in delivery.objects
+    }
     same_id = execution_of(manifest, found) == delivery.delivery_id
     return same_id and same_files and files_are_unchanged(store, delivery.objects)
 
@@ -68,7 +70,7 @@ class _Export:
 
     def findings(self, month: date | None) -> list[Finding]:
         if not self._location.export:
-            found = Around(self._store, self._location.folder).find()
+            found = LocationHints(self._store, self._location.folder).find()
             raise wrong_place(self._source, self._kind, self._store, self._location.folder, found)
         months = self._months()
         if not months:
@@ -76,7 +78,7 @@ class _Export:
         if month is not None:
             return [self._month(month, months[month]) if month in months else self._not_that_month(month, months)]
         with ThreadPoolExecutor(MONTHS_AT_ONCE) as pool:
-            return list(pool.map(lambda each: self._month(each, months[each]), sorted(months)))
+            return list(pool.map(lambda one: self._month(one, months[one]), sorted(months)))
 
     def _months(self) -> dict[date, list[str]]:
         """The folders with manifests of each month; a month that has only data has none."""
@@ -94,35 +96,38 @@ class _Export:
         return months
 
     def _month(self, period: date, folders: list[str]) -> Finding:
-        look = MonthLook(
+        look = MonthScan(
             self._store,
             self._lookup,
             self._source,
             self._location.export,
             period,
-            lambda manifest: self._announced(manifest, period),
+            lambda manifest: self._resolve(manifest, period),
         )
         return look.finding(self._candidates(folders), lambda: self._no_manifest(period))
 
     def _candidates(self, folders: list[str]) -> Iterator[StoredObject]:
         """Manifests, the month's own before those of single executions, each group newest first."""
-        own = [each for folder in folders for each in self._lookup.level(folder).objects if is_manifest(each.name)]
-        yield from sorted(own, key=lambda each: (each.last_modified, each.key), reverse=True)
-        executions = [
-            each
+        own = [
+            stored_object
             for folder in folders
-            for each in self._store.list(folder)
-            if is_manifest(each.name) and each.key.removeprefix(folder).count("/") == 1
+            for stored_object in self._lookup.level(folder).objects
+            if is_manifest(stored_object.name)
+        ]
+        yield from sorted(own, key=lambda one: (one.last_modified, one.key), reverse=True)
+        executions = [
+            entry
+            for folder in folders
+            for entry in self._store.list(folder)
+            if is_manifest(entry.name) and entry.key.removeprefix(folder).count("/") == 1
         ]
         # An execution's folder starts with its time.
-        yield from sorted(
-            executions, key=lambda each: (each.last_modified, last_part(each.key.rpartition("/")[0])), reverse=True
-        )
+        yield from sorted(executions, key=lambda one: (one.last_modified, last_part(one.key.rpartition("/")[0])), reverse=True)
 
-    def _announced(self, manifest: StoredObject, period: date) -> Announced:
+    def _resolve(self, manifest: StoredObject, period: date) -> ResolvedManifest:
         parsed = parse_export_manifest(self._store.read(manifest))
         keys = self._location.resolve(parsed.files, period)
-        return Announced(execution_of(parsed, manifest), keys, parsed.file_format)
+        return ResolvedManifest(execution_of(parsed, manifest), keys, parsed.file_format)
 
     def _no_manifest(self, period: date) -> str:
         if not self._has_metadata():
@@ -140,17 +145,17 @@ class _Export:
         return bool(level.folders or level.objects)
 
     def _not_that_month(self, month: date, months: dict[date, list[str]]) -> Finding:
-        there = ", ".join(f"{each:%Y-%m}" for each in sorted(months))
+        there = ", ".join(f"{candidate:%Y-%m}" for candidate in sorted(months))
         folder = self._store.describe(self._location.folder)
         return self._waiting(month, f"There is no delivery of {month:%Y-%m} under {folder}; months there: {there}.")
 
     def _nothing_there(self) -> Finding:
-        around = Around(self._store, self._location.folder)
-        folder, here = self._location.folder, around.here()
-        found = [Found(folder, here)] if here and here != EXPORT else [] if here else around.find()
+        hints = LocationHints(self._store, self._location.folder)
+        folder, here = self._location.folder, hints.here()
+        found = [Found(folder, here)] if here and here != EXPORT else [] if here else hints.find()
         if found:
             raise wrong_place(self._source, self._kind, self._store, folder, found)
-        place, content = self._store.describe(folder), "" if here else around.content()
+        place, content = self._store.describe(folder), "" if here else hints.content()
         if content:
             return self._waiting(None, f"There is no export under {place} (data/ and metadata/); it holds: {content}.")
         return self._waiting(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX
 from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_manifest import ListedFile
 from cost_lakehouse.sources.aws.manifest import ManifestError, first_of_month
+from cost_lakehouse.sources.aws.manifest_resolver import MANIFEST_SUFFIX
 
 # AWS writes BILLING_PERIOD=2026-10; exports that were copied by other tools have it in lower case.
 _PERIOD_FOLDER = re.compile(r"billing_period=(\d{4})-(\d{2})", re.IGNORECASE)
@@ -62,10 +62,10 @@ class ExportLocation:
 
         Raises ManifestError for a file outside of the bucket or the location, or of another month.
         """
-        buckets = {each.bucket for each in files if each.bucket is not None}
+        buckets = {listed_file.bucket for listed_file in files if listed_file.bucket is not None}
         if self.bucket is None and len(buckets) > 1:
             raise ManifestError(f"it lists files of several buckets ({', '.join(sorted(buckets))})")
-        return tuple(dict.fromkeys(self._resolve(each, billing_period) for each in files))
+        return tuple(dict.fromkeys(self._resolve(listed_file, billing_period) for listed_file in files))
 
     def _resolve(self, file: ListedFile, billing_period: date) -> str:
         if self.bucket is not None and file.bucket not in (None, self.bucket):

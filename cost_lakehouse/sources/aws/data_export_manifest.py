@@ -63,7 +63,7 @@ def _execution_id(document: dict[str, Any]) -> str:
 
 
 def _files(document: dict[str, Any]) -> Iterator[ListedFile]:
-    name = next((each for each in _LISTS if document.get(each) is not None), None)
+    name = next((item for item in _LISTS if document.get(item) is not None), None)
     if name is None:
         raise ManifestError(f"it has no {' and no '.join(_LISTS)}")
     entries = document[name]
@@ -72,7 +72,7 @@ def _files(document: dict[str, Any]) -> Iterator[ListedFile]:
     for entry in entries:
         value = entry
         if isinstance(entry, dict):
-            value = next((entry[each] for each in ("path", "key") if entry.get(each)), None)
+            value = next((entry[text] for text in ("path", "key") if entry.get(text)), None)
         if not isinstance(value, str) or not value or value.endswith("/"):
             raise ManifestError(f"its {name} hold {entry!r}, which is no file")
         address = _ADDRESS.fullmatch(value)
@@ -84,12 +84,12 @@ def _files(document: dict[str, Any]) -> Iterator[ListedFile]:
 
 def _file_format(document: dict[str, Any], files: tuple[ListedFile, ...]) -> FileFormat:
     """By the files' names, else by the manifest's fields of the format."""
-    names = [each.key.lower() for each in files]
+    names = [listed_file.key.lower() for listed_file in files]
     if names and all(name.endswith(".parquet") for name in names):
         return FileFormat.PARQUET
     if all(name.endswith((*_CSV_NAMES, ".parquet")) for name in names):
         return FileFormat.CSV  # a Parquet file among others is told by its name when it is read
-    said = " ".join(str(document.get(each)) for each in ("format", "compression", "contentType", "fileFormat")).lower()
+    said = " ".join(str(document.get(text)) for text in ("format", "compression", "contentType", "fileFormat")).lower()
     if "parquet" in said:
         return FileFormat.PARQUET
     if "csv" in said or "gzip" in said:

@@ -10,7 +10,7 @@ from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
 from cost_lakehouse.sources.aws.data_export_manifest import parse_export_manifest
 from cost_lakehouse.sources.aws.manifest import ManifestError
-from cost_lakehouse.sources.local_folder import LocalFolder
+from cost_lakehouse.storage.local_folder import LocalFolder
 
 SEARCH_LEVELS = 3
 
@@ -50,14 +50,16 @@ def _lies_in(folder: tuple[str, ...], key: tuple[str, ...]) -> bool:
 def _listed(location: Path) -> Iterator[list[str]]:
     """The keys of each manifest that can be understood, newest months first; the caller stops at the first that helps."""
     store = LocalFolder(location)
-    months = [each for each in store.list_folder("metadata/").folders if billing_period_of(last_part(each)) is not None]
+    months = [
+        element for element in store.list_folder("metadata/").folders if billing_period_of(last_part(element)) is not None
+    ]
     for folder in sorted(months, key=str.lower, reverse=True):
         try:
-            manifests = [each for each in store.list(folder) if is_manifest(each.name)]
+            manifests = [entry for entry in store.list(folder) if is_manifest(entry.name)]
         except CostLakehouseError:
             continue  # Discovery tells what is wrong with it, month by month.
-        for found in sorted(manifests, key=lambda each: each.key.count("/")):
+        for found in sorted(manifests, key=lambda one: one.key.count("/")):
             try:
-                yield [each.key for each in parse_export_manifest(store.read(found)).files]
+                yield [file.key for file in parse_export_manifest(store.read(found)).files]
             except (CostLakehouseError, ManifestError):
                 continue

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from cost_lakehouse.settings import SourceSettings
+from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.sources.aws import data_export
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation
 from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery, Increment
-from cost_lakehouse.sources.s3_store import split_location
+from cost_lakehouse.storage.s3_store import split_location
 
 
 class DataExportSource(BucketSource):

@@ -11,11 +11,11 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config.aws_access import AwsAccess
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause, S3Failure, cause_of, error_code
-from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws.session import session_of
-from cost_lakehouse.sources.s3_errors import S3Errors
+from cost_lakehouse.storage.aws_session import session_of
+from cost_lakehouse.storage.s3_causes import S3_FAILURES, S3Cause, S3Failure, cause_of, error_code
+from cost_lakehouse.storage.s3_errors import S3Errors
 
 PLACE = "AWS Organizations"
 # AWS lets few requests a second pass, of all who ask about an organisation: the client slows down by itself.
@@ -89,17 +89,17 @@ def read_organization(access: AwsAccess, *, tags: bool = True) -> Organization:
         client = _client(access, ATTEMPTS)
         described = client.describe_organization()["Organization"]
         accounts = _accounts(client)
-        tagged = [(each, _tags(client, each.account_id) if tags else None) for each in accounts]
+        tagged = [(account, _tags(client, account.account_id) if tags else None) for account in accounts]
     except S3_FAILURES as error:
         raise _told(errors, error) from None
     management = str(described["MasterAccountId"])
-    if management not in {each.account_id for each in accounts}:
+    if management not in {account.account_id for account in accounts}:
         raise SourceError(
             f"{PLACE} lists {len(accounts)} accounts of {described['Id']}, and its management account {management} is not one.",
             "Nothing was changed: such an answer is not whole. Run it again.",
         )
-    whole = (Account(**{**each.__dict__, "tags": found}) for each, found in tagged)
-    return Organization(str(described["Id"]), management, tuple(sorted(whole, key=lambda each: each.account_id)))
+    whole = (Account(**{**item.__dict__, "tags": found}) for item, found in tagged)
+    return Organization(str(described["Id"]), management, tuple(sorted(whole, key=lambda one: one.account_id)))
 
 
 def try_rights(access: AwsAccess, *, tags: bool = True) -> tuple[str, list[str]]:
@@ -147,8 +147,8 @@ def _accounts(client: Any) -> list[Account]:
             for unit in _units(client)
             for given in _pages(client, "list_accounts_for_parent", "Accounts", ParentId=unit.id)
         ]
-        listed = [str(each["Id"]) for each in _pages(client, "list_accounts", "Accounts")]
-        if sorted(each.account_id for each in placed) == sorted(listed):
+        listed = [str(page["Id"]) for page in _pages(client, "list_accounts", "Accounts")]
+        if sorted(item.account_id for item in placed) == sorted(listed):
             return placed
     raise SourceError(
         f"{PLACE}: accounts were moved, added or removed each of the {READS} times that the organisation was read.",
@@ -158,12 +158,12 @@ def _accounts(client: Any) -> list[Account]:
 
 def _units(client: Any) -> Iterator[_Unit]:
     """The root and every organisational unit below it."""
-    waiting = [_Unit("", "").child(each) for each in _pages(client, "list_roots", "Roots")]
+    waiting = [_Unit("", "").child(page) for page in _pages(client, "list_roots", "Roots")]
     while waiting:
         unit = waiting.pop()
         yield unit
         children = _pages(client, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=unit.id)
-        waiting += [unit.child(each) for each in children]
+        waiting += [unit.child(candidate) for candidate in children]
 
 
 def _account(given: Mapping[str, Any], unit: _Unit) -> Account:
@@ -183,7 +183,7 @@ def _account(given: Mapping[str, Any], unit: _Unit) -> Account:
 
 def _tags(client: Any, account_id: str) -> dict[str, str]:
     found = _pages(client, "list_tags_for_resource", "Tags", page_size=None, ResourceId=account_id)
-    return {str(each["Key"]): str(each["Value"]) for each in found}
+    return {str(entry["Key"]): str(entry["Value"]) for entry in found}
 
 
 def _pages(client: Any, operation: str, key: str, page_size: int | None = PAGE_SIZE, **parameters: Any) -> Iterator[Any]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.config import Config
 
+from cost_lakehouse.config.aws_access import AwsAccess
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.s3_causes import S3_FAILURES, S3Cause
-from cost_lakehouse.settings.aws_access import AwsAccess
-from cost_lakehouse.sources.aws.session import session_of
-from cost_lakehouse.sources.s3_errors import S3Errors
+from cost_lakehouse.storage.aws_session import session_of
+from cost_lakehouse.storage.s3_causes import S3_FAILURES, S3Cause
+from cost_lakehouse.storage.s3_errors import S3Errors
 
 # Both APIs answer in one region only; of those in China another one.
 REGION, CHINA_REGION = "us-east-1", "cn-northwest-1"
@@ -49,7 +49,7 @@ class FoundReport:
         return own[: len(wanted)] == wanted
 
 
-def announced_reports(access: AwsAccess) -> tuple[list[FoundReport], list[SourceError]]:
+def described_reports(access: AwsAccess) -> tuple[list[FoundReport], list[SourceError]]:
     """The reports of the account that the credentials are of, and why one of the APIs, or both, did not answer.
 
     An export of anything else than costs is left out. Nothing of S3 is asked: a report may be announced and not be there yet.
@@ -70,7 +70,7 @@ def announced_reports(access: AwsAccess) -> tuple[list[FoundReport], list[Source
 
 def _legacy_reports(access: AwsAccess) -> list[FoundReport]:
     pages = _client(access, "cur").get_paginator("describe_report_definitions").paginate()
-    return [_legacy(each) for page in pages for each in page.get("ReportDefinitions", ())]
+    return [_legacy(reportdefinition) for page in pages for reportdefinition in page.get("ReportDefinitions", ())]
 
 
 def _legacy(definition: dict[str, Any]) -> FoundReport:
@@ -87,7 +87,7 @@ def _legacy(definition: dict[str, Any]) -> FoundReport:
 
 def _data_exports(access: AwsAccess) -> list[FoundReport]:
     client = _client(access, "bcm-data-exports")
-    arns = [each["ExportArn"] for page in _pages(client.list_exports) for each in page.get("Exports", ())]
+    arns = [candidate["ExportArn"] for page in _pages(client.list_exports) for candidate in page.get("Exports", ())]
     found: list[FoundReport] = []
     for arn in arns:
         answer = client.get_export(ExportArn=arn)

@@ -6,12 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cost_lakehouse.sources.aws.announced import MANIFEST_SUFFIX
 from cost_lakehouse.sources.aws.cur_layout import last_part, period_of
 from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
+from cost_lakehouse.sources.aws.manifest_resolver import MANIFEST_SUFFIX
 from cost_lakehouse.sources.aws.reports import FoundReport
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.object_store import Listing, ObjectStore
+from cost_lakehouse.storage.object_store import Listing, ObjectStore, StoredObject
 
 LISTINGS = 200
 # A column that each version of FOCUS has, and no Cost and Usage Report.
@@ -63,13 +62,15 @@ class _Walk:
         name = last_part(folder)
         if not name:
             return None
-        months = [each for each in level.folders if period_of(last_part(each)) is not None]
-        if months and self._newest(months, lambda each: each == f"{name}{MANIFEST_SUFFIX}"):
+        months = [candidate for candidate in level.folders if period_of(last_part(candidate)) is not None]
+        if months and self._newest(months, lambda one: one == f"{name}{MANIFEST_SUFFIX}"):
             return self._found("aws_cur", folder, name)
         metadata = f"{folder}metadata/"
         if f"{folder}data/" not in level.folders or metadata not in level.folders:
             return None
-        periods = [each for each in self._level(metadata).folders if billing_period_of(last_part(each)) is not None]
+        periods = [
+            candidate for candidate in self._level(metadata).folders if billing_period_of(last_part(candidate)) is not None
+        ]
         manifest = self._newest(periods, is_manifest)
         if manifest is None:
             return None
@@ -79,9 +80,9 @@ class _Walk:
     def _newest(self, months: list[str], fits: Callable[[str], bool]) -> StoredObject | None:
         """A manifest of the newest month that has one."""
         for folder in sorted(months, reverse=True):
-            for each in self._level(folder).objects:
-                if fits(each.name):
-                    return each
+            for stored_object in self._level(folder).objects:
+                if fits(stored_object.name):
+                    return stored_object
         return None
 
     def _found(self, kind: str, folder: str, name: str) -> FoundReport:

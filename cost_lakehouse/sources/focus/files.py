@@ -20,7 +20,7 @@ from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.base import Delivered
 from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
 from cost_lakehouse.sources.focus.layout import OCI_FOLDER, is_export, sort_files, trap
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.storage.object_store import ObjectStore
 
 KIND = "focus"
 TABLE = "raw.focus"
@@ -28,7 +28,7 @@ _NAMED = 3
 _NOTHING = "no FOCUS file is there yet"
 
 
-def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> Delivered:
+def list_focus(store: ObjectStore, location: ExportLocation, source: str, month: date | None = None) -> Delivered:
     """What lies at ``location``; ``month`` restricts the look to one month where manifests tell months apart.
 
     Raises SourceError where the place cannot be listed, or where its files must not be added up.
@@ -36,7 +36,7 @@ def look_at_focus(store: ObjectStore, location: ExportLocation, source: str, mon
     level = store.list_folder(location.folder)
     if is_export(level.folders) or _has_months(store, location):
         findings = discover_export(store, location, source, month, KIND)
-        return Delivered(tuple(_as_increment(each) for each in findings), nothing=_NOTHING)
+        return Delivered(tuple(_as_increment(finding) for finding in findings), nothing=_NOTHING)
     names = parts(location.prefix)
     if OCI_FOLDER in names:
         return _files(store, location.folder, is_complete=False)
@@ -56,7 +56,7 @@ def focus_root(location: Path) -> Path:
     """
     if not location.is_dir():
         raise SourceError(f"There is no folder {location}.", "Correct the source's location, or copy the FOCUS files there.")
-    if (location / "metadata").is_dir() or any(billing_period_of(each.name) for each in location.glob("data/*")):
+    if (location / "metadata").is_dir() or any(billing_period_of(path.name) for path in location.glob("data/*")):
         return find_export_root(location)
     above = [location, *location.parents]
     for inside, export in pairwise(above):
@@ -69,7 +69,7 @@ def focus_root(location: Path) -> Path:
 
 def _has_months(store: ObjectStore, location: ExportLocation) -> bool:
     """Whether an export's first files are being written: AWS writes its manifest last."""
-    return any(billing_period_of(last_part(each)) is not None for each in store.list_folder(location.data).folders)
+    return any(billing_period_of(last_part(folder)) is not None for folder in store.list_folder(location.data).folders)
 
 
 def _as_increment(finding: Finding) -> Finding:
@@ -83,7 +83,7 @@ def _as_increment(finding: Finding) -> Finding:
         objects=delivery.objects,
         billing_period=delivery.billing_period,
         manifest=delivery.manifest,
-        announced_id=delivery.delivery_id,
+        manifest_id=delivery.delivery_id,
         file_format=delivery.file_format,
     )
     return replace(finding, delivery=whole)
@@ -100,7 +100,7 @@ def _files(store: ObjectStore, folder: str, is_complete: bool) -> Delivered:
     found = sort_files(listed, folder)
     said: Mapping[str, tuple[str, ...]] = {"neither CSV nor Parquet": found.unknown, "empty": found.empty}
     note = "; ".join(f"not read, because {why}: {_names(keys)}" for why, keys in said.items() if keys)
-    return Delivered((), {TABLE: found.objects}, is_complete, frozenset(each.key for each in listed), note, _NOTHING)
+    return Delivered((), {TABLE: found.objects}, is_complete, frozenset(entry.key for entry in listed), note, _NOTHING)
 
 
 def _names(keys: tuple[str, ...]) -> str:
@@ -112,7 +112,7 @@ def _refuse_part_of_export(store: ObjectStore, names: list[str]) -> None:
     """Files of an export's ``data`` folder without its manifests: those of older deliveries lie among them."""
     for index, name in enumerate(names):
         if name in ("data", "metadata"):
-            export = "".join(f"{each}/" for each in names[:index])
+            export = "".join(f"{candidate}/" for candidate in names[:index])
             if is_export(store.list_folder(export).folders):
                 raise _part_of_export(store.describe("/".join(names)), store.describe(export))
 

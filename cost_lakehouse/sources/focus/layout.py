@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from cost_lakehouse.sources.aws.cur_layout import last_part, parts
 from cost_lakehouse.sources.aws.data_export_layout import billing_period_of, is_manifest
-from cost_lakehouse.sources.delivery import StoredObject
+from cost_lakehouse.storage.object_store import StoredObject
 
 OCI_FOLDER = "FOCUS Reports"
 _SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".gz", ".zip", ".parquet")
@@ -28,7 +28,7 @@ class SortedFiles:
 
 def is_export(folders: Iterable[str]) -> bool:
     """Whether a folder with these folders in it is an AWS Data Export."""
-    return {"data", "metadata"} <= {last_part(each) for each in folders}
+    return {"data", "metadata"} <= {last_part(folder) for folder in folders}
 
 
 def sort_files(listed: Iterable[StoredObject], prefix: str) -> SortedFiles:
@@ -39,30 +39,30 @@ def sort_files(listed: Iterable[StoredObject], prefix: str) -> SortedFiles:
     objects: list[StoredObject] = []
     empty: list[str] = []
     unknown: list[str] = []
-    for each in sorted(listed, key=lambda found: found.key):
-        if any(name.startswith((".", "_")) for name in parts(each.key.removeprefix(prefix))):
+    for stored_object in sorted(listed, key=lambda found: found.key):
+        if any(name.startswith((".", "_")) for name in parts(stored_object.key.removeprefix(prefix))):
             continue
-        if not each.key.lower().endswith(_SUFFIXES):
-            unknown.append(each.key)
-        elif each.size == 0:
-            empty.append(each.key)
+        if not stored_object.key.lower().endswith(_SUFFIXES):
+            unknown.append(stored_object.key)
+        elif stored_object.size == 0:
+            empty.append(stored_object.key)
         else:
-            objects.append(each)
+            objects.append(stored_object)
     return SortedFiles(tuple(objects), tuple(empty), tuple(unknown))
 
 
 def trap(listed: Sequence[StoredObject]) -> str:
     """Why the files must not simply be added up, or "": some replace others, and something else says which."""
-    for each in listed:
-        if is_manifest(each.name) or each.name.lower() == "manifest.json":
-            return f"{each.key} is a manifest, which lists the files of one delivery"
-        if "_delta_log" in parts(each.key):
-            return f"{each.key} belongs to a Delta table, whose log says which of its files count"
-        if each.name.endswith(".metadata.json"):
-            return f"{each.key} belongs to an Iceberg table, whose metadata say which of its files count"
+    for stored_object in listed:
+        if is_manifest(stored_object.name) or stored_object.name.lower() == "manifest.json":
+            return f"{stored_object.key} is a manifest, which lists the files of one delivery"
+        if "_delta_log" in parts(stored_object.key):
+            return f"{stored_object.key} belongs to a Delta table, whose log says which of its files count"
+        if stored_object.name.endswith(".metadata.json"):
+            return f"{stored_object.key} belongs to an Iceberg table, whose metadata say which of its files count"
     executions: dict[str, set[str]] = {}
-    for each in listed:
-        names = parts(each.key)
+    for stored_object in listed:
+        names = parts(stored_object.key)
         for above, name in pairwise(names):
             month = billing_period_of(above)
             if month is not None and _EXECUTION.fullmatch(name):

@@ -6,12 +6,12 @@ from datetime import date
 from pathlib import Path
 
 from cost_lakehouse.sources.aws import data_export
-from cost_lakehouse.sources.aws.announced import files_are_unchanged
 from cost_lakehouse.sources.aws.data_export_source import export_location
+from cost_lakehouse.sources.aws.manifest_resolver import files_are_unchanged
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery, Increment, Status
-from cost_lakehouse.sources.focus.files import focus_root, look_at_focus
+from cost_lakehouse.sources.focus.files import focus_root, list_focus
 
 
 class FocusSource(BucketSource):
@@ -24,7 +24,7 @@ class FocusSource(BucketSource):
 
     def list_deliveries(self, month: date | None = None) -> Delivered:
         """The findings of an export, else the files that are there."""
-        found = look_at_focus(self.store, export_location(self.settings, self.prefix), self.settings.name, month)
+        found = list_focus(self.store, export_location(self.settings, self.prefix), self.settings.name, month)
         if not (found.objects or found.months):
             self.refuse_wrong_place()
         return found
@@ -43,19 +43,19 @@ class FocusSource(BucketSource):
         """Whether it can be listed and read, and what lies there."""
         place = self.settings.place
         found = self.list_deliveries()
-        broken = [each for each in found.months if each.status is Status.FAILED]
+        broken = [month for month in found.months if month.status is Status.FAILED]
         if broken:
             return Check("failed", f"{place}: {broken[-1].reason}", "See what the provider delivered there.")
-        deliveries = [each.delivery for each in found.months if each.delivery is not None]
+        deliveries = [month.delivery for month in found.months if month.delivery is not None]
         objects = found.objects
         if deliveries:
-            objects = max(deliveries, key=lambda each: each.delivered_at).objects
+            objects = max(deliveries, key=lambda one: one.delivered_at).objects
         if not objects:
-            reasons = [each.reason for each in found.months if each.reason] + [found.note]
+            reasons = [month.reason for month in found.months if month.reason] + [found.note]
             why = f": {reasons[0]}" if reasons[0] else ""
             fix = "Compare the location with where the provider writes; a new export of AWS takes up to 24 hours."
             return Check("warning", f"{place} can be listed, but holds no FOCUS file{why}", fix)
-        newest = max(objects, key=lambda each: each.last_modified)
+        newest = max(objects, key=lambda one: one.last_modified)
         self.read_beginning((newest,))
         number, what = (len(deliveries), "month") if deliveries else (len(objects), "file")
         count = f"{number} {what}{'' if number == 1 else 's'}"

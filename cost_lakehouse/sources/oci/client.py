@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cost_lakehouse.settings.oci import DEFAULT_PROFILE, OciSettings
+from cost_lakehouse.config.oci import DEFAULT_PROFILE, OciSettings
 from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary
 
 CONNECT_SECONDS = 10

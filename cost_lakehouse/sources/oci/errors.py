@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
+from cost_lakehouse.config.oci import DEFAULT_PROFILE, OciSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.settings.oci import DEFAULT_PROFILE, OciSettings
 
 NOT_FOUND = 404
 PRECONDITION_FAILED = 412
@@ -159,7 +159,7 @@ class OciErrors:
                 f"No secure connection to {address} for {place}: its certificate is not trusted.",
                 "Set REQUESTS_CA_BUNDLE to the file of the authority that signed it (a proxy's, perhaps).",
             )
-        if any("proxy" in type(each).__name__.lower() for each in _chain(error)):
+        if any("proxy" in type(item).__name__.lower() for item in _chain(error)):
             return SourceError(f"The proxy on the way to {address} does not answer.", "Correct HTTPS_PROXY or NO_PROXY.")
         return SourceError(
             f"{address} cannot be reached for {place}.",
@@ -186,7 +186,7 @@ def _fields(errors: Any) -> str:
 
 
 def _is_tls(error: BaseException) -> bool:
-    return any(isinstance(each, ssl.SSLError) or type(each).__name__ == "SSLError" for each in _chain(error))
+    return any(isinstance(item, ssl.SSLError) or type(item).__name__ == "SSLError" for item in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.object_store import ObjectStore
+from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
 TABLES: Mapping[str, str] = {"cost-csv": "raw.oci_cost", "usage-csv": "raw.oci_usage", "FOCUS Reports": "raw.focus"}
 """The folder of each kind of report -> the raw table that its rows belong in."""
@@ -31,9 +30,9 @@ def list_reports(store: ObjectStore, prefix: str) -> dict[str, list[StoredObject
     """
     found: dict[str, dict[str, StoredObject]] = {table: {} for table in TABLES.values()}
     for folder, table in _folders(prefix):
-        for each in store.list(folder):
-            if each.key.lower().endswith(_SUFFIXES):
-                found[table][each.key] = each
+        for entry in store.list(folder):
+            if entry.key.lower().endswith(_SUFFIXES):
+                found[table][entry.key] = entry
     return {table: [objects[key] for key in sorted(objects)] for table, objects in found.items()}
 
 

@@ -39,6 +39,6 @@ class OciReportsSource(BucketSource):
             return Check(
                 "warning", f"{place} can be listed, but holds no reports", NO_REPORTS if self.settings.tenancy else mirror
             )
-        newest = max(each.last_modified for objects in found.values() for each in objects)
+        newest = max(stored_object.last_modified for objects in found.values() for stored_object in objects)
         counts = ", ".join(f"{len(objects)} for {table}" for table, objects in found.items())
         return Check("ok", f"{place}: reports: {counts}; the newest of {newest:%Y-%m-%d %H:%M} UTC")

@@ -12,13 +12,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, cast
 
+from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
-from cost_lakehouse.settings.oci import OciSettings
-from cost_lakehouse.sources.delivery import StoredObject
-from cost_lakehouse.sources.object_store import Listing, read_small
 from cost_lakehouse.sources.oci.client import DEFAULT_ATTEMPTS, MAX_CONNECTIONS, object_storage_client
 from cost_lakehouse.sources.oci.errors import NOT_FOUND, PRECONDITION_FAILED, SERVER_FAULT, OciErrors, is_failure, status_of
-from cost_lakehouse.sources.resuming_reader import ResumingReader
+from cost_lakehouse.storage.object_store import Listing, StoredObject, read_small
+from cost_lakehouse.storage.resuming_reader import ResumingReader
 
 READ_BYTES = 1024 * 1024
 PAGE_SIZE = 1000
@@ -81,8 +80,8 @@ class OciStore:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose name starts with ``prefix``, page by page."""
-        for each in self.list_with_checksums(prefix):
-            yield each.stored
+        for list_with_checksum in self.list_with_checksums(prefix):
+            yield list_with_checksum.stored
 
     def list_with_checksums(self, prefix: str) -> Iterator[ListedObject]:
         """The same with what Object Storage knows of their content."""
@@ -94,7 +93,7 @@ class OciStore:
         objects: list[StoredObject] = []
         folders: list[str] = []
         for page in self._pages(folder, "/"):
-            objects.extend(each.stored for each in _objects(page))
+            objects.extend(stored_object.stored for stored_object in _objects(page))
             folders.extend(page.prefixes or ())
         return Listing(tuple(objects), tuple(folders))
 
@@ -192,11 +191,14 @@ class _Body:
 
 
 def _objects(page: Any) -> Iterator[ListedObject]:
-    for each in page.objects:
-        if not each.name.endswith("/"):
-            checksum = each.md5 or ""
+    for stored_object in page.objects:
+        if not stored_object.name.endswith("/"):
+            checksum = stored_object.md5 or ""
             stored = StoredObject(
-                key=each.name, etag=_bare(each.etag), size=each.size, last_modified=each.time_modified.astimezone(UTC)
+                key=stored_object.name,
+                etag=_bare(stored_object.etag),
+                size=stored_object.size,
+                last_modified=stored_object.time_modified.astimezone(UTC),
             )
             yield ListedObject(stored, checksum, _md5(checksum))
 

@@ -67,7 +67,7 @@ class KeptResults:
         """Put on record that the window was read whole."""
         rows, sums = _count(files, list(metrics))
         self.folder.mkdir(parents=True, exist_ok=True)
-        result = WindowResult(rows, scanned, query_id, {each.name: each.stat().st_size for each in files}, sums)
+        result = WindowResult(rows, scanned, query_id, {path.name: path.stat().st_size for path in files}, sums)
         unfinished = self.folder / f"{window.name}.new"
         unfinished.write_text(json.dumps(asdict(result)), encoding="utf-8")
         unfinished.replace(self._note(window))
@@ -154,7 +154,7 @@ def _count(files: Sequence[Path], metrics: Sequence[str]) -> tuple[int, dict[str
                 for name in metrics:
                     numbers = _numbers(batch.column(name))
                     parts[name].append((pc.sum(numbers).as_py() or 0.0, pc.sum(pc.abs(numbers)).as_py() or 0.0))
-    return rows, {name: (math.fsum(a for a, _ in each), math.fsum(b for _, b in each)) for name, each in parts.items()}
+    return rows, {name: (math.fsum(a for a, _ in item), math.fsum(b for _, b in item)) for name, item in parts.items()}
 
 
 def _numbers(column: pa.Array) -> pa.Array:

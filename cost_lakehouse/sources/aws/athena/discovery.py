@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.aws.athena.versions import Version
-from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 def discover_table(table: AthenaTable, source: str, report: str, first: date, month: date | None = None) -> list[Finding]:
@@ -21,8 +22,8 @@ def discover_table(table: AthenaTable, source: str, report: str, first: date, mo
     if not versions:
         return [Finding(source, month, Status.WAITING, reason=reason or "The table has no such month yet.")]
     if reason:
-        return [Finding(source, each.month, Status.WAITING, reason=reason) for each in versions]
-    return [Finding(source, each.month, Status.NEW, _delivery(table, source, report, each)) for each in versions]
+        return [Finding(source, version.month, Status.WAITING, reason=reason) for version in versions]
+    return [Finding(source, version.month, Status.NEW, _delivery(table, source, report, version)) for version in versions]
 
 
 def _delivery(table: AthenaTable, source: str, report: str, version: Version) -> Delivery:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.athena import AthenaSettings
 from cost_lakehouse.errors import DeliveryRefused, SourceError, without_secrets
-from cost_lakehouse.s3_causes import S3Cause, S3Failure, error_code, said_by
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.settings.athena import AthenaSettings
-from cost_lakehouse.sources.s3_errors import S3Errors
+from cost_lakehouse.storage.s3_causes import S3Cause, S3Failure, error_code, said_by
+from cost_lakehouse.storage.s3_errors import S3Errors
 
 _RIGHTS = (
     "Allow athena:StartQueryExecution, GetQueryExecution, GetQueryResults, StopQueryExecution, GetTableMetadata on the "

@@ -13,12 +13,12 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.athena import AthenaSettings
 from cost_lakehouse.errors import SourceError
-from cost_lakehouse.s3_causes import S3_FAILURES, error_code
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.settings.athena import AthenaSettings
 from cost_lakehouse.sources.aws.athena.errors import AthenaErrors, OverTheCap
-from cost_lakehouse.sources.aws.session import session_of
+from cost_lakehouse.storage.aws_session import session_of
+from cost_lakehouse.storage.s3_causes import S3_FAILURES, error_code
 
 ATTEMPTS = 8  # of a request: Athena throttles
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 3.0
@@ -80,7 +80,7 @@ class AthenaQueries:
                 return None
             raise self._errors.explain(error) from None
         columns = [*answer.get("Columns", ()), *answer.get("PartitionKeys", ())]
-        return {each["Name"]: each.get("Type", "string") for each in columns}
+        return {column["Name"]: column.get("Type", "string") for column in columns}
 
     def run(self, sql: str, token: str | None = None, limit: int | None = None) -> Executed:
         """Run a query to its end. The same ``token`` and SQL are one query for AWS, whoever asks and however often.

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
+from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.athena import AthenaSettings
 from cost_lakehouse.errors import DeliveryFailed, SourceError
-from cost_lakehouse.settings import SourceSettings
-from cost_lakehouse.settings.athena import AthenaSettings
 from cost_lakehouse.sources.aws.athena.cache import KeptResults, WindowResult, write_pages
 from cost_lakehouse.sources.aws.athena.errors import OverTheCap, QueryFailed
 from cost_lakehouse.sources.aws.athena.queries import AthenaQueries, Executed
 from cost_lakehouse.sources.aws.athena.sql import Window, unload_sql, windows_of
 from cost_lakehouse.sources.aws.athena.versions import TableVersions
-from cost_lakehouse.sources.s3_client import make_s3_client
-from cost_lakehouse.sources.s3_errors import S3Errors
-from cost_lakehouse.sources.s3_store import S3Store, split_location
+from cost_lakehouse.storage.s3_client import make_s3_client
+from cost_lakehouse.storage.s3_errors import S3Errors
+from cost_lakehouse.storage.s3_store import S3Store, split_location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,7 +32,7 @@ TRIES = 3  # of a window's query, where AWS says that another one may pass
 OLD_TRIES = 100  # remembered queries of earlier runs that are passed over
 GIGABYTE = 10**9
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 WindowDone = Callable[[float], None]  # which part of the month was read now
 
 
@@ -45,7 +45,7 @@ class WindowReader:
         self._queries = queries
         self._versions = versions
         self._client: S3Client | None = None  # made once: that takes a while
-        self.tell: Tell = lambda _: None
+        self.tell: Notify = lambda _: None
         self.done: WindowDone = lambda _: None
         self.kept = 0  # windows that needed no query
 
@@ -57,8 +57,8 @@ class WindowReader:
         windows = windows_of(month, self._athena.window_days)
         results = {window: result for window in windows if (result := kept.of(window)) is not None}
         self.kept = len(results)
-        scanned = sum(each.bytes_scanned for each in results.values())
-        largest = max((each.bytes_scanned for each in results.values()), default=0)
+        scanned = sum(candidate.bytes_scanned for candidate in results.values())
+        largest = max((candidate.bytes_scanned for candidate in results.values()), default=0)
         self.done(len(results) / len(windows))
         for window in windows:
             if window in results:

@@ -7,13 +7,13 @@ from datetime import date
 from decimal import Decimal
 from typing import BinaryIO
 
-from cost_lakehouse.progress import Progress
-from cost_lakehouse.settings import Settings, SourceSettings
+from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.sources.aws.athena.discovery import discover_table
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
-from cost_lakehouse.sources.base import Check, Delivered
+from cost_lakehouse.sources.base import Check, Delivered, Progress
 from cost_lakehouse.sources.bucket import check_of_months
-from cost_lakehouse.sources.delivery import Delivery, Increment, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 class ByWindows:

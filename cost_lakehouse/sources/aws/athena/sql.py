@@ -186,5 +186,5 @@ def unload_sql(select: str, destination: str) -> str:
 
 
 def _all_of(conditions: Sequence[str]) -> str:
-    given = [each for each in conditions if each]
+    given = [condition for condition in conditions if condition]
     return f" WHERE {' AND '.join(given)}" if given else ""

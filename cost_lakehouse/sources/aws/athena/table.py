@@ -9,17 +9,18 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
+from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config.athena import AthenaSettings
 from cost_lakehouse.errors import DeliveryRefused, SourceError
-from cost_lakehouse.settings import Settings, SourceSettings
-from cost_lakehouse.settings.athena import AthenaSettings
 from cost_lakehouse.sources.aws.athena.cache import KeptResults, WindowResult
 from cost_lakehouse.sources.aws.athena.errors import OverTheCap
 from cost_lakehouse.sources.aws.athena.queries import AthenaQueries, Spent
-from cost_lakehouse.sources.aws.athena.reader import GIGABYTE, Tell, WindowDone, WindowReader
+from cost_lakehouse.sources.aws.athena.reader import GIGABYTE, Notify, WindowDone, WindowReader
 from cost_lakehouse.sources.aws.athena.sql import SUM_DIGITS, Window
 from cost_lakehouse.sources.aws.athena.versions import TableVersions
 from cost_lakehouse.sources.aws.manifest import first_of_month
-from cost_lakehouse.sources.delivery import Delivery, Increment, StoredObject
+from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.storage.object_store import StoredObject
 
 _ALMOST = 1e-9  # by how much sums of doubles may differ for being added up in another order
 
@@ -54,8 +55,8 @@ class AthenaTable:
         """What the queries so far have scanned."""
         return self._queries.spent
 
-    def report_to(self, tell: Tell, done: WindowDone) -> None:
-        """Tell, after each window, how far the month is."""
+    def report_to(self, tell: Notify, done: WindowDone) -> None:
+        """Notify, after each window, how far the month is."""
         self._reader.tell, self._reader.done = tell, done
 
     @property
@@ -99,17 +100,17 @@ class AthenaTable:
         """
         month = _month_of(delivery.objects[0].key)
         totals = self.versions.totals(month) if self._opened else None
-        now = [each.name for each in self.versions.versions(month)]
+        now = [version.name for version in self.versions.versions(month)]
         if now != [delivery.delivery_id] or self.versions.is_updating():
             self.forget(month)
             return False
         if self._opened is None or totals is None:
             return True
         kept, results = self._opened
-        found = [f"{totals.rows:,} rows, of which {(rows := sum(each.rows for each in results.values())):,} were read"]
+        found = [f"{totals.rows:,} rows, of which {(rows := sum(result.rows for result in results.values())):,} were read"]
         found = found if rows != totals.rows else []
         for name, (total, absolute) in totals.sums.items():
-            read = sum(each.sums[name][0] for each in results.values())
+            read = sum(result.sums[name][0] for result in results.values())
             if abs(total - read) > _ALMOST * absolute + totals.rows * 10.0**-SUM_DIGITS:
                 found.append(f"{name} {total!r}, of which {read!r} were read")
         if found:
