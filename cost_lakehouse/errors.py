@@ -83,6 +83,14 @@ class DeliveryRefused(CostLakehouseError):
         self.rejected_count = rejected_count or len(rejected)
 
 
+class InvoicesRefused(CostLakehouseError):
+    """What is said of invoices cannot be recorded as it stands; nothing was recorded."""
+
+
+class CloseRefused(CostLakehouseError):
+    """A month cannot be closed, accepted or reopened as it stands; nothing was changed."""
+
+
 class LakeError(CostLakehouseError):
     """The catalog, the warehouse or the engine cannot be used."""
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pyarrow as pa
-
+from cost_lakehouse.lake import small_tables
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.replace import replace_files
-from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import ACCOUNT_CHANGES, AWS_ACCOUNTS
 
@@ -31,14 +28,4 @@ def append_rows(lake: Lake, slice_: Slice, rows: Sequence[dict[str, Any]], guard
 
     Raises LakeError where the commit keeps colliding with others.
     """
-    if not rows:
-        return
-    load_id = new_load_id()
-    folder = lake.data_folder(AWS_ACCOUNTS, slice_)
-    with lake.warehouse.writing(folder, load_id) as local:
-        writer = SliceWriter(local, load_id, [])
-        for batch in pa.Table.from_pylist(list(rows), schema=ACCOUNT_CHANGES).to_batches():
-            writer.write(batch)
-        writer.close()
-        files = lake.warehouse.keep(writer.files, folder)
-    replace_files(lake, AWS_ACCOUNTS, [slice_], files, lambda table, file: False, {"load-id": load_id}, guard)
+    small_tables.append_rows(lake, AWS_ACCOUNTS, ACCOUNT_CHANGES, {slice_: rows}, guard)

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     LATE = "late"  # a source's deliveries stopped coming
     TICK = "tick"  # a sensor or a schedule fails again and again
     LAKE = "lake"  # the lake cannot be read
+    CORRECTION = "correction"  # a delivery changed a month that was invoiced or closed
     CHANNEL = "channel"  # a channel takes no alerts
 
 

@@ -118,7 +118,7 @@ def item_of(incident: Incident, dagster_url: str | None) -> Item:
         since=incident.since,
         until=incident.ended,
         times=incident.times if incident.kind in (Kind.RUN, Kind.CHECK) else 1,
-        problem=f"{incident.how} It had failed with: {incident.problem}" if recovered else incident.problem,
+        problem=_recovered_problem(incident) if recovered else incident.problem,
         fix="" if recovered else incident.fix,
         details=() if recovered else tuple(incident.details),
         run_id=run_id,
@@ -189,6 +189,8 @@ def _title(incident: Incident, where: str) -> str:
     first_line = first_line.removeprefix(f"{where}, ").removeprefix(f"{where}: ") if where else first_line
     if incident.kind is Kind.LATE:
         return f"{incident.source}: {first_line.partition('. ')[0]}"
+    if incident.kind is Kind.CORRECTION:
+        return f"Late correction of {where}: {first_line}"
     if incident.kind is Kind.LAKE:
         return f"The lake cannot be read: {first_line}"
     if incident.kind is Kind.TICK:
@@ -200,10 +202,17 @@ def _title(incident: Incident, where: str) -> str:
     return f"{job_label(incident.what)}{f' of {where}' if where else ''} failed: {first_line}"
 
 
+def _recovered_problem(incident: Incident) -> str:
+    before = "It was" if incident.kind is Kind.CORRECTION else "It had failed with"
+    return f"{incident.how} {before}: {incident.problem}"
+
+
 def _recovered_title(incident: Incident, where: str) -> str:
     lasted = length_of((incident.ended or incident.since) - incident.since)
     if incident.kind is Kind.LATE:
         return f"Recovered: {incident.source} delivers again"
+    if incident.kind is Kind.CORRECTION:
+        return f"Settled: the late correction of {incident.where}"
     if incident.kind is Kind.LAKE:
         return f"Recovered: the lake can be read again, after {lasted}"
     if incident.kind is Kind.TICK:
@@ -219,7 +228,7 @@ def _link(incident: Incident, run_id: str, dagster_url: str | None) -> str:
         return ""
     if run_id:
         return f"{dagster_url}/runs/{run_id}"
-    if incident.kind is Kind.LATE:
+    if incident.kind in (Kind.LATE, Kind.CORRECTION):
         return f"{dagster_url}/assets/line_items/{incident.source}"
     return dagster_url
 

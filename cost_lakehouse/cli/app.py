@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cost_lakehouse.cli.apps import alerts, importing, lake, lakehouse, pipeline, policy
+from cost_lakehouse.cli.apps import alerts, close, importing, invoices, lake, lakehouse, pipeline, policy
 from cost_lakehouse.cli.options import Config
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.add_typer(lake.app, name="lake")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(importing.app, name="import")
 app.add_typer(policy.app, name="policy")
+app.add_typer(invoices.app, name="invoices")
+app.add_typer(close.app)
 
 
 def _show_version(asked: bool) -> None:

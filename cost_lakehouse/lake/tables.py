@@ -87,6 +87,62 @@ ACCOUNT_CHANGES = pa.schema(
     ]
 )
 
+# Invoices as their issuer or a person says them: one row an invoice, of which a newer word takes the older one's place.
+INVOICES = "raw.invoices"
+INVOICE_COLUMNS = pa.schema(
+    [
+        *SLICE_FIELDS,  # `delivery_id` is a digest of what the invoice says
+        pa.field("invoice_id", pa.string(), nullable=False),
+        pa.field("account_id", pa.string()),
+        pa.field("invoice_type", pa.string()),
+        pa.field("bill_type", pa.string()),
+        pa.field("entity", pa.string()),
+        pa.field("issued_date", pa.date32()),
+        pa.field("due_date", pa.date32()),
+        pa.field("original_invoice_id", pa.string()),
+        pa.field("currency_code", pa.string(), nullable=False),
+        pa.field("total", MONEY, nullable=False),
+        pa.field("before_tax", MONEY),
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("recorded_at", pa.timestamp("us"), nullable=False),
+        pa.field("document", pa.string()),
+    ]
+)
+
+# Months that were closed, accepted again and reopened: a log, only appended to. `delivery_id` is the delivery that it is about.
+CLOSINGS = "raw.closings"
+CLOSING_COLUMNS = pa.schema(
+    [
+        *SLICE_FIELDS,
+        pa.field("loaded_at", pa.timestamp("us"), nullable=False),
+        pa.field("action", pa.string(), nullable=False),
+        pa.field("done_at", pa.timestamp("us"), nullable=False),
+        pa.field("done_by", pa.string(), nullable=False),
+        pa.field("note", pa.string()),
+        pa.field("bill_state", pa.string()),
+        pa.field("invoices", pa.string()),
+        pa.field("totals", pa.string(), nullable=False),
+    ]
+)
+
+# What deliveries changed in months that were invoiced or closed: a row an account and currency, written before it is published.
+LATE_CORRECTIONS = "raw.late_corrections"
+LATE_CORRECTION_COLUMNS = pa.schema(
+    [
+        *SLICE_FIELDS,
+        pa.field("loaded_at", pa.timestamp("us"), nullable=False),
+        pa.field("previous_delivery_id", pa.string(), nullable=False),
+        pa.field("state_before", pa.string(), nullable=False),
+        pa.field("closed_at", pa.timestamp("us"), nullable=False),
+        pa.field("invoice_ids", pa.string()),
+        pa.field("account_id", pa.string()),
+        pa.field("currency_code", pa.string()),
+        pa.field("billed_cost_change", MONEY, nullable=False),
+        pa.field("effective_cost_change", MONEY, nullable=False),
+        pa.field("found_at", pa.timestamp("us"), nullable=False),
+    ]
+)
+
 # Names of accounts and since when they hold: made of the table above and the dbt project's seed, always as a whole.
 ACCOUNT_NAMES = "marts.aws_accounts"
 ACCOUNT_NAMES_COLUMNS = pa.schema(
@@ -119,6 +175,9 @@ def raw_tables() -> dict[str, pa.Schema]:
         "raw.control_totals": CONTROL_TOTALS,
         "raw.files": FILES,
         AWS_ACCOUNTS: ACCOUNT_CHANGES,
+        INVOICES: INVOICE_COLUMNS,
+        CLOSINGS: CLOSING_COLUMNS,
+        LATE_CORRECTIONS: LATE_CORRECTION_COLUMNS,
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
-from cost_lakehouse.alerts.incidents import Kind, Recovery, Trouble
+from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Trouble
 from cost_lakehouse.alerts.lateness import Arrival, Punctuality, punctuality, told
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
@@ -16,12 +16,15 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
+from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections
+from cost_lakehouse.proof.late_corrections import told as told_correction
 from cost_lakehouse.sources.registry import kind_of
 
 PAUSE = timedelta(minutes=15)  # between two looks at the receipts
 # A database or a store that restarts is no trouble that anybody has to be told of.
 LAKE_PATIENCE = timedelta(minutes=10)
 Seen = Trouble | Recovery
+_CORRECTION = "late correction"
 
 
 def is_due(memory: Memory, now: datetime) -> bool:
@@ -59,6 +62,36 @@ def poll_deliveries(
             seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
         elif not out_of_time():
             seen += _late(settings, lake, source, standing, now)
+    return [*seen, *corrections_seen(memory, open_corrections(lake, now.astimezone(UTC).replace(tzinfo=None)), now)]
+
+
+def corrections_seen(memory: Memory, corrections: Sequence[LateCorrection], now: datetime) -> list[Seen]:
+    """What changed months that were invoiced or closed, and which of those told before need nobody any more."""
+    seen: list[Seen] = []
+    waiting = {(entry.source, entry.slice.month) for entry in corrections}
+    for incident in memory.open:
+        if incident.kind is Kind.CORRECTION and (incident.source, incident.months.first) not in waiting:
+            how = "It was accepted, or the month was closed or reopened since, or it is old."
+            seen.append(
+                Recovery(Kind.CORRECTION, _CORRECTION, max(now, incident.last), how, incident.source, months=incident.months)
+            )
+    for correction in corrections:
+        problem, fix, details = told_correction(correction)
+        seen.append(
+            Trouble(
+                kind=Kind.CORRECTION,
+                what=_CORRECTION,
+                at=now,
+                problem=problem,
+                fix=fix,
+                cause=correction.delivery_id,
+                source=correction.source,
+                months=Months.one(correction.slice.month),
+                by_month=True,
+                details=details,
+                since=correction.found_at.replace(tzinfo=UTC),
+            )
+        )
     return seen
 
 

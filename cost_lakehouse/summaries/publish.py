@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
@@ -20,7 +22,10 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.small_tables import replace_rows
 from cost_lakehouse.summaries.built import BuiltSummaries
+from cost_lakehouse.summaries.closings import Closing, closed_months, closings, is_held, with_closing
+from cost_lakehouse.summaries.correction_log import record_late_corrections
 from cost_lakehouse.summaries.marts import Mart
 from cost_lakehouse.summaries.stale import BILL_STATUS
 
@@ -59,6 +64,7 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
     """Make a build's rows of ``slices`` the rows of them in ``marts``, in that order; other slices stay untouched.
 
     Call it only after every test of the build passed. A slice without rows is emptied. Publishing again is harmless.
+    Of a month that was closed with another delivery, ``bill_status`` alone is published: it says what is held back.
     Raises LakeError where the build cannot be read or lacks a slice: nothing is published then.
     """
     chosen = sorted(set(slices))
@@ -68,8 +74,45 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
         _check_built(scratch, built.label, chosen)
         as_built = [_as_built(scratch, mart) for mart in marts]
         before = _old_totals(lake, chosen, marts)
+        statuses, held = _of_closed_months(lake, scratch, chosen)
+        free = [slice_ for slice_ in chosen if slice_ not in held]
+        record_late_corrections(lake, scratch, {slice_: published_status(lake, slice_) for slice_ in chosen})
         with _unfinished(lake, chosen, marts):
-            return [published for mart in as_built for published in _publish_mart(lake, scratch, mart, chosen, before)]
+            return [
+                published
+                for mart in as_built
+                for slices, rows in [(chosen, statuses) if mart.mart.table == BILL_STATUS else (free, {})]
+                if slices
+                for published in _publish_mart(lake, scratch, mart, slices, before, rows)
+            ]
+
+
+def published_status(lake: Lake, slice_: Slice) -> list[dict[str, Any]]:
+    """A month's rows of ``bill_status``, sorted; none where it is not published, or by a version that knew no closed months."""
+    table = lake.table_or_none(BILL_STATUS)
+    if table is None or "pending_delivery_id" not in table.schema().column_names:
+        return []
+    with connect(lake, [BILL_STATUS]) as connection:
+        select = f"select * from {BILL_STATUS} where {slice_.condition} order by bill_status_id"
+        rows: list[dict[str, Any]] = connection.execute(select).to_arrow_table().to_pylist()
+    return rows
+
+
+def mark_closed(lake: Lake, slice_: Slice, closing: Closing | None) -> None:
+    """Make ``bill_status`` say that a published month is closed, or with None that it is not, without building anything.
+
+    For a month of which nothing is held back. Call it with the lock ``publish`` held.
+    """
+    rows = published_status(lake, slice_)
+    if closing is None:
+        open_again = {"closed_at": None, "closed_by": None, "closing_note": None}
+        marked = [{**row, "state": row["bill_state"], **open_again} for row in rows]
+    else:
+        marked = with_closing(closing, rows, rows)
+    if marked != rows:
+        replace_rows(
+            lake, BILL_STATUS, schema_to_pyarrow(lake.current(BILL_STATUS).schema(), include_field_ids=False), {slice_: marked}
+        )
 
 
 def _publish_mart(
@@ -78,7 +121,9 @@ def _publish_mart(
     built: _Built,
     slices: Sequence[Slice],
     before: Mapping[tuple[str, Slice], dict[str, Decimal]],
+    instead: Mapping[Slice, pa.Table],
 ) -> list[PublishedSlice]:
+    """Publish one mart; ``instead`` has the rows of slices that are not published as they were built."""
     table, relation = built.mart.table, built.relation
     _fit_table(lake, table, built.schema)
     files: list[str] = []
@@ -88,9 +133,13 @@ def _publish_mart(
         folder = lake.data_folder(table, slice_)
         with lake.warehouse.writing(folder, load_id) as local:
             writer = SliceWriter(local, load_id, [])
-            reader = scratch.execute(
-                f"select * from {relation} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
-            ).to_arrow_reader(_ROWS_PER_BATCH)
+            reader = (
+                instead[slice_].to_reader()
+                if slice_ in instead
+                else scratch.execute(
+                    f"select * from {relation} where source = ? and billing_period = ?", [slice_.source, slice_.billing_period]
+                ).to_arrow_reader(_ROWS_PER_BATCH)
+            )
             written[slice_] = 0
             for batch in reader:
                 writer.write(batch)
@@ -98,7 +147,9 @@ def _publish_mart(
             writer.close()
             files += lake.warehouse.keep(writer.files, folder)
     replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
-    new = _totals(scratch, relation, built.mart.total, slices)
+    new = _totals(scratch, relation, built.mart.total, slices) if slices else {}
+    for slice_, rows in instead.items():
+        new[slice_] = _totals_of(rows, built.mart.total)
     known = {slice_ for name, slice_ in before if name == BILL_STATUS}
     return [
         PublishedSlice(
@@ -111,6 +162,34 @@ def _publish_mart(
         )
         for slice__ in slices
     ]
+
+
+def _of_closed_months(
+    lake: Lake, scratch: duckdb.DuckDBPyConnection, slices: Sequence[Slice]
+) -> tuple[dict[Slice, pa.Table], set[Slice]]:
+    """The rows of ``bill_status`` of those slices that are closed, and which of them are held back."""
+    closed = {slice_: entry for slice_, entry in closed_months(closings(lake)).items() if slice_ in slices}
+    if not closed:
+        return {}, set()
+    statuses: dict[Slice, pa.Table] = {}
+    held = set()
+    for slice_, closing in closed.items():
+        built = scratch.execute(
+            f"select * from {BILL_STATUS} where {slice_.condition} order by bill_status_id"
+        ).to_arrow_table()
+        published = published_status(lake, slice_)
+        statuses[slice_] = pa.Table.from_pylist(with_closing(closing, built.to_pylist(), published), schema=built.schema)
+        if published and is_held(closing, built.to_pylist()):
+            held.add(slice_)
+    return statuses, held
+
+
+def _totals_of(rows: pa.Table, column: str | None) -> dict[str, Decimal]:
+    totals: dict[str, Decimal] = {}
+    for row in rows.to_pylist() if column is not None else ():
+        currency = row["currency_code"] or ""
+        totals[currency] = totals.get(currency, Decimal(0)) + row[column]
+    return totals
 
 
 def _as_built(scratch: duckdb.DuckDBPyConnection, mart: Mart) -> _Built:

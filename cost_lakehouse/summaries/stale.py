@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import pyarrow as pa
+
 from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.increments import current_increments
 from cost_lakehouse.lake.ledger import is_current, newest, receipts
+from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.tables import INVOICE_COLUMNS, INVOICES
+from cost_lakehouse.summaries.closings import LOCKED, Closing, Load, closed_months, closings
 
 BILL_STATUS = "marts.bill_status"
 AWS_CUR, OCI_COST, FOCUS = "raw.aws_cur", "raw.oci_cost", "raw.focus"
@@ -66,24 +71,61 @@ def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, mart
     Where one of ``marts`` (tables to publish) is not there yet, a model is new: every slice is to be summarised.
     """
     published = _published(lake) if all(lake.table_or_none(mart) is not None for mart in marts) else {}
+    closed = closed_months(closings(lake))
+    invoiced = _newest_invoices(lake)
     stale = []
     for slice_, receipt in (proven_receipts(lake) if proven is None else proven).items():
-        delivery_id, loaded_at = published.get(slice_, (None, None))
-        # The time tells a delivery that was replaced under its own id.
-        if (delivery_id, loaded_at) != (receipt.delivery_id, receipt.loaded_at):
+        known = published.get(slice_)
+        load = receipt.delivery_id, receipt.loaded_at.astimezone(UTC).replace(tzinfo=None)
+        if known is None or is_stale(load, known, closed.get(slice_), invoiced.get(slice_)):
+            delivery_id = None if known is None else known.load[0]
             stale.append(StaleSlice(slice_.source, slice_.billing_period, receipt.delivery_id, delivery_id))
     return sorted(stale, key=lambda one: one.slice)
 
 
-def _published(lake: Lake) -> dict[Slice, tuple[str, datetime]]:
-    """Slice -> the delivery that its summaries are of, and when that was loaded. ``bill_status`` is published last."""
-    if lake.table_or_none(BILL_STATUS) is None:
+@dataclass(frozen=True)
+class Published:
+    """What ``bill_status`` says of a month: the load it is of, what is held back beside it, and what it knew of."""
+
+    load: Load
+    pending: Load | None
+    state: str
+    invoices_recorded_at: datetime | None
+
+
+def is_stale(load: Load, published: Published, closing: Closing | None, invoiced_at: datetime | None) -> bool:
+    """Whether a month is to be built: its raw slice holds ``load``, and the newest of its invoices was recorded then.
+
+    Of a closed month another load than the one it was closed with is built once, to be held back beside what is published.
+    """
+    if (published.state == LOCKED) != (closing is not None):
+        return True  # closed or reopened since
+    if closing is not None and load != closing.load:
+        return load not in (published.load, published.pending)
+    return load != published.load or published.pending is not None or invoiced_at != published.invoices_recorded_at
+
+
+def _published(lake: Lake) -> dict[Slice, Published]:
+    """What is published of each month. ``bill_status`` is published last; one of before its columns were there says nothing."""
+    table = lake.table_or_none(BILL_STATUS)
+    if table is None or "pending_delivery_id" not in table.schema().column_names:
         return {}
     with connect(lake, [BILL_STATUS]) as connection:
         rows = connection.execute(
-            f"select distinct source, billing_period, delivery_id, loaded_at from {BILL_STATUS}"
+            "select distinct source, billing_period, delivery_id, loaded_at, pending_delivery_id, pending_loaded_at, state, "
+            f"invoices_recorded_at from {BILL_STATUS}"
         ).fetchall()
     return {
-        Slice(source, billing_period): (delivery_id, loaded_at.replace(tzinfo=UTC))
-        for source, billing_period, delivery_id, loaded_at in rows
+        Slice(source, month): Published((delivery_id, loaded_at), (pending, pending_at) if pending else None, state, invoiced)
+        for source, month, delivery_id, loaded_at, pending, pending_at, state, invoiced in rows
     }
+
+
+def _newest_invoices(lake: Lake) -> dict[Slice, datetime]:
+    """When the newest invoice of each month was recorded."""
+    columns = pa.schema([INVOICE_COLUMNS.field(name) for name in ("source", "billing_period", "recorded_at")])
+    found: dict[Slice, datetime] = {}
+    for source, month, recorded_at in ledger_rows(lake, INVOICES, columns):
+        slice_ = Slice(source, month)
+        found[slice_] = max(recorded_at, found.get(slice_, recorded_at))
+    return found

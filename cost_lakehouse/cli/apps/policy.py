@@ -59,11 +59,16 @@ def policy_aws(
         bool, typer.Option("--organizations", help="Account names and units from AWS Organizations too.")
     ] = False,
     reports: Annotated[bool, typer.Option("--reports", help="Finding reports by cur:DescribeReportDefinitions too.")] = False,
+    invoices: Annotated[
+        bool, typer.Option("--invoices", help="Fetching invoices by invoicing:ListInvoiceSummaries too.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Print, for the configured sources at AWS, who needs which rights, as JSON: reader, trust, caller, bucket."""
     from cost_lakehouse.cli.commands.policy_aws import Wanted, print_aws_policies
 
-    wanted = Wanted(tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports)
+    wanted = Wanted(
+        tuple(principal or ()), account, kms_key, table_location, tuple(address or ()), organizations, reports, invoices
+    )
     with printed_errors():
         raise typer.Exit(print_aws_policies(chosen_config(context, config), source, part.value if part else None, wanted))

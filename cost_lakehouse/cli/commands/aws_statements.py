@@ -110,6 +110,11 @@ def read_organization(tags: bool = True) -> list[Statement]:
     return [statement("ReadTheOrganization", [*_ORGANIZATION, *([_TAGS] if tags else [])], ["*"])]
 
 
+def list_invoices() -> list[Statement]:
+    """See the invoices of the account that asks. AWS knows no narrower resource for it."""
+    return [statement("ListTheInvoices", ["invoicing:ListInvoiceSummaries"], ["*"])]
+
+
 def find_reports(partition: str, account: str) -> list[Statement]:
     """Which reports and exports the account has; listing knows no resources."""
     region = "cn-northwest-1" if partition == "aws-cn" else "us-east-1"

@@ -45,6 +45,7 @@ class Wanted:
     addresses: tuple[str, ...] = ()
     organizations: bool = False
     reports: bool = False
+    invoices: bool = False
 
 
 def print_aws_policies(config: Path | None, source: str | None, part: str | None, wanted: Wanted) -> int:
@@ -115,7 +116,8 @@ def policies_of(source: SourceSettings, wanted: Wanted, organization: Organizati
     account = wanted.account or (roles[-1].split(":")[4] if roles else NO_ACCOUNT)
     partition = roles[-1].split(":")[1] if roles else partition_of(source.region)
     names = aws.read_organization(organization.tags if organization else True) if organization or wanted.organizations else []
-    extra = [*(aws.find_reports(partition, account) if wanted.reports else []), *names]
+    asked = aws.list_invoices() if wanted.invoices else []
+    extra = [*(aws.find_reports(partition, account) if wanted.reports else []), *names, *asked]
     made: dict[str, Any] = {}
     if source.athena is not None:
         region = source.athena.region or source.region or NO_REGION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import Planned
+from cost_lakehouse.proof.late_corrections import open_corrections, told
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.summaries.stale import stale_slices
 
@@ -80,8 +81,19 @@ def run_once(
     print_loads(loads, exact)
     if summary is not None:
         print_summary(summary, exact)
+        print_corrections(lake)
     failed = failed or any(not load.outcome.ok for load in loads) or (summary is not None and not summary.ok)
     return EXIT_FAILED if failed else 0
+
+
+def print_corrections(lake: Lake) -> None:
+    """What changed months that were invoiced or closed, and what to do about it."""
+    for correction in open_corrections(lake, datetime.now(UTC).replace(tzinfo=None)):
+        problem, fix, lines = told(correction)
+        say(f"Late correction: {problem}")
+        for line in lines:
+            say(f"  {line}")
+        say(f"  {fix}")
 
 
 def is_due(planned: Planned, force: bool) -> bool:

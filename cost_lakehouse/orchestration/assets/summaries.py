@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +16,7 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.dbt_models import LakehouseTranslator
+from cost_lakehouse.orchestration.assets.late_corrections import corrections_observed
 from cost_lakehouse.orchestration.assets.mart_metadata import Models, built_months, unchanged_months
 from cost_lakehouse.orchestration.assets.summary_build import (
     DBT_UNIQUE_ID,
@@ -29,6 +30,7 @@ from cost_lakehouse.orchestration.checks import summary_check_specs, summary_che
 from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, TRIGGER_TAG
 from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
 from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.mart_months import mart_months
@@ -36,7 +38,7 @@ from cost_lakehouse.summaries.marts import published_marts
 from cost_lakehouse.summaries.publish import publish
 from cost_lakehouse.summaries.stale import proven_receipts, stale_slices, unmoved
 
-Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetObservation
 
 
 class SummaryConfig(dg.Config):
@@ -131,7 +133,11 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
                 except CostLakehouseError as error:
                     failures[", ".join(by_source(build.slices))] = [str(error)]
                     continue
-                context.log.info(f"Published {', '.join(str(slice_) for slice_ in ready)}")
+                news = open_corrections(lake, datetime.now(UTC).replace(tzinfo=None))
+                yield from corrections_observed(keys["bill_status"], ready, news)
+                held_back = pending_loads(lake)
+                ready = [slice_ for slice_ in ready if slice_ not in held_back]
+                context.log.info(f"Published {', '.join(str(slice_) for slice_ in ready) or 'nothing but bill_status'}")
                 held = mart_months(lake, published_tables, {slice_.billing_period for slice_ in ready})
                 yield from built_months(models, ready, published, versions, held)
         if failures:

@@ -37,6 +37,16 @@ contents as (
     group by source, billing_period
 ),
 
+invoices as (
+    select
+        source,
+        billing_period,
+        max(recorded_at) as recorded_at
+    from {{ source('raw', 'invoices') }}
+    where {{ slice_filter() }}
+    group by source, billing_period
+),
+
 bills as (
     select
         slices.source,
@@ -46,8 +56,10 @@ bills as (
         case
             when contents.has_correction or changed_bills.source is not null then 'corrected'
             when contents.has_invoice and not contents.has_uninvoiced_cost then 'invoiced'
+            when cast(slices.loaded_at as date) >= cast(slices.billing_period + interval '1' month as date) then 'estimated'
             else 'open'
-        end as state
+        end as state,
+        invoices.recorded_at as invoices_recorded_at
     from slices
     left join contents
         on
@@ -57,6 +69,10 @@ bills as (
         on
             slices.source = changed_bills.source
             and slices.billing_period = changed_bills.billing_period
+    left join invoices
+        on
+            slices.source = invoices.source
+            and slices.billing_period = invoices.billing_period
 ),
 
 costs as (
@@ -82,7 +98,17 @@ final as (
         coalesce(costs.billed_cost, 0) as billed_cost,
         costs.invoice_ids,
         coalesce(costs.line_item_count, 0) as line_item_count,
-        bills.loaded_at
+        bills.loaded_at,
+        bills.state as bill_state,
+        bills.invoices_recorded_at,
+        -- Publication fills these in: a build knows nothing of closed months.
+        cast(null as timestamp(6)) as closed_at,
+        cast(null as varchar) as closed_by,
+        cast(null as varchar) as closing_note,
+        cast(null as varchar) as pending_delivery_id,
+        cast(null as timestamp(6)) as pending_loaded_at,
+        cast(null as decimal(38, 20)) as pending_billed_cost,
+        cast(null as decimal(38, 20)) as pending_change
     from bills
     left join costs
         on

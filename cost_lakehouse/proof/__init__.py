@@ -1,0 +1,1 @@
+"""What proves a bill in time: its changes, its closing, and where a number comes from."""
