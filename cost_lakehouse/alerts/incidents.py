@@ -22,6 +22,7 @@ class Kind(StrEnum):
     TICK = "tick"  # a sensor or a schedule fails again and again
     LAKE = "lake"  # the lake cannot be read
     CORRECTION = "correction"  # a delivery changed a month that was invoiced or closed
+    GAP = "gap"  # days of a bill have no rows, though the weeks before had
     CHANNEL = "channel"  # a channel takes no alerts
 
 

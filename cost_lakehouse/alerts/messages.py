@@ -191,6 +191,8 @@ def _title(incident: Incident, where: str) -> str:
         return f"{incident.source}: {first_line.partition('. ')[0]}"
     if incident.kind is Kind.CORRECTION:
         return f"Late correction of {where}: {first_line}"
+    if incident.kind is Kind.GAP:
+        return f"Days without rows of {where}: {first_line}"
     if incident.kind is Kind.LAKE:
         return f"The lake cannot be read: {first_line}"
     if incident.kind is Kind.TICK:
@@ -203,7 +205,7 @@ def _title(incident: Incident, where: str) -> str:
 
 
 def _recovered_problem(incident: Incident) -> str:
-    before = "It was" if incident.kind is Kind.CORRECTION else "It had failed with"
+    before = "It was" if incident.kind in (Kind.CORRECTION, Kind.GAP) else "It had failed with"
     return f"{incident.how} {before}: {incident.problem}"
 
 
@@ -213,6 +215,8 @@ def _recovered_title(incident: Incident, where: str) -> str:
         return f"Recovered: {incident.source} delivers again"
     if incident.kind is Kind.CORRECTION:
         return f"Settled: the late correction of {incident.where}"
+    if incident.kind is Kind.GAP:
+        return f"Settled: the days without rows of {incident.where}"
     if incident.kind is Kind.LAKE:
         return f"Recovered: the lake can be read again, after {lasted}"
     if incident.kind is Kind.TICK:
@@ -228,7 +232,7 @@ def _link(incident: Incident, run_id: str, dagster_url: str | None) -> str:
         return ""
     if run_id:
         return f"{dagster_url}/runs/{run_id}"
-    if incident.kind in (Kind.LATE, Kind.CORRECTION):
+    if incident.kind in (Kind.LATE, Kind.CORRECTION, Kind.GAP):
         return f"{dagster_url}/assets/line_items/{incident.source}"
     return dagster_url
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Trouble
+from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Trouble
 from cost_lakehouse.alerts.lateness import Arrival, Punctuality, punctuality, told
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
@@ -14,17 +14,24 @@ from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
+from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
 from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections
 from cost_lakehouse.proof.late_corrections import told as told_correction
 from cost_lakehouse.sources.registry import kind_of
+from cost_lakehouse.summaries.gap_findings import listed_gaps
 
 PAUSE = timedelta(minutes=15)  # between two looks at the receipts
 # A database or a store that restarts is no trouble that anybody has to be told of.
 LAKE_PATIENCE = timedelta(minutes=10)
 Seen = Trouble | Recovery
-_CORRECTION = "late correction"
+# Of a month, from its first day on: what nobody filled by then stays as it is.
+GAP_NEWS = timedelta(days=76)
+_SETTLED = {
+    Kind.CORRECTION: "It was accepted, or the month was closed or reopened since, or it is old.",
+    Kind.GAP: "The days were delivered, or are old.",
+}
 
 
 def is_due(memory: Memory, now: datetime) -> bool:
@@ -62,37 +69,61 @@ def poll_deliveries(
             seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
         elif not out_of_time():
             seen += _late(settings, lake, source, standing, now)
-    return [*seen, *corrections_seen(memory, open_corrections(lake, now.astimezone(UTC).replace(tzinfo=None)), now)]
+    corrections = open_corrections(lake, now.astimezone(UTC).replace(tzinfo=None))
+    return [*seen, *bills_seen(memory, corrections, listed_gaps(lake, since=(now - GAP_NEWS).date()), now)]
 
 
-def corrections_seen(memory: Memory, corrections: Sequence[LateCorrection], now: datetime) -> list[Seen]:
-    """What changed months that were invoiced or closed, and which of those told before need nobody any more."""
-    seen: list[Seen] = []
-    waiting = {(entry.source, entry.slice.month) for entry in corrections}
-    for incident in memory.open:
-        if incident.kind is Kind.CORRECTION and (incident.source, incident.months.first) not in waiting:
-            how = "It was accepted, or the month was closed or reopened since, or it is old."
-            seen.append(
-                Recovery(Kind.CORRECTION, _CORRECTION, max(now, incident.last), how, incident.source, months=incident.months)
-            )
-    for correction in corrections:
-        problem, fix, details = told_correction(correction)
-        seen.append(
-            Trouble(
-                kind=Kind.CORRECTION,
-                what=_CORRECTION,
-                at=now,
-                problem=problem,
-                fix=fix,
-                cause=correction.delivery_id,
-                source=correction.source,
-                months=Months.one(correction.slice.month),
-                by_month=True,
-                details=details,
-                since=correction.found_at.replace(tzinfo=UTC),
-            )
+def bills_seen(
+    memory: Memory, corrections: Sequence[LateCorrection], gaps: Mapping[Slice, Sequence[str]], now: datetime
+) -> list[Seen]:
+    """What is odd about bills: months changed after they were invoiced or closed, days without rows; and what is so no more."""
+    troubles = [_of_correction(correction, now) for correction in corrections]
+    troubles += [_of_gaps(slice_, found, now) for slice_, found in sorted(gaps.items())]
+    wrong = {trouble.key for trouble in troubles}
+    ended = [
+        Recovery(
+            item.kind, item.what, max(now, item.last), _SETTLED[item.kind], item.source, part=item.part, months=item.months
         )
-    return seen
+        for item in memory.open
+        if item.kind in _SETTLED and item.key not in wrong
+    ]
+    return [*ended, *troubles]
+
+
+def _of_correction(correction: LateCorrection, now: datetime) -> Trouble:
+    problem, fix, details = told_correction(correction)
+    return Trouble(
+        kind=Kind.CORRECTION,
+        what="late correction",
+        at=now,
+        problem=problem,
+        fix=fix,
+        cause=correction.delivery_id,
+        source=correction.source,
+        months=Months.one(correction.slice.month),
+        by_month=True,
+        details=details,
+        since=correction.found_at.replace(tzinfo=UTC),
+    )
+
+
+def _of_gaps(slice_: Slice, found: Sequence[str], now: datetime) -> Trouble:
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return Trouble(
+        kind=Kind.GAP,
+        what="days without rows",
+        at=now,
+        problem=f"{found[0]}{more}.",
+        fix=(
+            "Ask whoever runs it whether it was switched off. If not, the export lacks it: look at the settings of the report. "
+            "`marts.bill_findings` lists each."
+        ),
+        source=slice_.source,
+        months=Months.one(slice_.month),
+        by_month=True,
+        severity=Severity.WARNING,
+        details=tuple(found),
+    )
 
 
 def _of(source: SourceSettings, known: list[Receipt]) -> list[Receipt]:

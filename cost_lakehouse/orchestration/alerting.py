@@ -161,6 +161,8 @@ def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
             return ("failed_checks" if trouble.severity is Severity.ERROR else "check_warnings") in events
         if trouble.kind is Kind.CORRECTION:
             return "late_corrections" in events
+        if trouble.kind is Kind.GAP:
+            return "gaps" in events
         return trouble.kind is not Kind.LATE or "late_deliveries" in events
 
     return [observed for observed in seen if isinstance(observed, Recovery) or is_wanted(observed)]

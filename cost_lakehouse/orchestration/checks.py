@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -16,15 +16,19 @@ from cost_lakehouse.audit.reconciliation import (
     exclusions,
 )
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table, plain
 from cost_lakehouse.orchestration.assets.summary_build import Build
 
 DAILY_SUMMARIES = {provider: dg.AssetKey(["marts", f"{provider}_daily_summary"]) for provider in PROVIDERS}
 EQUALS_RAW = "equals_the_raw_bill"
 NOTHING_LEFT_OUT = "nothing_is_left_out"
+NO_GAPS = "no_days_without_rows"
+DAILY_COSTS = dg.AssetKey(["marts", "daily_costs"])
 ROWS_SHOWN = 100
 _PLACE: dict[str, type] = {"source": str, "month": str}
 COMPARED = _PLACE | dict.fromkeys(("currency", "metric", "expected", "actual", "difference", "days apart"), str)
+GAPS = _PLACE | {"gap": str}
 LEFT_OUT = _PLACE | dict.fromkeys(("reason", "line item type", "currency", "amount", "example"), str)
 
 
@@ -46,7 +50,27 @@ def summary_check_specs() -> list[dg.AssetCheckSpec]:
             asset=DAILY_SUMMARIES[AWS],
             description="Lists every raw line whose money a metric leaves out, with reason and amount. There should be none.",
         ),
+        dg.AssetCheckSpec(
+            NO_GAPS,
+            asset=DAILY_COSTS,
+            description="Every settled day has rows of each account and service that was there on most days of the weeks before. "
+            "A source that does not deliver has no gaps: it is late.",
+        ),
     ]
+
+
+def no_gaps(gaps: Mapping[Slice, Sequence[str]]) -> dg.AssetCheckEvaluation:
+    """The gaps of the months that were published, as a check that warns."""
+    shown: list[dict[str, str | int]] = [
+        {"source": slice_.source, "month": slice_.month, "gap": gap} for slice_, found in sorted(gaps.items()) for gap in found
+    ]
+    return dg.AssetCheckEvaluation(
+        asset_key=DAILY_COSTS,
+        check_name=NO_GAPS,
+        passed=not shown,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"gaps": dg.MetadataValue.int(len(shown)), "list": metadata_table(GAPS, shown[:ROWS_SHOWN])},
+    )
 
 
 def summary_checks(builds: Sequence[Build]) -> list[dg.AssetCheckEvaluation]:

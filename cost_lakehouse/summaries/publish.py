@@ -26,6 +26,7 @@ from cost_lakehouse.lake.small_tables import replace_rows
 from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.closings import Closing, closed_months, closings, is_held, with_closing
 from cost_lakehouse.summaries.correction_log import record_late_corrections
+from cost_lakehouse.summaries.gap_findings import BILL_FINDINGS, findings_with_gaps
 from cost_lakehouse.summaries.marts import Mart
 from cost_lakehouse.summaries.stale import BILL_STATUS
 
@@ -76,14 +77,15 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
         before = _old_totals(lake, chosen, marts)
         statuses, held = _of_closed_months(lake, scratch, chosen)
         free = [slice_ for slice_ in chosen if slice_ not in held]
+        instead = {BILL_STATUS: statuses, BILL_FINDINGS: findings_with_gaps(lake, scratch, _loaded(scratch, free))}
         record_late_corrections(lake, scratch, {slice_: published_status(lake, slice_) for slice_ in chosen})
         with _unfinished(lake, chosen, marts):
             return [
                 published
                 for mart in as_built
-                for slices, rows in [(chosen, statuses) if mart.mart.table == BILL_STATUS else (free, {})]
+                for slices in [chosen if mart.mart.table == BILL_STATUS else free]
                 if slices
-                for published in _publish_mart(lake, scratch, mart, slices, before, rows)
+                for published in _publish_mart(lake, scratch, mart, slices, before, instead.get(mart.mart.table, {}))
             ]
 
 
@@ -182,6 +184,13 @@ def _of_closed_months(
         if published and is_held(closing, built.to_pylist()):
             held.add(slice_)
     return statuses, held
+
+
+def _loaded(scratch: duckdb.DuckDBPyConnection, slices: Sequence[Slice]) -> dict[Slice, tuple[str, date]]:
+    """Which delivery a build has of each slice, and the day on which it was loaded."""
+    rows = scratch.execute(f"select distinct source, billing_period, delivery_id, loaded_at from {BILL_STATUS}").fetchall()
+    found = {Slice(source, month): (delivery_id, loaded_at.date()) for source, month, delivery_id, loaded_at in rows}
+    return {slice_: found[slice_] for slice_ in slices}
 
 
 def _totals_of(rows: pa.Table, column: str | None) -> dict[str, Decimal]:

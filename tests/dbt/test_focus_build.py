@@ -217,13 +217,13 @@ def test_a_bill_is_open_invoiced_or_corrected_and_an_emptied_month_is_known(lake
         "where source = 'any' order by 1, 2 nulls first",
     )
     assert found == [
-        (JUNE, None, "open", 0, None, 0),
+        (JUNE, None, "estimated", 0, None, 0),
         (JULY, "USD", "invoiced", 10, "j1", 1),
         (AUGUST, "USD", "corrected", 21, "a1", 1),
         (SEPTEMBER, "USD", "corrected", 29, "s1", 2),
-        (OCTOBER, None, "open", 7, "i2", 1),
-        (OCTOBER, "EUR", "open", 4, None, 1),
-        (OCTOBER, "USD", "open", USD_OF_OCTOBER, "i1, i2", 5),
+        (OCTOBER, None, "estimated", 7, "i2", 1),
+        (OCTOBER, "EUR", "estimated", 4, None, 1),
+        (OCTOBER, "USD", "estimated", USD_OF_OCTOBER, "i1, i2", 5),
     ]
     newest = {
         receipt.billing_period: receipt
@@ -265,7 +265,7 @@ def test_a_tenancys_month_counts_once_where_focus_repeats_its_cost_reports(ran: 
     kept = ask(ran, "select billing_period from marts.focus_daily_summary where source = 'oracle'")
     assert kept == [(SEPTEMBER,)]
     states = ask(ran, "select billing_period, billed_cost, state from marts.bill_status where source = 'oracle' order by 1")
-    assert states == [(SEPTEMBER, Decimal("1.5"), "open"), (OCTOBER, Decimal("0.025"), "open")]
+    assert states == [(SEPTEMBER, Decimal("1.5"), "estimated"), (OCTOBER, Decimal("0.025"), "estimated")]
     # Columns that the 1.0-preview does not have, or that this report leaves out.
     lacking = ask(ran, "select detail from marts.bill_findings where source = 'oracle' and reason like 'mandatory%' order by 1")
     assert [name for (name,) in lacking] == [

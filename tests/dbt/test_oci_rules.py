@@ -95,7 +95,7 @@ def test_a_file_that_comes_again_counts_once_and_the_receipts_still_add_up(tmp_p
             "order by 1, loaded_at",
         )
     # Nothing is left of September, and the month is still known.
-    assert status == [(SEPTEMBER, None, 0, "open"), (OCTOBER, "USD", 12, "open")]
+    assert status == [(SEPTEMBER, None, 0, "estimated"), (OCTOBER, "USD", 12, "estimated")]
     assert history == [
         (SEPTEMBER, 2, 1),
         (SEPTEMBER, 0, -1),

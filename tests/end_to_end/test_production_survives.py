@@ -195,5 +195,5 @@ def test_a_bill_that_became_empty_empties_its_marts_on_trino(production: Product
 
     assert billed(settings) == 0
     assert rows(settings, "select delivery_id, state, billed_cost from marts.bill_status") == [
-        ("20261102T000000Z", "open", Decimal(0))
+        ("20261102T000000Z", "estimated", Decimal(0))
     ]

@@ -14,7 +14,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.proof.closing import Wish, refusal
 from cost_lakehouse.proof.late_corrections import corrections_of
 from cost_lakehouse.summaries.closings import ACCEPTED, CLOSED, REOPENED, Closing, closed_months, with_closing
-from cost_lakehouse.summaries.correction_log import changes_between, was_final
+from cost_lakehouse.summaries.correction_log import Costs, changes_between, was_final
 from cost_lakehouse.summaries.stale import Published, is_stale
 
 OCTOBER = Slice("acme", date(2026, 10, 1))
@@ -167,8 +167,8 @@ def test_the_log_says_which_months_are_closed_and_with_what() -> None:
 
 
 def test_changes_are_by_account_and_currency_and_never_added() -> None:
-    before = {("1", "USD"): (Decimal(1), Decimal(1)), ("2", "USD"): (Decimal(2), Decimal(2))}
-    after = {
+    before: Costs = {("1", "USD"): (Decimal(1), Decimal(1)), ("2", "USD"): (Decimal(2), Decimal(2))}
+    after: Costs = {
         ("1", "USD"): (Decimal(1), Decimal(1)),
         ("2", "USD"): (Decimal(2), Decimal("1.5")),
         ("2", "EUR"): (Decimal(4), Decimal(4)),

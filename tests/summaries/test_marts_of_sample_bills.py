@@ -143,7 +143,7 @@ def test_tags_and_categories_are_sorted_json_in_snake_case(built: Built) -> None
 
 def test_the_invoiced_month_and_the_open_month_are_told_apart(built: Built) -> None:
     states = rows(built.lake, "select distinct source, billing_period, state from marts.bill_status order by all")
-    assert [state for _, _, state in states] == ["invoiced", "open", "invoiced", "open"]
+    assert [state for _, _, state in states] == ["invoiced", "estimated", "invoiced", "estimated"]
 
 
 def test_publishing_tells_old_and_new_totals_and_leaves_nothing_stale(built: Built) -> None:

@@ -43,7 +43,7 @@ def test_a_late_refund_corrects_an_invoiced_month_and_leaves_the_other_alone(tmp
     dbt.summarize(workshop.lake)
     assert rows(workshop.lake, STATUS) == [
         (SEPTEMBER, "sep-1", "invoiced", "USD", Decimal(10), "INV-1"),
-        (OCTOBER, "oct-1", "open", "USD", Decimal("0.3"), "INV-1"),
+        (OCTOBER, "oct-1", "estimated", "USD", Decimal("0.3"), "INV-1"),
     ]
     untouched = files_of(workshop.lake, "marts.daily_costs", Slice("acme", OCTOBER))
 
@@ -72,7 +72,7 @@ def test_a_bill_that_became_empty_empties_its_marts_and_keeps_its_status(tmp_pat
     workshop.load()
     published = {item.table: item for item in dbt.summarize(workshop.lake)}
     assert (published["marts.daily_costs"].rows, published["marts.daily_costs"].old) == (0, {"USD": Decimal(3)})
-    assert rows(workshop.lake, STATUS) == [(OCTOBER, "second", "open", None, Decimal(0), None)]
+    assert rows(workshop.lake, STATUS) == [(OCTOBER, "second", "estimated", None, Decimal(0), None)]
     assert rows(workshop.lake, "select count(*) from marts.aws_daily_summary") == [(0,)]
     assert stale_slices(workshop.lake) == []
 

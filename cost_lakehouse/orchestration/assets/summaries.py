@@ -26,13 +26,14 @@ from cost_lakehouse.orchestration.assets.summary_build import (
     merged_checks,
     scratch_folder,
 )
-from cost_lakehouse.orchestration.checks import summary_check_specs, summary_checks
+from cost_lakehouse.orchestration.checks import no_gaps, summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, TRIGGER_TAG
 from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
 from cost_lakehouse.summaries.dbt_project import ParsedProject
+from cost_lakehouse.summaries.gap_findings import listed_gaps
 from cost_lakehouse.summaries.mart_months import mart_months
 from cost_lakehouse.summaries.marts import published_marts
 from cost_lakehouse.summaries.publish import publish
@@ -116,6 +117,7 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
             return
         context.log.info(f"Building {', '.join(str(entry) for entry in chosen)}")
         failures: dict[str, list[str]] = {}
+        done: list[Slice] = []
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder(settings, context.instance, context.run.run_id))
             builds = _builds(context, Builder(project, checks, lake, stack), chosen, folder)
@@ -138,8 +140,11 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
                 held_back = pending_loads(lake)
                 ready = [slice_ for slice_ in ready if slice_ not in held_back]
                 context.log.info(f"Published {', '.join(str(slice_) for slice_ in ready) or 'nothing but bill_status'}")
+                done += ready
                 held = mart_months(lake, published_tables, {slice_.billing_period for slice_ in ready})
                 yield from built_months(models, ready, published, versions, held)
+        if done:
+            yield no_gaps({slice_: gaps for slice_, gaps in listed_gaps(lake).items() if slice_ in done})
         if failures:
             raise _failure(failures)
 
