@@ -53,7 +53,7 @@ def summary_check_specs() -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             NO_GAPS,
             asset=DAILY_COSTS,
-            description="Every settled day has rows of each account and service that was there on most days of the weeks before. "
+            description="Every settled day has rows of each account and service that was there on most days of weeks before. "
             "A source that does not deliver has no gaps: it is late.",
         ),
     ]
