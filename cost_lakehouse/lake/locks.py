@@ -90,18 +90,17 @@ class PostgresLocks:
     @contextmanager
     def hold(self, name: str, what: str, wait_seconds: float) -> Iterator[Lock]:
         """Hold the advisory lock of that name on a connection of its own."""
-        # Names are told apart from other programs' locks in the same database by the prefix.
-        key = int.from_bytes(blake2b(f"cost-lakehouse {name}".encode(), digest_size=8).digest(), "big", signed=True)
+        key = advisory_key(name)
         end = time.monotonic() + wait_seconds
         with self._engine.connect() as connection:
             # Autocommit: a lock that waits for hours must not hold a transaction open.
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            told = False
+            is_logged = False
             while not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
                 if time.monotonic() >= end:
                     raise _busy(what)
-                if not told and time.monotonic() >= end - wait_seconds + _QUIET_SECONDS:
-                    told = True
+                if not is_logged and time.monotonic() >= end - wait_seconds + _QUIET_SECONDS:
+                    is_logged = True
                     _log_wait(what)
                 time.sleep(_POLL_SECONDS)
             try:
@@ -130,6 +129,11 @@ class _HeldByConnection:
                 f"{self._what} was called off: the catalog's database ended the connection that kept others away.",
                 "Nothing was committed. Run it again.",
             )
+
+
+def advisory_key(name: str) -> int:
+    """PostgreSQL's number for a lock of that name; the prefix keeps it apart from other programs' in the same database."""
+    return int.from_bytes(blake2b(f"cost-lakehouse {name}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _release(connection: Connection, key: int) -> None:

@@ -54,7 +54,7 @@ class AccountRuns:
             instance=self._instance,
             asset_selection=chosen,
             run_config=_QUIET,
-            tags={**tags, PROCESS_TAG: process_label()},
+            tags={**tags, PROCESS_TAG: process_label(self._instance)},
             raise_on_error=False,
         )
         facts = {

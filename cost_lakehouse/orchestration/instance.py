@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,8 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
-from cost_lakehouse.orchestration.heartbeat import SignsOfLife, lives
 from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
+from cost_lakehouse.orchestration.liveness import ProcessLocks, database_of, forget, lives_elsewhere, lives_here
 from cost_lakehouse.orchestration.plain_paths import plain_path
 from cost_lakehouse.orchestration.run_logs import logs_in_s3
 
@@ -69,10 +67,10 @@ run_monitoring:
   free_slots_after_run_end_seconds: 60
 """
 # How long a run's process on another machine must have been silent before the run counts as dead: long enough for it to
-# renew its sign of life several times after the database was restarted.
+# take its lock again several times after the database was restarted.
 SILENCE_SECONDS = 90
 SILENT_TAG = ".dagster/cost_lakehouse.silent_since"
-_SIGNS = SignsOfLife()
+_LOCKS = ProcessLocks()
 
 
 def home_of_this_configuration() -> Path:
@@ -114,9 +112,7 @@ class SharedStorage(DagsterStorage, ConfigurableClass):
         database = dagster_database(Path(given) if given else configuration_file())
         if database is None:
             return DagsterSqliteStorage.from_local(base_dir=str(plain_path(home_of_this_configuration())), inst_data=inst_data)
-        storage = open_storage(database, inst_data)
-        _SIGNS.expect(storage.postgres_url)
-        return storage
+        return open_storage(database, inst_data)
 
 
 class SharedArtifactStorage(LocalArtifactStorage):
@@ -181,7 +177,7 @@ def command_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             with explained_records(home):
                 yield instance
     finally:
-        _SIGNS.end()
+        _LOCKS.release()
 
 
 def _storage_of(rules: Path, settings: Settings) -> dict[str, Any]:
@@ -194,14 +190,12 @@ def _storage_of(rules: Path, settings: Settings) -> dict[str, Any]:
     return {"storage": ours} if is_ours and not of_old else {}
 
 
-def process_label() -> str:
-    """This process, so that any other one can tell whether it is still alive.
+def process_label(instance: dg.DagsterInstance) -> str:
+    """This process, so that any other one can tell whether it is still alive: from now on it holds a lock of that label.
 
-    Host, number and start; then its machine since when (a number means nothing on another one), and whether it gives signs
-    of life, which it does from now on where Dagster's records are in PostgreSQL.
+    Raises OSError where the instance's folder cannot be written.
     """
-    label = f"{socket.gethostname()}|{os.getpid()}|{_started_at(os.getpid())}|{_place()}"
-    return f"{label}|signs" if _SIGNS.give(f"{label}|signs") else label
+    return _LOCKS.hold(instance)
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -219,25 +213,24 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             run, message="The process of this run ended without a word (killed, or the machine stopped)."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        forget(instance, label)
         ended.append(run.run_id)
     return ended
 
 
 def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun, label: str) -> bool:
-    """Whether a labelled process no longer lives. Of another machine nothing is known but its signs of life."""
-    host, pid, started, place, signs, *_ = [*label.split("|"), "", "", "", ""]
-    is_here = host == socket.gethostname() and place in ("", _place())
-    if is_here and pid.isdigit():
-        return not _exists(int(pid)) or started != _started_at(int(pid))
-    database = getattr(instance.run_storage, "postgres_url", None)
-    if signs and database:
-        return _is_silent(instance, run, lives(database, label))
-    # Files in a home belong to one machine, which was restarted then.
-    return database is None and pid.isdigit() and host == socket.gethostname()
+    """Whether a labelled process no longer holds its lock."""
+    here = lives_here(instance, label)
+    database = database_of(instance)
+    if here or database is None:
+        return not here
+    elsewhere = lives_elsewhere(database, label)
+    # Its lock file is here and nobody holds it: gone. Else it is another machine's, of which only the database knows.
+    return not elsewhere if here is False else _is_silent(instance, run, elsewhere)
 
 
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, lives: bool) -> bool:
-    """Whether a process has been seen without a sign of life twice, long enough apart; what was seen is kept on the run."""
+    """Whether a process has been seen without its lock twice, long enough apart; what was seen is kept on the run."""
     since = run.tags.get(SILENT_TAG)
     now = time.time()
     if lives:
@@ -248,32 +241,3 @@ def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, lives: bool) ->
         instance.add_run_tags(run.run_id, {SILENT_TAG: str(int(now))})
         return False
     return now - float(since) >= SILENCE_SECONDS
-
-
-def _exists(pid: int) -> bool:
-    """Whether a process of that number lives, whoever owns it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _started_at(pid: int) -> str:
-    """When a process started, in ticks since boot (Linux), so that a reused number is noticed; empty elsewhere."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-@cache
-def _place() -> str:
-    """This machine since its start, and where containers share it, this container (Linux); empty elsewhere."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""

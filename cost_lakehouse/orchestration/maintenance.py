@@ -38,7 +38,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         out=dg.Out(dict[str, Any]),
     )
     def maintenance(context: dg.OpExecutionContext, config: MaintenanceConfig) -> dict[str, Any]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             report = maintain(
                 Lake(settings), config.tables, dry_run=config.dry_run, told=lambda table: context.log.info(summary_line(table))

@@ -144,7 +144,7 @@ class InProcess:
                 partition_key=partition,
                 asset_selection=selection,
                 run_config={**_QUIET, **config},
-                tags={**tags, PROCESS_TAG: process_label()},
+                tags={**tags, PROCESS_TAG: process_label(self._instance)},
                 raise_on_error=False,
             )
 
@@ -158,7 +158,7 @@ def run_maintenance(
     result = maintenance_job(settings).execute_in_process(
         instance=instance,
         run_config={**_QUIET, "ops": {MAINTENANCE_OP: {"config": {"dry_run": dry_run, "tables": list(tables)}}}},
-        tags={TRIGGER_TAG: _TRIGGER, PROCESS_TAG: process_label()},
+        tags={TRIGGER_TAG: _TRIGGER, PROCESS_TAG: process_label(instance)},
         raise_on_error=False,
     )
     if result.success:
@@ -189,7 +189,7 @@ def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str,
         instance=instance,
         asset_selection=[mirror_key(name)],
         run_config=_QUIET,
-        tags={**mirror_tags(name, _TRIGGER), PROCESS_TAG: process_label()},
+        tags={**mirror_tags(name, _TRIGGER), PROCESS_TAG: process_label(instance)},
         raise_on_error=False,
     )
     facts: dict[str, Any] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import socket
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,25 +58,44 @@ def test_a_users_changes_to_the_instance_are_kept(settings: Settings) -> None:
     assert theirs.read_text(encoding="utf-8") == "telemetry: {enabled: false}\n"
 
 
-def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(settings: Settings) -> None:
-    finished = subprocess.Popen([sys.executable, "-c", "pass"])
-    finished.wait()
+def killed_process() -> str:
+    """The label of a process that opened this configuration's records, said who it is, and was killed."""
+    speak = (
+        "import signal, os\n"
+        "from cost_lakehouse.orchestration.instance import command_instance, process_label\n"
+        "from cost_lakehouse.config import load_settings\n"
+        "with command_instance(load_settings()) as instance:\n"
+        "    print(process_label(instance), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", speak], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return done.stdout.strip()
 
+
+def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @dg.job
     def nothing() -> None:
         pass
 
+    settings.file.write_text("lake: {}\n", encoding="utf-8")
+    label_of_killed = killed_process()
+    # What tells the dead is a lock: not the machine's name, which a container has a new one of each time, nor a number.
+    monkeypatch.setattr("socket.gethostname", lambda: "another-container")
     with command_instance(settings) as instance:
-        killed, living = (
+        killed, living, unlocked = (
             instance.create_run_for_job(nothing, tags={PROCESS_TAG: label}, status=dg.DagsterRunStatus.STARTED)
-            for label in (f"{socket.gethostname()}|{finished.pid}|1", process_label())
+            for label in (label_of_killed, process_label(instance), f"{os.uname().nodename}|{os.getpid()}|of-another-time")
         )
+        assert len(list((settings.dagster_home / "processes").iterdir())) == 2
         storage = instance.event_log_storage
         storage.initialize_concurrency_limit_to_default("line_items__acme")
         assert storage.claim_concurrency_slot("line_items__acme", killed.run_id, "load").is_claimed
         assert not storage.claim_concurrency_slot("line_items__acme", living.run_id, "load").is_claimed
 
-        assert end_dead_runs(instance) == [killed.run_id]
+        assert set(end_dead_runs(instance)) == {killed.run_id, unlocked.run_id}
 
         assert storage.claim_concurrency_slot("line_items__acme", living.run_id, "load").is_claimed
         ended, going = instance.get_run_by_id(killed.run_id), instance.get_run_by_id(living.run_id)
@@ -83,3 +103,5 @@ def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(sett
         assert ended.status is dg.DagsterRunStatus.FAILURE
         assert going is not None
         assert going.status is dg.DagsterRunStatus.STARTED
+        assert len(list((settings.dagster_home / "processes").iterdir())) == 1
+    assert list((settings.dagster_home / "processes").iterdir()) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +19,9 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.orchestration import instance as instance_module
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
-from cost_lakehouse.orchestration.heartbeat import SignOfLife, SignsOfLife, lives
 from cost_lakehouse.orchestration.instance import command_instance, end_dead_runs, process_label
+from cost_lakehouse.orchestration.liveness import APPLICATION, DatabaseLock, database_of, lives_elsewhere
+from tests.orchestration.test_instance import killed_process
 from tests.services.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -201,19 +200,8 @@ def killed_run(instance: dg.DagsterInstance, label: str) -> dg.DagsterRun:
     return instance.create_run_for_job(nothing, tags={PROCESS_TAG: label}, status=dg.DagsterRunStatus.STARTED)
 
 
-def test_a_killed_process_of_this_machine_is_noticed_at_once(settings: Settings) -> None:
-    # A process that opens the same records, says who it is, and is killed.
-    speak = (
-        "import sys, signal, os\n"
-        "from cost_lakehouse.orchestration.instance import command_instance, process_label\n"
-        "from cost_lakehouse.config import load_settings\n"
-        "with command_instance(load_settings()):\n"
-        "    print(process_label(), flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", speak], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    label = done.stdout.strip()
-    assert label.endswith("|signs"), done.stderr
+def test_a_killed_process_of_this_home_is_noticed_at_once(settings: Settings) -> None:
+    label = killed_process()
 
     with command_instance(settings) as instance:
         run = killed_run(instance, label)
@@ -221,37 +209,38 @@ def test_a_killed_process_of_this_machine_is_noticed_at_once(settings: Settings)
         assert end_dead_runs(instance) == [run.run_id]
 
 
-def test_a_run_of_another_machine_goes_on_while_its_process_gives_a_sign_of_life(
+def test_a_run_of_another_machine_goes_on_while_its_process_holds_its_lock(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As it is with machines that are called alike: same host name, a number that nobody has here.
-    label = f"{os.uname().nodename}|999999999|1|another-boot/pid:[1]|signs"
+    label = f"{os.uname().nodename}|999999999|of-another-machine"
     with command_instance(settings) as instance:
         run = killed_run(instance, label)
-        address = instance.run_storage.postgres_url  # type: ignore[attr-defined]
-        elsewhere = SignOfLife(make_url(address), label)
+        address = database_of(instance)
+        assert address is not None
+        elsewhere = DatabaseLock(make_url(address), label)
         monkeypatch.setattr(instance_module, "SILENCE_SECONDS", 0)
-        assert lives(address, label)
+        assert lives_elsewhere(address, label)
         assert end_dead_runs(instance) == []
         assert end_dead_runs(instance) == []
 
-        elsewhere.end()
+        elsewhere.release()
 
-        # Silent once may be a database that was restarted a moment ago.
-        assert not lives(address, label)
+        # Without a lock once may be a database that was restarted a moment ago.
+        assert not lives_elsewhere(address, label)
         assert end_dead_runs(instance) == []
         assert end_dead_runs(instance) == [run.run_id]
 
 
-def test_a_process_that_was_silent_for_a_moment_is_not_dead(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    label = "another-host|1|1|another-boot/pid:[1]|signs"
+def test_a_process_that_had_no_lock_for_a_moment_is_not_dead(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = "another-host|1|of-another-machine"
     with command_instance(settings) as instance:
         killed_run(instance, label)
         monkeypatch.setattr(instance_module, "SILENCE_SECONDS", 0)
         assert end_dead_runs(instance) == []
-        back = SignOfLife(make_url(instance.run_storage.postgres_url), label)  # type: ignore[attr-defined]
+        back = DatabaseLock(make_url(str(database_of(instance))), label)
         assert end_dead_runs(instance) == []
-        back.end()
+        back.release()
 
         # The first silence is forgotten: this is the first one again.
         assert end_dead_runs(instance) == []
@@ -259,31 +248,25 @@ def test_a_process_that_was_silent_for_a_moment_is_not_dead(settings: Settings, 
 
 def test_a_silence_that_is_too_short_ends_nothing(settings: Settings) -> None:
     with command_instance(settings) as instance:
-        killed_run(instance, "another-host|1|1|another-boot/pid:[1]|signs")
+        killed_run(instance, "another-host|1|of-another-machine")
 
         assert end_dead_runs(instance) == []
         assert end_dead_runs(instance) == []
 
 
-def test_a_sign_of_life_comes_back_after_the_database_cut_it_off(
+def test_a_lock_comes_back_after_the_database_took_it_away(
     settings: Settings, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cost_lakehouse.orchestration.heartbeat.RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr("cost_lakehouse.orchestration.liveness.RENEWAL_SECONDS", 0.05)
     with command_instance(settings) as instance:
-        label = process_label()
-        address = instance.run_storage.postgres_url  # type: ignore[attr-defined]
-        assert lives(address, label)
+        label = process_label(instance)
+        address = str(database_of(instance))
+        assert lives_elsewhere(address, label)
 
         postgres_server.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
-            f"where application_name = 'cost-lakehouse sign of life' and datname = '{make_url(address).database}'"
+            f"where application_name = '{APPLICATION}' and datname = '{make_url(address).database}'"
         )
 
-        assert any(lives(address, label) for _ in range(500))
-    assert not lives(address, label)
-
-
-def test_where_no_storage_of_ours_is_opened_no_sign_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Another test may have opened one in this process, which then says so for as long as it lives.
-    monkeypatch.setattr(instance_module, "_SIGNS", SignsOfLife())
-    assert not process_label().endswith("signs")
+        assert any(lives_elsewhere(address, label) for _ in range(500))
+    assert not lives_elsewhere(address, label)

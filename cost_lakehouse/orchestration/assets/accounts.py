@@ -66,7 +66,7 @@ def _organization_asset(settings: Settings, organization: OrganizationSettings) 
         pool=organization_op(organization.name),
     )
     def accounts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             read = read_accounts(Lake(settings), settings, organization)
         except CostLakehouseError as error:
@@ -102,7 +102,7 @@ def _names_asset(settings: Settings) -> dg.AssetsDefinition:
         pool=ACCOUNT_NAMES_POOL,
     )
     def aws_accounts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             with scratch_folder(settings, context.instance, context.run.run_id) as folder:
                 rows, differs = build_account_names(Lake(settings), folder)

@@ -109,7 +109,7 @@ def increment_asset(
         ],
     )
     def line_items(context: dg.AssetExecutionContext, config: IncrementConfig) -> Iterator[Event]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         failures: list[CostLakehouseError] = []

@@ -138,7 +138,7 @@ def line_item_asset(
         ],
     )
     def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[LoadEvent]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         month = date.fromisoformat(context.partition_key)
         reads = Reads(context.log.info, progress(context))
         try:

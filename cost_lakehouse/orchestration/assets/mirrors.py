@@ -105,7 +105,7 @@ def _mirror_asset(settings: Settings, mirror: MirrorSettings, progress: MirrorPr
         pool=mirror_op(mirror.name),
     )
     def copies(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         report: MirrorReport | None = None
         try:
             report = run_mirror(settings, mirror, progress=progress(context))

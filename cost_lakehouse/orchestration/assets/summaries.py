@@ -96,7 +96,7 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
         can_subset=True,
     )
     def summaries(context: dg.AssetExecutionContext, config: SummaryConfig) -> Iterator[Event]:
-        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label()})
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         lake = Lake(settings)
