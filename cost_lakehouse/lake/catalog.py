@@ -11,7 +11,6 @@ import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 from sqlalchemy import Engine, create_engine
@@ -23,6 +22,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog_errors import OPENING_FAILS, cannot_be_opened
 from cost_lakehouse.lake.identity_store import IdentityStore
 from cost_lakehouse.lake.locks import FileLocks, Lock, PostgresLocks
+from cost_lakehouse.lake.pyiceberg_internals import iceberg_schema
 from cost_lakehouse.lake.registered_io import FOLDER_IO_PROPERTIES, IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_metadata import current_table
@@ -203,13 +203,6 @@ class Lake:
 
 def _no_table(name: str) -> LakeError:
     return LakeError(f"There is no table {name} yet.", "Run `cost-lakehouse run` first.")
-
-
-def iceberg_schema(columns: pa.Schema) -> Schema:
-    """Arrow columns as an Iceberg schema with fresh field ids."""
-    from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
-
-    return assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(columns))
 
 
 def table_folder(name: str) -> str:

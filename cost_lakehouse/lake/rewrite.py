@@ -8,13 +8,13 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files, schema_to_pyarrow
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import FileScanTask, Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.duckdb_paths import duckdb_list, parquet_rows
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.pyiceberg_internals import stream_batches
 from cost_lakehouse.lake.slice_writer import ROWS_PER_GROUP
 
 
@@ -39,10 +39,8 @@ def read_rows(table: Table, tasks: Sequence[FileScanTask]) -> Iterator[pa.Record
 
 
 def _batches(table: Table, tasks: Sequence[FileScanTask]) -> Iterator[pa.RecordBatch]:
-    scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
     for task in tasks:
-        # Not `to_record_batches`: it reads a whole file into memory before it gives the first batch.
-        yield from scan._record_batches_from_scan_tasks_and_deletes([task], _read_all_delete_files(table.io, [task]))
+        yield from stream_batches(table, task)
 
 
 def _together(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:

@@ -19,7 +19,7 @@ from cost_lakehouse.orchestration.assets.accounts import (
 )
 from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.runner import _QUIET, _TRIGGER, _why
+from cost_lakehouse.orchestration.runner import COMMAND, QUIET, failure_of
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class AccountRuns:
 
     def read(self, name: str) -> AccountsOutcome:
         """Read the accounts of one organisation."""
-        return self._run([organization_key(name)], account_tags(name, _TRIGGER))
+        return self._run([organization_key(name)], account_tags(name, COMMAND))
 
     def build_names(self) -> AccountsOutcome:
         """Make the names of what is on record."""
-        return self._run([ACCOUNT_NAMES_KEY], {TRIGGER_TAG: _TRIGGER})
+        return self._run([ACCOUNT_NAMES_KEY], {TRIGGER_TAG: COMMAND})
 
     def _run(self, chosen: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> AccountsOutcome:
         result = self._definitions.resolve_job_def(ACCOUNTS_JOB).execute_in_process(
             instance=self._instance,
             asset_selection=chosen,
-            run_config=_QUIET,
+            run_config=QUIET,
             tags={**tags, PROCESS_TAG: process_label(self._instance)},
             raise_on_error=False,
         )
@@ -63,4 +63,4 @@ class AccountRuns:
             if event.is_step_materialization
             for name, item in event.materialization.metadata.items()
         }
-        return AccountsOutcome(result.success, facts, *_why(result))
+        return AccountsOutcome(result.success, facts, *failure_of(result))

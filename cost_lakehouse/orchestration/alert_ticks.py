@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from cost_lakehouse.alerts.incidents import Kind, Recovery, Trouble
+from cost_lakehouse.orchestration.dagster_internals import InstigatorStatus, TickStatus
 
 # One tick that fails is not worth a message: the next one may find the store, or the network, well again.
 TICKS = 3

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from dagster._serdes import ConfigurableClassData
 from pydantic import SecretStr
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -20,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from cost_lakehouse.config import LakeSettings, Settings
 from cost_lakehouse.config.yaml_file import from_environment
 from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.orchestration.dagster_internals import ConfigurableClassData
 
 if TYPE_CHECKING:
     from dagster_postgres import DagsterPostgresStorage

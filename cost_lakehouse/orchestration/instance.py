@@ -11,17 +11,21 @@ from typing import Any
 
 import dagster as dg
 import yaml
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.base_storage import DagsterStorage
-from dagster._core.storage.compute_log_manager import ComputeLogManager
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.storage.root import LocalArtifactStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.dagster_database import dagster_database, open_storage
+from cost_lakehouse.orchestration.dagster_internals import (
+    ComputeLogManager,
+    ConfigurableClass,
+    ConfigurableClassData,
+    DagsterSqliteStorage,
+    DagsterStorage,
+    InstanceRef,
+    LocalArtifactStorage,
+    LocalComputeLogManager,
+    NoOpComputeLogManager,
+)
 from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
 from cost_lakehouse.orchestration.liveness import ProcessLocks, database_of, forget, lives_elsewhere, lives_here
 from cost_lakehouse.orchestration.plain_paths import plain_path
@@ -168,8 +172,8 @@ def command_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
                 overrides = {
                     **_storage_of(rules, settings),
                     "compute_logs": {
-                        "module": "dagster._core.storage.noop_compute_log_manager",
-                        "class": "NoOpComputeLogManager",
+                        "module": NoOpComputeLogManager.__module__,
+                        "class": NoOpComputeLogManager.__name__,
                     },
                 }
                 made = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
 from cost_lakehouse.orchestration.constants import DELIVERY_TAG, FAILURE_TAG, LINE_ITEMS, LOAD_JOB
 
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 _MAY_PASS = {DeliveryFailed.__name__, DeliveryChanged.__name__}
 
 
@@ -30,13 +35,13 @@ def could_not_be_read(instance: dg.DagsterInstance, delivery_key: str) -> bool:
 
 def loads_under_way(instance: dg.DagsterInstance) -> int:
     """How many queued or running runs load line items, however they were started."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     return sum(run.job_name == LOAD_JOB or any(key.path[0] == LINE_ITEMS for key in run.asset_selection or ()) for run in runs)
 
 
 def under_way(instance: dg.DagsterInstance, job: str) -> bool:
     """Whether a run of that job is queued or running."""
-    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(IN_PROGRESS_RUN_STATUSES)), limit=1))
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1))
 
 
 def _end_unknown(record: dg.RunRecord) -> datetime | None:

@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dagster._core.storage.compute_log_manager import ComputeLogManager
-from dagster._serdes import ConfigurableClassData
-
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.orchestration.dagster_internals import ComputeLogManager, ConfigurableClassData
 
 LOGS_VARIABLE = "COST_LAKEHOUSE_LOGS"
 # While a step is running, what it printed so far is uploaded this often: a load of hours is not silent until its end.

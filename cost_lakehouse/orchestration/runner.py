@@ -44,8 +44,8 @@ from cost_lakehouse.orchestration.sensors.daily_costs import DAILY_COSTS, change
 from cost_lakehouse.sources.delivery import Delivery, Increment
 
 # The terminal belongs to the command; everything is kept in the run's event log.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_TRIGGER = "command"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+COMMAND = "command"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class InProcess:
         result = self._execute(
             LOAD_JOB,
             config={"ops": {op: {"config": increment_config(delivery, refused, force)}}},
-            tags=load_tags(delivery, attempt, _TRIGGER, self._months),
+            tags=load_tags(delivery, attempt, COMMAND, self._months),
             partition=partition,
             selection=[line_items_key(delivery.source)],
         )
@@ -103,7 +103,7 @@ class InProcess:
             for all_event in result.all_events
             if all_event.is_step_materialization
         }
-        problem, fix = _why(result)
+        problem, fix = failure_of(result)
         return RunOutcome(result.success, result.run_id, facts, problem, fix)
 
     def summarize(self, slices: Sequence[Slice], force: bool) -> SummaryOutcome:
@@ -112,7 +112,7 @@ class InProcess:
         result = self._execute(
             SUMMARY_JOB,
             config={"ops": {"summaries": {"config": {"force": force, "slices": [str(slice_) for slice_ in slices]}}}},
-            tags={RANGE_START_TAG: first, RANGE_END_TAG: last, TRIGGER_TAG: _TRIGGER},
+            tags={RANGE_START_TAG: first, RANGE_END_TAG: last, TRIGGER_TAG: COMMAND},
         )
         changes: list[Mapping[str, Any]] = []
         passed = 0
@@ -127,7 +127,7 @@ class InProcess:
                 if not check.passed:
                     told = warned if check.severity is dg.AssetCheckSeverity.WARN else failed
                     told.append(f"{check.asset_key.to_user_string()}: {check.check_name}")
-        return SummaryOutcome(result.success, result.run_id, changes, passed, failed, warned, _why(result)[0])
+        return SummaryOutcome(result.success, result.run_id, changes, passed, failed, warned, failure_of(result)[0])
 
     def _execute(
         self,
@@ -143,7 +143,7 @@ class InProcess:
                 instance=self._instance,
                 partition_key=partition,
                 asset_selection=selection,
-                run_config={**_QUIET, **config},
+                run_config={**QUIET, **config},
                 tags={**tags, PROCESS_TAG: process_label(self._instance)},
                 raise_on_error=False,
             )
@@ -157,8 +157,8 @@ def run_maintenance(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     result = maintenance_job(settings).execute_in_process(
         instance=instance,
-        run_config={**_QUIET, "ops": {MAINTENANCE_OP: {"config": {"dry_run": dry_run, "tables": list(tables)}}}},
-        tags={TRIGGER_TAG: _TRIGGER, PROCESS_TAG: process_label(instance)},
+        run_config={**QUIET, "ops": {MAINTENANCE_OP: {"config": {"dry_run": dry_run, "tables": list(tables)}}}},
+        tags={TRIGGER_TAG: COMMAND, PROCESS_TAG: process_label(instance)},
         raise_on_error=False,
     )
     if result.success:
@@ -167,7 +167,7 @@ def run_maintenance(
     told: list[Any] = [
         failure.metadata["report"].value for failure in failures if failure is not None and "report" in failure.metadata
     ]
-    return (told[0] if told else [], *_why(result))
+    return (told[0] if told else [], *failure_of(result))
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str,
     result = definitions.resolve_job_def(MIRROR_JOB).execute_in_process(
         instance=instance,
         asset_selection=[mirror_key(name)],
-        run_config=_QUIET,
-        tags={**mirror_tags(name, _TRIGGER), PROCESS_TAG: process_label(instance)},
+        run_config=QUIET,
+        tags={**mirror_tags(name, COMMAND), PROCESS_TAG: process_label(instance)},
         raise_on_error=False,
     )
     facts: dict[str, Any] = {}
@@ -198,10 +198,10 @@ def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str,
             facts = {item: fact.value for item, fact in event.materialization.metadata.items()}
         elif event.is_step_failure and event.step_failure_data.user_failure_data is not None:
             facts = {item: fact.value for item, fact in event.step_failure_data.user_failure_data.metadata.items()}
-    return MirrorOutcome(result.success, facts, *_why(result))
+    return MirrorOutcome(result.success, facts, *failure_of(result))
 
 
-def _why(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+def failure_of(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """What failed and what to do, of the last failed step; empty where nothing failed."""
     problem, fix = "", ""
     for event in result.all_events:

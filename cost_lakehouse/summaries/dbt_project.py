@@ -20,10 +20,11 @@ from filelock import FileLock
 
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.summaries.dbt_internals import unpack_manifest
 from cost_lakehouse.summaries.dbt_target import PARSED_CATALOG, PARSED_SCHEMA, DbtTarget, parse_target, variables
 
 if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest
+    from cost_lakehouse.summaries.dbt_internals import Manifest
 
 PROJECT_VARIABLE = "COST_LAKEHOUSE_DBT_DIR"
 PACKAGES_VARIABLE = "COST_LAKEHOUSE_DBT_PACKAGES"
@@ -55,11 +56,7 @@ class ParsedProject:
 
     def manifest(self, target: DbtTarget) -> Manifest:
         """A new manifest object for one invocation, which changes it; its tables are in the target's catalog and schema."""
-        from dbt.contracts.graph.manifest import Manifest
-        from dbt.parser.manifest import extended_mashumuro_decoder
-
-        packed = (self.cache / "manifest.msgpack").read_bytes()
-        manifest: Manifest = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+        manifest = unpack_manifest((self.cache / "manifest.msgpack").read_bytes())
         if target.schema is not None and target.catalog is not None:
             for node in (*manifest.nodes.values(), *manifest.sources.values()):
                 if node.database != PARSED_CATALOG:

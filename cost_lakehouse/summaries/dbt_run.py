@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries.dbt_internals import close_log, release_duckdb
 from cost_lakehouse.summaries.dbt_project import PACKAGES_VARIABLE, QUIET, ParsedProject
 from cost_lakehouse.summaries.dbt_target import DbtTarget, variables
 from cost_lakehouse.summaries.raw_views import showing
@@ -73,7 +74,7 @@ def invoke_dbt(lake: Lake, project: ParsedProject, target: DbtTarget, arguments:
     try:
         return _invoke(lake, project, target, arguments, None).success
     finally:
-        _close_log()
+        close_log()
 
 
 def _invoke(
@@ -88,7 +89,7 @@ def _invoke(
             try:
                 result = dbtRunner(manifest=project.manifest(target)).invoke(whole)
             finally:
-                _release_duckdb()
+                release_duckdb()
     if result.exception is not None and not isinstance(result.exception, Exception):
         raise result.exception
     return result
@@ -97,21 +98,3 @@ def _invoke(
 def _node_result(result: Any) -> NodeResult:
     message = " ".join((result.message or "no message").split())
     return NodeResult(result.node.unique_id, str(result.status), message, result.failures, result.execution_time)
-
-
-def _close_log() -> None:
-    """Close the log file that dbt keeps open until it is invoked again."""
-    from dbt_common.events.event_manager_client import get_event_manager
-
-    for logger in getattr(get_event_manager(), "loggers", ()):
-        for handler in getattr(getattr(logger, "_python_logger", None), "handlers", ()):
-            handler.close()
-
-
-def _release_duckdb() -> None:
-    """Close the database that dbt-duckdb keeps open until the process ends: what was built is read next."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    if DuckDBConnectionManager._ENV is not None:  # no public way to ask
-        DuckDBConnectionManager.env().close()
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from typing import Any
 
 from cost_lakehouse.config.oci import DEFAULT_PROFILE, OciSettings
 from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary
+from cost_lakehouse.sources.oci.sdk_internals import keep_connections
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -141,14 +142,8 @@ def _keep_connections(client: Any, connections: int) -> None:
     It also looks up proxies and authorities in the environment for every request, which takes a tenth of its time: once will
     do.
     """
-    from oci._vendor.requests.adapters import HTTPAdapter
-    from oci._vendor.requests.utils import get_environ_proxies
-    from oci.base_client import OCIHTTPAdapter
-
     session = client.base_client.session
-    session.mount("https://", OCIHTTPAdapter(pool_maxsize=connections))
-    session.mount("http://", HTTPAdapter(pool_maxsize=connections))
-    session.proxies.update(get_environ_proxies(client.base_client.get_endpoint(), no_proxy=None))
+    keep_connections(session, connections, client.base_client.get_endpoint())
     authority = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if authority and session.verify is True:
         session.verify = authority

@@ -8,6 +8,7 @@ from typing import Any
 
 from cost_lakehouse.config.oci import DEFAULT_PROFILE, OciSettings
 from cost_lakehouse.errors import SourceError
+from cost_lakehouse.sources.oci.sdk_internals import is_request_error
 
 NOT_FOUND = 404
 PRECONDITION_FAILED = 412
@@ -54,9 +55,7 @@ def is_temporary(error: BaseException) -> bool:
 
 def is_network(error: BaseException) -> bool:
     """Whether the service was not reached at all."""
-    from oci._vendor import requests
-
-    return isinstance(error, requests.exceptions.RequestException | ConnectionError | TimeoutError)
+    return isinstance(error, ConnectionError | TimeoutError) or is_request_error(error)
 
 
 def is_failure(error: BaseException) -> bool:
