@@ -130,7 +130,9 @@ def test_a_web_identity_is_trusted_by_its_tokens_issuer_subject_and_audience(tmp
 
 
 def test_what_is_asked_for_besides_is_added(tmp_path: Path) -> None:
-    made = printed(tmp_path, "--organizations", "--reports", "--address", "203.0.113.7/32")["acme"]
+    made = printed(tmp_path, "--organizations", "--reports", "--invoices", "--address", "203.0.113.7/32")["acme"]
+    listing = statements(made["reader_policy"])["ListTheInvoices"]
+    assert (listing["Action"], listing["Resource"]) == (["invoicing:ListInvoiceSummaries"], ["*"])
     reader = statements(made["reader_policy"])
     assert reader["FindTheReports"]["Action"] == ["cur:DescribeReportDefinitions", "bcm-data-exports:ListExports"]
     assert reader["SeeTheExports"]["Resource"] == ["arn:aws:bcm-data-exports:us-east-1:111122223333:export/*"]
@@ -197,7 +199,7 @@ def test_athena_may_be_asked_for_one_table_by_one_workgroup(tmp_path: Path) -> N
 
 
 def test_nothing_is_for_everything_that_need_not_be(tmp_path: Path) -> None:
-    made = printed(tmp_path, "--organizations", "--reports", "--kms-key", KEY, sources=(PAYER, PLAIN, ATHENA))
+    made = printed(tmp_path, "--organizations", "--reports", "--invoices", "--kms-key", KEY, sources=(PAYER, PLAIN, ATHENA))
     for policies in made.values():
         for name, policy in policies.items():
             for item in policy["Statement"] if isinstance(policy, dict) else ():

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from cost_lakehouse.config.aws_access import AwsAccess
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.invoices.fetch import fetch_invoices
+from tests.builders import Workshop, line
+from tests.demo import command
 from tests.invoices.test_files import SUMMARY
 
 OCTOBER = date(2026, 10, 1)
@@ -94,3 +96,29 @@ def test_a_refusal_says_which_right_is_missing(invoicing: InvoicingServer, acces
         fetch_invoices(access, "111111111111", OCTOBER)
     assert "invoicing:ListInvoiceSummaries" in refused.value.fix
     assert "a-secret" not in str(refused.value)
+
+
+def test_the_command_asks_for_the_payers_and_months_that_the_lake_holds(
+    invoicing: InvoicingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAINVOICES")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-payer")
+    workshop = Workshop(tmp_path)
+    config = ("--config", str(tmp_path / "lakehouse.yaml"))
+    nothing = command("invoices", "fetch", *config)
+    assert (nothing.exit_code, nothing.stdout) == (0, "acme: the lake holds no bill yet, so no invoice is asked for.\n")
+
+    workshop.write([line()])
+    workshop.load()
+    invoicing.answers = [(200, {"InvoiceSummaries": [{**SUMMARY, "IssuedDate": 1793664000, "DueDate": 1796083200}]})]
+    fetched = command("invoices", "fetch", *config)
+    assert fetched.exit_code == 0, fetched.output
+    assert "acme: Invoices recorded: 1 new, 0 changed, 0 known." in fetched.stdout
+    assert [asked["Filter"]["BillingPeriod"] for asked in invoicing.asked] == [{"Month": 10, "Year": 2026}]
+    (shown,) = json.loads(command("invoices", "--json", *config).stdout)
+    assert (shown["invoice_id"], shown["invoiced"], shown["state"]) == ("INV-1", "1234.56", "not compared yet")
+
+    invoicing.answers = [(400, {"__type": "AccessDeniedException", "message": "no"})]
+    refused = command("invoices", "fetch", *config)
+    assert refused.exit_code == 1
+    assert "policy aws --invoices" in " ".join(refused.stderr.split())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import pytest
 
-from cost_lakehouse.summaries.gap_findings import said
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries.gap_findings import findings_with_gaps, said
 from cost_lakehouse.summaries.gaps import Gap, gaps_of
+from tests.builders import Workshop
 
 OCTOBER = date(2026, 10, 1)
 SETTLED = date(2026, 11, 20)
@@ -69,3 +74,39 @@ def test_a_month_delivered_without_a_line_is_a_gap_of_its_source() -> None:
         Gap(None, date(2026, 10, 1), date(2026, 10, 31), 28, 28)
     ]
     assert gaps_of({}, OCTOBER, SETTLED) == []
+
+
+def test_gaps_are_findings_of_the_month_beside_what_the_build_found(tmp_path: Path) -> None:
+    lake = Workshop(tmp_path).lake
+    with duckdb.connect() as scratch:
+        scratch.execute("create schema marts")
+        scratch.execute(
+            "create table marts.daily_costs as select 'acme' as source, date_trunc('month', day)::date as billing_period, "
+            "day::date as usage_date, '1' as account_id, service from "
+            "(select unnest(generate_series(date '2026-09-01', date '2026-10-31', interval 1 day)) as day), "
+            "(values ('S3'), ('EC2')) as services (service) where service = 'S3' or day <> date '2026-10-12'"
+        )
+        scratch.execute(
+            "create table marts.bill_findings as select 'x' as bill_findings_id, 'acme' as source, "
+            "date '2026-10-01' as billing_period, 'd1' as delivery_id, 'anomaly' as kind, 'odd' as reason, "
+            "null::varchar as detail, 3 as line_item_count, "
+            "1.5::decimal(38, 20) as amount"
+        )
+        months = {Slice("acme", date(2026, 9, 1)): ("d0", SETTLED), Slice("acme", OCTOBER): ("d1", SETTLED)}
+        # September has no history of its own, and no gap.
+        ((slice_, table),) = findings_with_gaps(lake, scratch, months).items()
+
+    assert slice_ == Slice("acme", OCTOBER)
+    kept, gap = table.to_pylist()
+    assert (kept["reason"], kept["amount"]) == ("odd", Decimal("1.5"))
+    assert len(gap.pop("bill_findings_id")) == 32
+    assert gap == {
+        "source": "acme",
+        "billing_period": OCTOBER,
+        "delivery_id": "d1",
+        "kind": "anomaly",
+        "reason": "days without rows",
+        "detail": "account 1, EC2: 2026-10-12; rows on 28 of the 28 days before",
+        "line_item_count": 0,
+        "amount": Decimal(0),
+    }

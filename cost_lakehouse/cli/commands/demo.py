@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cost_lakehouse.cli.commands.discover import plan_all
-from cost_lakehouse.cli.commands.run import Loaded, is_due, print_loads, print_summary
+from cost_lakehouse.cli.commands.run import Loaded, is_due, print_corrections, print_loads, print_summary
 from cost_lakehouse.cli.commands.status import show_status
 from cost_lakehouse.cli.interrupts import Interruption
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_problem, print_table, say
@@ -117,6 +117,7 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
     """One step: what arrives, what the lakehouse makes of it; whether that is what it should."""
     say()
     console().rule(f"{number}. {step.sentence}", align="left")
+    begun = datetime.now(UTC).replace(tzinfo=None)
     planned, errors = plan_all(settings, list(settings.sources), holdings(lake), None)
     loads = []
     for finding in planned:
@@ -131,6 +132,7 @@ def _tell(number: int, step: story.Step, settings: Settings, lake: Lake, runner:
         with working("Building and checking the summaries", bar.console):
             summary = runner.summarize([stale_slice.slice for stale_slice in stale], force=False)
         print_summary(summary, exact)
+        print_corrections(lake, begun)
         right = right and summary.ok
     if step.refused:
         say("It was refused, as it should be: the lake keeps the good delivery, and the receipt says what is wrong.")

@@ -51,6 +51,7 @@ def run_once(
     interruption: Interruption,
 ) -> int:
     """Load, summarise, print what happened; the exit code."""
+    begun = datetime.now(UTC).replace(tzinfo=None)
     settings = settings_of(config)
     month = month_of(month_text, settings)
     chosen = sources_of(settings, source, kind)
@@ -81,14 +82,16 @@ def run_once(
     print_loads(loads, exact)
     if summary is not None:
         print_summary(summary, exact)
-        print_corrections(lake)
+        print_corrections(lake, begun)
     failed = failed or any(not load.outcome.ok for load in loads) or (summary is not None and not summary.ok)
     return EXIT_FAILED if failed else 0
 
 
-def print_corrections(lake: Lake) -> None:
-    """What changed months that were invoiced or closed, and what to do about it."""
-    for correction in open_corrections(lake, datetime.now(UTC).replace(tzinfo=None)):
+def print_corrections(lake: Lake, since: datetime) -> None:
+    """What waits in closed months, and what changed invoiced ones ``since`` then (UTC without zone); what to do about it."""
+    for correction in open_corrections(lake, since):
+        if not correction.is_pending and correction.found_at < since:
+            continue
         problem, fix, lines = told(correction)
         say(f"Late correction: {problem}")
         for line in lines:
