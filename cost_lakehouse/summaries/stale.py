@@ -26,12 +26,16 @@ AWS_CUR, OCI_COST, FOCUS = "raw.aws_cur", "raw.oci_cost", "raw.focus"
 
 @dataclass(frozen=True, order=True)
 class StaleSlice:
-    """A slice whose published summaries are of another load, or of none (``published_delivery_id`` is None)."""
+    """A slice whose published summaries are of another load, or of none (``published_delivery_id`` is None).
+
+    ``marker`` tells apart what makes the same delivery stale again: invoices that were recorded, a closing that was accepted.
+    """
 
     source: str
     billing_period: date
     delivery_id: str
     published_delivery_id: str | None
+    marker: str = ""
 
     @property
     def slice(self) -> Slice:
@@ -79,7 +83,10 @@ def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, mart
         load = receipt.delivery_id, receipt.loaded_at.astimezone(UTC).replace(tzinfo=None)
         if known is None or is_stale(load, known, closed.get(slice_), invoiced.get(slice_)):
             delivery_id = None if known is None else known.load[0]
-            stale.append(StaleSlice(slice_.source, slice_.billing_period, receipt.delivery_id, delivery_id))
+            closing = closed.get(slice_)
+            moments = (invoiced.get(slice_), closing.done_at if closing else None)
+            marker = " ".join(moment.isoformat() for moment in moments if moment)
+            stale.append(StaleSlice(slice_.source, slice_.billing_period, receipt.delivery_id, delivery_id, marker))
     return sorted(stale, key=lambda one: one.slice)
 
 

@@ -209,7 +209,7 @@ def test_nothing_is_for_everything_that_need_not_be(tmp_path: Path) -> None:
                 assert "*" not in json.dumps(item.get("Principal", {})), name
                 # Only actions that AWS knows for everything: https://docs.aws.amazon.com/service-authorization
                 if "*" in item.get("Resource", []):
-                    assert item["Sid"] in ("ReadTheOrganization", "FindTheReports")
+                    assert item["Sid"] in ("ReadTheOrganization", "FindTheReports", "ListTheInvoices")
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ def test_a_bad_source_is_named_and_holds_back_no_other(
     assert failure is not None
     assert failure.user_failure_data is not None
     assert "Not published: acme: acme is wrong." in (failure.user_failure_data.description or "")
-    (check,) = result.get_asset_check_evaluations()
+    check, gaps = result.get_asset_check_evaluations()
+    assert (gaps.check_name, gaps.passed) == ("no_days_without_rows", True)
     assert not check.passed
 
 

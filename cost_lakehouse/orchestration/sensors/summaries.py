@@ -42,7 +42,7 @@ def summary_tags(stale: list[StaleSlice], attempt: int, trigger: str) -> dict[st
 
 def digest_of(stale: list[StaleSlice]) -> str:
     """A digest of what is stale."""
-    return stale_digest((stale_slice.source, stale_slice.billing_period, stale_slice.delivery_id) for stale_slice in stale)
+    return stale_digest((entry.source, entry.billing_period, f"{entry.delivery_id} {entry.marker}".strip()) for entry in stale)
 
 
 def waited_long(cursor: str | None, now: datetime) -> tuple[bool, str]:
