@@ -73,6 +73,8 @@ class LakeSettings(Strict):
     store: StoreSettings | None = None
     store_config: str | None = None
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    # FOCUS rows: a mart of every build, only what `export focus` makes of a month when it is asked, or not at all.
+    focus: Literal["table", "export", "off"] = "export"
 
     @field_validator("catalog")
     @classmethod

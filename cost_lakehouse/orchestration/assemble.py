@@ -42,7 +42,7 @@ def build_definitions(
     warnings.filterwarnings("ignore", f"Asset job {LOAD_JOB} materializes assets with varying BackfillPolicies")
     months = billing_months(settings)
     project = parse_if_stale(settings)
-    marts = [mart.table for mart in published_marts(project.document)]
+    marts = [mart.table for mart in published_marts(project.document, focus=settings.lake.focus == "table")]
     line_items = line_item_assets(settings, months, load_retries, progress)
     mirrors = mirror_assets(settings)
     summaries = summary_assets(settings, months, project)

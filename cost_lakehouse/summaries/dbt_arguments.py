@@ -11,6 +11,9 @@ from cost_lakehouse.lake.slices import Slice
 ACCOUNT_NAMES_TAG = "tag:account_names"
 """The seed and the models that make ``marts.aws_accounts``: they know no slices, and are built apart from what does."""
 
+FOCUS_TAG = "tag:focus_rows"
+"""The models that make ``marts.focus_cost_and_usage``: a row per line costs as much as all summaries together."""
+
 
 def dbt_vars(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> dict[str, Any]:
     """The project's variables for building exactly ``slices``, in a fixed order; an empty list builds none.
@@ -23,14 +26,23 @@ def dbt_vars(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) ->
     }
 
 
-def build_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> list[str]:
+def build_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = (), focus: bool = False) -> list[str]:
     """The arguments of ``dbt`` that build and test exactly ``slices``; ``voiding_sources`` as for ``dbt_vars``.
 
     Unit tests say something about the models, not about a bill: they are left to development. Account names are no part of
-    any slice.
+    any slice. ``focus``: FOCUS rows are built too.
     """
     variables = json.dumps(dbt_vars(slices, voiding_sources=voiding_sources))
-    return ["build", "--exclude", ACCOUNT_NAMES_TAG, "--exclude-resource-type", "unit_test", "--vars", variables]
+    excluded = [ACCOUNT_NAMES_TAG] if focus else [ACCOUNT_NAMES_TAG, FOCUS_TAG]
+    return ["build", "--exclude", *excluded, "--exclude-resource-type", "unit_test", "--vars", variables]
+
+
+def focus_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> list[str]:
+    """The arguments of ``dbt`` that build and test the FOCUS rows of ``slices``, and only what they are made of."""
+    variables = json.dumps(dbt_vars(slices, voiding_sources=voiding_sources))
+    # The test compares with more than the rows are made of: it is named, or dbt would leave it out.
+    selected = ["--select", f"+{FOCUS_TAG}", "+focus_cost_and_usage_adds_up_to_the_bill", "--indirect-selection", "cautious"]
+    return ["build", *selected, "--exclude-resource-type", "unit_test", "--vars", variables]
 
 
 def account_names_arguments() -> list[str]:

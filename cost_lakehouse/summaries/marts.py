@@ -8,6 +8,9 @@ from typing import Any
 
 from cost_lakehouse.errors import ConfigurationError
 
+FOCUS_ROWS = "focus_rows"
+"""The tag of the models that make FOCUS rows."""
+
 _KEPT_AS_TABLES = {"table", "incremental"}
 
 
@@ -21,14 +24,16 @@ class Mart:
     total: str | None
 
 
-def published_marts(manifest: Mapping[str, Any]) -> list[Mart]:
+def published_marts(manifest: Mapping[str, Any], *, focus: bool = False) -> list[Mart]:
     """Every model of the manifest with ``meta: {published: true}`` or ``{published: {total: COLUMN}}``, in publication order.
 
-    ``bill_status`` comes last: it is the mark that a slice is published. Raises ConfigurationError where a model cannot be
-    published as it is configured.
+    ``bill_status`` comes last: it is the mark that a slice is published. ``focus``: FOCUS rows are among them, as they are
+    where `lake.focus` is `table`. Raises ConfigurationError where a model cannot be published as it is configured.
     """
     marts = [
-        mart(node) for node in manifest["nodes"].values() if node["resource_type"] == "model" and published(node) is not None
+        mart(node)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and published(node) is not None and (focus or FOCUS_ROWS not in node["tags"])
     ]
     return sorted(marts, key=lambda mart: (mart.table == "marts.bill_status", mart.table))
 

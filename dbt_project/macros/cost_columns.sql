@@ -7,20 +7,25 @@
         'source', 'billing_period', 'delivery_id', 'file_name', 'row_number', 'x_bill_kind', 'x_provider',
 
         'provider_name', 'publisher_name', 'invoice_issuer_name', 'invoice_id', 'billing_account_id', 'billing_account_name',
-        'sub_account_id', 'sub_account_name',
+        'billing_account_type', 'sub_account_id', 'sub_account_name', 'sub_account_type',
 
         'billing_period_start', 'billing_period_end', 'charge_period_start', 'charge_period_end', 'charge_category',
         'charge_class', 'charge_frequency', 'charge_description', 'pricing_category', 'commitment_discount_id',
-        'commitment_discount_category', 'commitment_discount_type', 'commitment_discount_status',
+        'commitment_discount_category', 'commitment_discount_type', 'commitment_discount_status', 'commitment_discount_name',
+        'commitment_discount_quantity', 'commitment_discount_unit', 'capacity_reservation_id', 'capacity_reservation_status',
 
-        'service_category', 'service_name', 'sku_id', 'sku_meter', 'region_id', 'availability_zone', 'resource_id',
-        'consumed_unit', 'billing_currency', 'tags',
+        'service_category', 'service_subcategory', 'service_name', 'sku_id', 'sku_meter', 'sku_price_id', 'sku_price_details',
+        'region_id', 'region_name', 'availability_zone', 'resource_id', 'resource_name', 'resource_type', 'consumed_unit',
+        'billing_currency', 'tags',
+
+        'pricing_quantity', 'pricing_unit', 'pricing_currency', 'list_unit_price', 'contracted_unit_price',
+        'pricing_currency_list_unit_price', 'pricing_currency_contracted_unit_price', 'pricing_currency_effective_cost',
 
         'x_usage_date', 'x_usage_end_date', 'x_is_period_charge', 'x_line_item_type', 'x_service_code', 'x_product_name',
         'x_product_family', 'x_instance_type', 'x_operation', 'x_bill_type', 'x_billing_entity', 'x_legal_entity',
         'x_purchase_option', 'x_cost_categories', 'x_subscription_id', 'x_compartment_id', 'x_compartment_name',
-        'x_is_overage', 'x_is_correction', 'x_is_voided', 'x_exclusion', 'x_findings',
-        'x_delivery_findings',
+        'x_is_overage', 'x_is_correction', 'x_is_voided', 'x_is_container_share', 'x_unused_commitment_cost',
+        'x_unused_commitment_quantity', 'x_exclusion', 'x_findings', 'x_delivery_findings',
 
         'x_delivered_cost',
     ] + cost_sums()) }}

@@ -171,7 +171,7 @@ def own_marts(settings: Settings) -> list[str]:
     from cost_lakehouse.summaries.dbt_project import parse_if_stale
     from cost_lakehouse.summaries.marts import published_marts
 
-    return [mart.table for mart in published_marts(parse_if_stale(settings).document)]
+    return [mart.table for mart in published_marts(parse_if_stale(settings).document, focus=settings.lake.focus == "table")]
 
 
 def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bool, bar: LoadBar) -> SummaryOutcome | None:

@@ -31,7 +31,7 @@ from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, 
 from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
-from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG
+from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG, FOCUS_TAG
 from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.gap_findings import listed_gaps
 from cost_lakehouse.summaries.mart_months import mart_months
@@ -71,18 +71,22 @@ def chosen_slices(
 def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, project: ParsedProject) -> dg.AssetsDefinition:
     """All dbt models as one step: they share a place that is empty at first, so they are built together or not at all."""
     translator = LakehouseTranslator(settings, months)
+    focus = settings.lake.focus == "table"
+    excluded = (
+        ACCOUNT_NAMES_TAG if focus else f"{ACCOUNT_NAMES_TAG} {FOCUS_TAG}"
+    )  # names are of no month: an asset of their own
     specs, check_specs = build_dbt_specs(
         translator=translator,
         manifest=project.document,
         select="fqn:*",
-        exclude=ACCOUNT_NAMES_TAG,  # of no month: an asset of their own
+        exclude=excluded,
         selector="",
         io_manager_key=None,
         project=None,
     )
     checks = {str(spec.metadata[DBT_UNIQUE_ID]): spec for spec in check_specs}
     keys = {spec.key.path[-1]: spec.key for spec in specs}
-    published_tables = published_marts(project.document)
+    published_tables = published_marts(project.document, focus=focus)
     models = Models(keys, {mart.model: mart.table for mart in published_tables})
 
     @dg.multi_asset(

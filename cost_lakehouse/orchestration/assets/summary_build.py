@@ -73,7 +73,9 @@ class Builder:
         target = self.kept.enter_context(build_target(self.lake, self.project.folder, folder))
         chosen = tuple(sorted(slices))
         voiding = [source.name for source in self.lake.settings.sources if source.voids_corrected]
-        run = run_dbt(self.lake, self.project, target, build_arguments(chosen, voiding_sources=voiding), chosen)
+        focus = self.lake.settings.lake.focus == "table"
+        arguments = build_arguments(chosen, voiding_sources=voiding, focus=focus)
+        run = run_dbt(self.lake, self.project, target, arguments, chosen)
         checks = [
             check_evaluation(self.checks[result.unique_id], result)
             for result in run.results

@@ -214,6 +214,48 @@ dated as (
     from valued
 ),
 
+priced as (
+    select
+        dated.*,
+        -- Some regions stand in one place only: the code, the older product attribute, or the availability zone.
+        coalesce(
+            region_code,
+            nullif({{ map_value('product', 'region') }}, ''),
+            {{ regexp_group('availability_zone', '^([a-z]+(-[a-z]+)+-[0-9]+)', 1) }}
+        ) as line_region,
+        -- A charge without a list price costs at list what it is billed, and so does a commitment itself: its list price is in
+        -- the usage that it covers. What a Savings Plan takes back is no charge.
+        case
+            when line_item_type = 'SavingsPlanNegation' then 0
+            when charge_category = 'Purchase' and commitment_arn is not null then line_billed_cost
+            when charge_category in ('Usage', 'Purchase') and line_public_on_demand_cost <> 0 then line_public_on_demand_cost
+            else line_billed_cost
+        end as line_list_cost,
+        case
+            when line_item_type = 'SavingsPlanNegation' then 0
+            when line_item_type = 'DiscountedUsage' then line_public_on_demand_cost
+            else line_net_billed_cost
+        end as line_contracted_cost,
+        coalesce(line_item_type = 'Refund' or bill_type = 'Refund', false) as is_correction,
+        coalesce(
+            line_item_type in ('RIFee', 'SavingsPlanRecurringFee') and not is_unamortized_fee and not is_split_row, false
+        ) as has_unused_part
+    from dated
+),
+
+quantified as (
+    select
+        priced.*,
+        -- Taxes, credits, discounts and refunds have no price; a fee is one unit.
+        case
+            when charge_category not in ('Usage', 'Purchase') or is_correction or line_item_type = 'SavingsPlanNegation' then null
+            when usage_amount <> 0 then usage_amount
+            when usage_amount = 0 and line_list_cost = 0 and line_contracted_cost = 0 then 0
+            else 1
+        end as line_pricing_quantity
+    from priced
+),
+
 final as (
     select
         ---------- where the line comes from
@@ -232,8 +274,10 @@ final as (
         invoice_id,
         payer_account_id as billing_account_id,
         payer_account_name as billing_account_name,
+        'Payer Account' as billing_account_type,
         usage_account_id as sub_account_id,
         usage_account_name as sub_account_name,
+        case when usage_account_id is not null then 'Linked Account' end as sub_account_type,
 
         ---------- the charge
         own_billing_period_start as billing_period_start,
@@ -241,7 +285,7 @@ final as (
         usage_start as charge_period_start,
         usage_end as charge_period_end,
         charge_category,
-        case when line_item_type = 'Refund' or bill_type = 'Refund' then 'Correction' end as charge_class,
+        case when is_correction then 'Correction' end as charge_class,
         case
             when line_item_type in ('RIFee', 'SavingsPlanRecurringFee') then 'Recurring'
             when line_item_type = 'Fee' and bill_type = 'Anniversary' and commitment_arn is null then 'Recurring'
@@ -269,24 +313,72 @@ final as (
                 line_item_type in ('DiscountedUsage', 'SavingsPlanCoveredUsage') and commitment_arn is not null
                 then 'Used'
         end as commitment_discount_status,
+        -- AWS gives commitments no name.
+        cast(null as varchar) as commitment_discount_name,
+        case
+            when commitment_arn is null or charge_category not in ('Usage', 'Purchase') or is_correction then null
+            when line_item_type = 'SavingsPlanCoveredUsage' then coalesce(savings_plan_effective_cost, 0)
+            when line_item_type = 'SavingsPlanRecurringFee'
+                then coalesce(savings_plan_total_commitment_to_date, unblended_cost, 0)
+            when savings_plan_arn is not null then coalesce(unblended_cost, 0)
+            when line_item_type in ('RIFee', 'Fee')
+                then coalesce(try_cast(reservation_total_reserved_units as decimal(38, 20)), usage_amount, 0)
+            else coalesce(usage_amount, 0)
+        end as commitment_discount_quantity,
+        case
+            when commitment_arn is null or charge_category not in ('Usage', 'Purchase') or is_correction then null
+            when savings_plan_arn is not null then currency_code
+            else 'Hours'
+        end as commitment_discount_unit,
+        capacity_reservation_id,
+        -- AWS also says Reserved and Cancelled, of lines that are neither use nor the lack of it.
+        case
+            when capacity_reservation_id is not null and capacity_reservation_status in ('Used', 'Unused')
+                then capacity_reservation_status
+        end as capacity_reservation_status,
 
         ---------- what was used
-        -- Neither the bill nor these models know FOCUS's category of an AWS service.
+        -- The bill does not know FOCUS's category of an AWS service: `focus_service_categories` does, where FOCUS is written.
         cast(null as varchar) as service_category,
+        cast(null as varchar) as service_subcategory,
         coalesce(nullif({{ map_value('product', 'product_name') }}, ''), product_code) as service_name,
-        product_sku as sku_id,
+        case
+            when charge_category <> 'Tax'
+                then coalesce(product_sku, nullif(split_part(pricing_rate_code, '.', 1), ''), usage_type, product_code)
+        end as sku_id,
         usage_type as sku_meter,
-        -- Some regions stand in one place only: the code, the older product attribute, or the availability zone.
-        coalesce(
-            region_code,
-            nullif({{ map_value('product', 'region') }}, ''),
-            {{ regexp_group('availability_zone', '^([a-z]+(-[a-z]+)+-[0-9]+)', 1) }}
-        ) as region_id,
+        case
+            when charge_category <> 'Tax'
+                then coalesce(pricing_rate_code, pricing_rate_id, product_sku, usage_type, product_code)
+        end as sku_price_id,
+        case
+            when charge_category <> 'Tax' and instance_type is not null
+                then '{"InstanceType":' || {{ json_string('instance_type') }} || '}'
+        end as sku_price_details,
+        line_region as region_id,
+        case
+            when line_region is not null
+                then coalesce(region_name, nullif({{ map_value('product', 'location') }}, ''), line_region)
+        end as region_name,
         availability_zone,
         resource_id,
+        cast(null as varchar) as resource_name,
+        case
+            when resource_id is null then null
+            when resource_id like 'i-%' then 'instance'
+            when resource_id like 'vol-%' then 'volume'
+            else
+                coalesce(
+                    {{ regexp_group('resource_id', '^arn:[^:]*:[^:]*:[^:]*:[^:]*:([a-z0-9-]+)[/:]', 1) }},
+                    case when product_code = 'AmazonS3' then 'bucket' end,
+                    lower(product_family),
+                    'resource'
+                )
+        end as resource_type,
         unit as consumed_unit,
         currency_code as billing_currency,
         {{ map_to_text('resource_tags') }} as tags,
+        coalesce(pricing_currency, currency_code) as pricing_currency,
 
         ---------- what FOCUS has no place for
         usage_date as x_usage_date,
@@ -313,6 +405,7 @@ final as (
         false as x_is_overage,
         false as x_is_correction,
         false as x_is_voided,
+        is_split_row as x_is_container_share,
         -- AWS bills containers' shares at 0, as the instance's own line carries the money: there should be none.
         case
             when
@@ -354,17 +447,36 @@ final as (
             when net_is_active then coalesce(line_net_amortized_cost, 0)
             else coalesce(line_amortized_cost, 0)
         end as effective_cost,
-        -- A charge without a list price costs at list what it is billed; what a Savings Plan takes back is no charge.
+        line_list_cost as list_cost,
+        line_contracted_cost as contracted_cost,
+        line_pricing_quantity as pricing_quantity,
+        case when line_pricing_quantity is not null then coalesce(unit, 'Units') end as pricing_unit,
+        {{ unit_price('line_list_cost', 'line_pricing_quantity') }} as list_unit_price,
+        {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }} as contracted_unit_price,
+        -- The bill says what is charged in its own currency only.
         case
-            when line_item_type = 'SavingsPlanNegation' then 0
-            when charge_category in ('Usage', 'Purchase') and line_public_on_demand_cost <> 0 then line_public_on_demand_cost
-            else line_billed_cost
-        end as list_cost,
+            when coalesce(pricing_currency, currency_code) = currency_code
+                then {{ unit_price('line_list_cost', 'line_pricing_quantity') }}
+        end as pricing_currency_list_unit_price,
         case
-            when line_item_type = 'SavingsPlanNegation' then 0
-            when line_item_type = 'DiscountedUsage' then line_public_on_demand_cost
-            else line_net_billed_cost
-        end as contracted_cost,
+            when coalesce(pricing_currency, currency_code) = currency_code
+                then {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }}
+        end as pricing_currency_contracted_unit_price,
+        case
+            when coalesce(pricing_currency, currency_code) is distinct from currency_code or is_split_row then null
+            when net_is_active then coalesce(line_net_amortized_cost, 0)
+            else coalesce(line_amortized_cost, 0)
+        end as pricing_currency_effective_cost,
+        case
+            when not has_unused_part then 0
+            when net_is_active then coalesce(line_net_amortized_cost, 0)
+            else coalesce(line_amortized_cost, 0)
+        end as x_unused_commitment_cost,
+        case
+            when not has_unused_part then null
+            when line_item_type = 'RIFee' then coalesce(reservation_unused_quantity, 0)
+            else unused_commitment
+        end as x_unused_commitment_quantity,
         case when is_split_row then 0 else coalesce(blended_cost, 0) end as x_blended_cost,
         case when is_split_row then 0 else coalesce(line_amortized_cost, 0) end as x_amortized_cost,
         line_net_billed_cost as x_net_unblended_cost,
@@ -400,7 +512,7 @@ final as (
         case when is_usage and not is_split_row then coalesce(normalized_usage_amount, 0) else 0 end
             as x_normalized_usage_amount,
         cast(0 as decimal(38, 20)) as x_consumed_quantity_overage
-    from dated
+    from quantified
 )
 
 select * from final

@@ -73,8 +73,10 @@ final as (
         invoice_id,
         billing_account_id,
         billing_account_name,
+        billing_account_type,
         sub_account_id,
         sub_account_name,
+        sub_account_type,
 
         ---------- the charge
         billing_period_start,
@@ -90,18 +92,31 @@ final as (
         commitment_discount_category,
         commitment_discount_type,
         commitment_discount_status,
+        commitment_discount_name,
+        commitment_discount_quantity,
+        commitment_discount_unit,
+        capacity_reservation_id,
+        capacity_reservation_status,
 
         ---------- what was used
         service_category,
+        service_subcategory,
         service_name,
         sku_id,
         sku_meter,
+        sku_price_id,
+        sku_price_details,
         region_id,
+        region_name,
         availability_zone,
         resource_id,
+        resource_name,
+        resource_type,
         consumed_unit,
         billing_currency,
         {{ map_to_text('tags') }} as tags,
+        -- Before FOCUS 1.2 there is one currency.
+        coalesce(pricing_currency, billing_currency) as pricing_currency,
 
         ---------- what FOCUS has no place for
         -- Nothing is spread over days: what covers more than one is on its first.
@@ -125,12 +140,29 @@ final as (
         false as x_is_overage,
         coalesce(charge_class = 'Correction', false) as x_is_correction,
         false as x_is_voided,
+        false as x_is_container_share,
         cast(null as varchar) as x_exclusion,
         {{ findings(found) }} as x_findings,
         findings as x_delivery_findings,
 
         ---------- money
         coalesce(billed_cost, 0) as x_delivered_cost,
+        pricing_quantity,
+        pricing_unit,
+        try_cast(list_unit_price as double) as list_unit_price,
+        try_cast(contracted_unit_price as double) as contracted_unit_price,
+        case
+            when pricing_currency is null then try_cast(list_unit_price as double)
+            else try_cast(pricing_currency_list_unit_price as double)
+        end as pricing_currency_list_unit_price,
+        case
+            when pricing_currency is null then try_cast(contracted_unit_price as double)
+            else try_cast(pricing_currency_contracted_unit_price as double)
+        end as pricing_currency_contracted_unit_price,
+        case when pricing_currency is null then effective_cost else pricing_currency_effective_cost end
+            as pricing_currency_effective_cost,
+        cast(0 as decimal(38, 20)) as x_unused_commitment_cost,
+        cast(null as decimal(38, 20)) as x_unused_commitment_quantity,
         {%- for column in ['billed_cost', 'effective_cost', 'list_cost', 'contracted_cost', 'consumed_quantity'] %}
         coalesce({{ column }}, 0) as {{ column }},
         {%- endfor %}

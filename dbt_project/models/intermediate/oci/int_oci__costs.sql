@@ -55,7 +55,13 @@ judged as (
 valued as (
     select
         judged.*,
-        case when is_voided then 0 else coalesce(cost, 0) end as line_cost
+        case when is_voided then 0 else coalesce(cost, 0) end as line_cost,
+        -- What costs something without a quantity is one unit.
+        case
+            when is_voided then 0
+            when billed_quantity <> 0 or coalesce(cost, 0) = 0 then coalesce(billed_quantity, 0)
+            else 1
+        end as line_pricing_quantity
     from judged
 ),
 
@@ -77,8 +83,10 @@ final as (
         cast(null as varchar) as invoice_id,
         coalesce(subscription_id, tenant_id) as billing_account_id,
         cast(null as varchar) as billing_account_name,
+        case when subscription_id is not null then 'Subscription' else 'Tenancy' end as billing_account_type,
         tenant_id as sub_account_id,
         cast(null as varchar) as sub_account_name,
+        case when tenant_id is not null then 'Tenancy' end as sub_account_type,
 
         ---------- the charge
         cast(billing_period as timestamp(6)) as billing_period_start,
@@ -94,19 +102,35 @@ final as (
         cast(null as varchar) as commitment_discount_category,
         cast(null as varchar) as commitment_discount_type,
         cast(null as varchar) as commitment_discount_status,
+        cast(null as varchar) as commitment_discount_name,
+        cast(null as decimal(38, 20)) as commitment_discount_quantity,
+        cast(null as varchar) as commitment_discount_unit,
+        cast(null as varchar) as capacity_reservation_id,
+        cast(null as varchar) as capacity_reservation_status,
 
         ---------- what was used
-        -- Neither the reports nor these models know FOCUS's category of an OCI service.
+        -- The reports do not know FOCUS's category of a service: `focus_service_categories` does, where FOCUS is written.
         cast(null as varchar) as service_category,
+        cast(null as varchar) as service_subcategory,
         service as service_name,
         product_sku as sku_id,
         product_description as sku_meter,
+        product_sku as sku_price_id,
+        cast(null as varchar) as sku_price_details,
         region as region_id,
+        region as region_name,
         availability_domain as availability_zone,
         resource_id,
+        cast(null as varchar) as resource_name,
+        case
+            when resource_id is null then null
+            when resource_id like 'ocid1.%' then coalesce(nullif(split_part(resource_id, '.', 2), ''), 'resource')
+            else coalesce(lower(service), 'resource')
+        end as resource_type,
         unit as consumed_unit,
         line_currency as billing_currency,
         {{ map_to_text('tags') }} as tags,
+        line_currency as pricing_currency,
 
         ---------- what FOCUS has no place for
         cast(usage_start as date) as x_usage_date,
@@ -129,6 +153,7 @@ final as (
         is_overage as x_is_overage,
         is_correction as x_is_correction,
         is_voided as x_is_voided,
+        false as x_is_container_share,
         cast(null as varchar) as x_exclusion,
         {{ findings([
             ('line_currency is null', "'no currency'", none),
@@ -143,6 +168,17 @@ final as (
         line_cost as effective_cost,
         line_cost as list_cost,
         line_cost as contracted_cost,
+        line_pricing_quantity as pricing_quantity,
+        coalesce(unit, 'Units') as pricing_unit,
+        {{ unit_price('line_cost', 'line_pricing_quantity', 'try_cast(unit_price as double)') }} as list_unit_price,
+        {{ unit_price('line_cost', 'line_pricing_quantity', 'try_cast(unit_price as double)') }} as contracted_unit_price,
+        {{ unit_price('line_cost', 'line_pricing_quantity', 'try_cast(unit_price as double)') }}
+            as pricing_currency_list_unit_price,
+        {{ unit_price('line_cost', 'line_pricing_quantity', 'try_cast(unit_price as double)') }}
+            as pricing_currency_contracted_unit_price,
+        line_cost as pricing_currency_effective_cost,
+        cast(0 as decimal(38, 20)) as x_unused_commitment_cost,
+        cast(null as decimal(38, 20)) as x_unused_commitment_quantity,
         case when is_voided then 0 else coalesce(cost_overage, 0) end as x_billed_cost_overage,
         case when is_voided then 0 else coalesce(billed_quantity, 0) end as consumed_quantity,
         case when is_voided then 0 else coalesce(billed_quantity_overage, 0) end as x_consumed_quantity_overage,

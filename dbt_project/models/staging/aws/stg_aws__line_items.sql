@@ -47,9 +47,13 @@ renamed as (
         product_product_family as product_family,
         product_sku,
         product_region_code as region_code,
+        product_location as region_name,
         product_instance_type as instance_type,
         pricing_unit as unit,
         pricing_term,
+        pricing_currency,
+        pricing_rate_code,
+        pricing_rate_id,
         pricing_public_on_demand_cost as public_on_demand_cost,
 
         ---------- reservations
@@ -57,6 +61,8 @@ renamed as (
         reservation_amortized_upfront_cost_for_usage,
         reservation_amortized_upfront_fee_for_billing_period,
         reservation_effective_cost,
+        reservation_total_reserved_units,
+        reservation_unused_quantity,
         reservation_recurring_fee_for_usage,
         reservation_unused_amortized_upfront_fee_for_billing_period,
         reservation_unused_recurring_fee,
@@ -78,6 +84,10 @@ renamed as (
         savings_plan_net_amortized_upfront_commitment_for_billing_period,
         savings_plan_net_recurring_commitment_for_billing_period,
         savings_plan_net_savings_plan_effective_cost as savings_plan_net_effective_cost,
+
+        ---------- capacity reservations
+        capacity_reservation_capacity_reservation_arn as capacity_reservation_id,
+        capacity_reservation_capacity_reservation_status as capacity_reservation_status,
 
         ---------- shares of an instance that containers used
         split_line_item_parent_resource_id as split_parent_resource_id,

@@ -35,6 +35,7 @@ renamed as (
         ---------- what it costs
         cost_currency_code as currency_code,
         coalesce(lower(cost_overage_flag) in ('y', 'true'), false) as is_overage,
+        cost_unit_price as unit_price,
         usage_billed_quantity as billed_quantity,
         usage_billed_quantity_overage as billed_quantity_overage,
         cost_my_cost as cost,
