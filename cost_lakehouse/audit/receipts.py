@@ -43,6 +43,11 @@ class Receipt:
     digest: str
     raw_table: str = "raw.aws_cur"  # the table that the load's rows are in
     corrections: str = ""  # JSON: what the load's corrections come to, added or in place of the rows they refer to
+    # What the load took until it was on record (loading/effort.py), its months' shares together; None in older receipts.
+    seconds: Decimal | None = None
+    requests: int | None = None
+    athena_bytes: int | None = None
+    athena_cost_usd: Decimal | None = None
 
 
 def control_total_rows(

@@ -28,6 +28,10 @@ RECEIPTS = pa.schema(
         pa.field("digest", pa.string()),
         RAW_TABLE,
         pa.field("corrections", pa.string()),
+        pa.field("seconds", pa.decimal128(18, 3)),
+        pa.field("requests", pa.int64()),
+        pa.field("athena_bytes", pa.int64()),
+        pa.field("athena_cost_usd", MONEY),
     ]
 )
 

@@ -158,7 +158,10 @@ class _Load(Load[Increment]):
     def record(self, change: Change) -> list[Receipt]:
         """A receipt for each month that the commit touches, what is taken out of it included."""
         loaded_at = datetime.now(UTC)
-        for month in change.months:
+        read = [
+            sum(part.records.values()) for part in (self.loaded.slices.get(month, LoadedSlice()) for month in change.months)
+        ]
+        for month, effort in zip(change.months, self.meter.read().shares(read), strict=True):
             part = self.loaded.slices.get(month, LoadedSlice())
             gone = self._retracted.get(month, Retraction())
             totals = control_total_rows(part.totals, self.stored.get(month, StoredTotals()), self.format.cost)
@@ -168,7 +171,7 @@ class _Load(Load[Increment]):
             taken_out = self._taken_out.get(month, {})
             old = [*(value for value in self._replaced.values() if month in value.rows), *taken_out.values()]
             receipt = accepted_receipt(
-                self.delivery, self.load_id, month, part, old, gone.rows, files, totals, corrections, loaded_at
+                self.delivery, self.load_id, month, part, old, gone.rows, files, totals, corrections, loaded_at, effort
             )
             record_increment(self.lake, receipt, totals, [*files, *taken_out_rows(taken_out)])
             self._on_record.append(receipt)
@@ -186,7 +189,7 @@ class _Load(Load[Increment]):
             () if self.delivery.is_whole else tuple(stored_object for stored_object in objects if stored_object.key in culprits)
         )
         blamed = replace(self.delivery, objects=guilty or objects)
-        receipt, files = refused_receipt(self.delivery, self.load_id, blamed, error, self.loaded)
+        receipt, files = refused_receipt(self.delivery, self.load_id, blamed, error, self.loaded, self.meter.read())
         record_increment(self.lake, receipt, [], files)
 
     def clean(self) -> None:

@@ -28,6 +28,7 @@ from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.effort import Meter
 from cost_lakehouse.loading.holders import commit_lock, refuse_other_holders
 from cost_lakehouse.loading.prove import refuse_unproven
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, load_files
@@ -73,6 +74,7 @@ class Load(ABC, Generic[D]):
         self._lock = lock
         self._progress = progress
         self._started = time.monotonic()
+        self.meter = Meter(source)
 
     @abstractmethod
     def read(self, stack: ExitStack) -> LoadedFiles:

@@ -118,4 +118,5 @@ class _Load(Load[Delivery]):
             delivered_at=delivery.delivered_at.astimezone(UTC),
             fingerprint=delivery.fingerprint,
             digest=digest,
+            **self.meter.read().columns,
         )

@@ -11,6 +11,7 @@ from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of,
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.increments import EMPTY, REPEATED, TAKEN_OUT, HeldObject
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.effort import Effort
 from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
 from cost_lakehouse.sources.delivery import Increment
 
@@ -80,6 +81,7 @@ def accepted_receipt(
     totals: Sequence[dict[str, Any]],
     corrections: str,
     loaded_at: datetime,
+    effort: Effort,
 ) -> Receipt:
     """What the load adds to a month, less what it takes out of it: the rows of ``old`` objects."""
     objects = [
@@ -105,11 +107,12 @@ def accepted_receipt(
         digest=digest_of(f"{slice_} {increment.delivery_id}", objects, part.totals.row_count, totals),
         raw_table=increment.table,
         corrections=corrections,
+        **effort.columns,
     )
 
 
 def refused_receipt(
-    increment: Increment, load_id: str, blamed: Increment, error: CostLakehouseError, loaded: LoadedFiles | None
+    increment: Increment, load_id: str, blamed: Increment, error: CostLakehouseError, loaded: LoadedFiles | None, effort: Effort
 ) -> tuple[Receipt, list[FileRow]]:
     """The receipt of a load that was refused, and the objects that it is refused for."""
     months = [*(loaded.slices if loaded else ()), *(_month_of(stored_object.last_modified) for stored_object in blamed.objects)]
@@ -133,6 +136,7 @@ def refused_receipt(
         fingerprint=increment.fingerprint,
         digest=digest_of(f"{label} {reason}", [], 0, []),
         raw_table=increment.table,
+        **effort.columns,
     )
     return receipt, [
         {"key": stored_object.key, "etag": stored_object.etag, "size": stored_object.size, "rows": None}

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 
 from cost_lakehouse.config.aws_access import AwsAccess
+from cost_lakehouse.storage.request_count import count_request
 from cost_lakehouse.storage.s3_causes import RoleRefused, TokenUnreadable
 
 CONNECT_SECONDS = 10
@@ -157,6 +158,7 @@ def _new_session(access: AwsAccess) -> botocore.session.Session:
     """A session of its own, so that credentials are looked up anew for each client: a rotated key needs no restart."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _models())
+    session.register("before-send", count_request)
     proxy = access.proxy.get_secret_value() if access.proxy else None
     # Every client that the session makes takes these, the one by which a profile's role is assumed too.
     session.set_default_client_config(

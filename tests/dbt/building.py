@@ -24,6 +24,7 @@ MARTS = (
     "marts.commitment_costs",
     "marts.bill_findings",
     "marts.daily_costs",
+    "marts.pipeline_costs",
     "marts.bill_status",
 )
 """What is published of every bill."""

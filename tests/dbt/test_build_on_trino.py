@@ -34,9 +34,10 @@ TABLES = [
     *(f"intermediate.int_costs__{name}" for name in ("loads", "slices", "daily_summary", "bill_history")),
     *(f"intermediate.int_costs__{name}" for name in ("reconciliation", "receipts_reconciliation")),
 ]
-# Of each lake its own: when it was loaded, and by which load.
+# Of each lake its own: when it was loaded, by which load, and what that took.
 OWN_COLUMNS = {
     "marts.bill_status": ["loaded_at"],
+    "marts.pipeline_costs": ["pipeline_costs_id", "load_id", "loaded_at", "seconds"],
     "intermediate.int_costs__slices": ["loaded_at"],
     "intermediate.int_costs__loads": ["load_id", "loaded_at"],
     "intermediate.int_costs__bill_history": ["load_id", "loaded_at"],

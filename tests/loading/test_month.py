@@ -162,7 +162,8 @@ def test_a_broken_file_fails_its_own_delivery_and_keeps_the_old_slice(
     assert said in str(failed.value)
     assert "hourly-00001.csv.gz" in str(failed.value)
     assert costs(workshop) == [Decimal("2")]
-    assert ask(workshop, "select state from raw.receipts where delivery_id = 'A2'") == [("refused",)]
+    refused = "select state, seconds < 600, requests, athena_bytes from raw.receipts where delivery_id = 'A2'"
+    assert ask(workshop, refused) == [("refused", True, 0, 0)]
 
 
 def test_a_header_only_delivery_empties_the_slice_and_is_current_afterwards(workshop: Workshop) -> None:

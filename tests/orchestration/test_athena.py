@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from unittest.mock import ANY
 
 import dagster as dg
 import pytest
@@ -47,6 +49,9 @@ def test_a_month_is_asked_for_loaded_with_its_price_and_then_left_alone(workshop
         assert told["athena_bytes_scanned"] == 6 * size  # five windows, and the sums that they are compared with
         assert told["athena_queries"] == 5 + 2
         assert told["athena_estimated_price_usd"] == pytest.approx(7 * 10e6 * 5 / 1e12)
+        taken = workshop.ask("select requests, seconds, athena_bytes, athena_cost_usd from raw.receipts")
+        assert taken == [(told["requests"], ANY, 6 * size, Decimal("0.00035"))]
+        assert int(str(told["requests"])) > 2 * 7  # each query is begun and asked after
         assert not (workshop.settings.dagster_home / "athena/acme/2026-10").exists()
         assert asked(loading.tick()) == []
 

@@ -10,6 +10,7 @@ import pytest
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
 from cost_lakehouse.storage.object_store import StoredObject
+from cost_lakehouse.storage.request_count import requests_sent
 from cost_lakehouse.storage.resuming_reader import RESUMES
 from cost_lakehouse.storage.s3_client import make_s3_client
 from cost_lakehouse.storage.s3_store import S3Store, split_location
@@ -50,6 +51,15 @@ def test_more_than_a_thousand_objects_are_listed(
         list(pool.map(lambda key: put(s3_server, s3_shared_bucket, key, b"x"), keys))
     assert [entry.key for entry in store.list(prefix)] == keys
     assert store.list_folder(prefix).folders == tuple(f"{prefix}{number:04d}/" for number in range(1005))
+
+
+def test_requests_to_a_bills_place_are_counted(store: S3Store, prefix: str) -> None:
+    before = requests_sent()
+
+    assert store.head(f"{prefix}not-there") is None
+    assert list(store.list(prefix)) == []
+
+    assert requests_sent() - before == 2
 
 
 def test_small_pages_lose_and_double_nothing(s3_server: S3Server, s3_shared_bucket: str, prefix: str) -> None:

@@ -162,3 +162,17 @@ def test_no_money_is_left_out_and_a_dedicated_hosts_fee_is_listed(built: Built) 
         "where source = 'csv' and detail like '%:host-reservation/%'",
     )
     assert fee == ("fee that AWS does not amortise", "Fee")
+
+
+def test_what_every_load_took_is_in_a_mart_as_its_receipt_says(built: Built) -> None:
+    columns = (
+        "source, billing_period, delivery_id, load_id, loaded_at, rows, bytes, requests, athena_bytes, athena_cost_usd, seconds"
+    )
+
+    taken = rows(built.lake, f"select {columns} from marts.pipeline_costs where work = 'load' order by all")
+
+    assert taken == rows(built.lake, f"select {columns} from raw.receipts order by all")
+    assert [(load[0], load[1]) for load in taken] == [(source, month) for source in ("csv", "plain") for month in MONTHS]
+    # Folders are asked nothing over a network, and Athena was not there.
+    assert {load[7:10] for load in taken} == {(0, 0, Decimal(0))}
+    assert all(0 < load[10] < 600 for load in taken)

@@ -60,6 +60,7 @@ def receipt_metadata(settings: Settings, receipt: Receipt, outcome: Status, seco
         **({"reason": dg.MetadataValue.text(_REASONS[outcome])} if outcome in _REASONS else {}),
         "bytes": dg.MetadataValue.int(receipt.bytes),
         "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        **({"requests": dg.MetadataValue.int(receipt.requests)} if receipt.requests is not None else {}),
         "rounded_values": dg.MetadataValue.int(receipt.rounding_values),
         "delivery_id": dg.MetadataValue.text(receipt.delivery_id),
         "delivered_at": dg.MetadataValue.text(utc_iso(receipt.delivered_at)),

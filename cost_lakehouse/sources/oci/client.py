@@ -11,6 +11,7 @@ from typing import Any
 from cost_lakehouse.config.oci import DEFAULT_PROFILE, OciSettings
 from cost_lakehouse.sources.oci.errors import OciErrors, is_temporary
 from cost_lakehouse.sources.oci.sdk_internals import keep_connections
+from cost_lakehouse.storage.request_count import count_request
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -143,6 +144,7 @@ def _keep_connections(client: Any, connections: int) -> None:
     do.
     """
     session = client.base_client.session
+    session.hooks["response"].append(count_request)
     keep_connections(session, connections, client.base_client.get_endpoint())
     authority = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if authority and session.verify is True:
