@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cost_lakehouse.cli.apps import alerts, close, importing, invoices, lake, lakehouse, pipeline, policy
+from cost_lakehouse.cli.apps import alerts, close
 from cost_lakehouse.cli.options import Config
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(pipeline.app)
 app.add_typer(lakehouse.app)
+app.add_typer(proof.app)
 app.add_typer(lake.app, name="lake")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(importing.app, name="import")

@@ -69,6 +69,15 @@ def run_dbt(
     return DbtRun(tuple(map(_node_result, results)), result.success, problem)
 
 
+def compile_models(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> tuple[list[Any], str]:
+    """Compile models and analyses without asking the engine: dbt's own nodes, tests left out, and why it failed or ""."""
+    whole = ["compile", *arguments, "--no-populate-cache", "--no-introspect", "--no-write-json", *QUIET]
+    result = _invoke(lake, project, target, whole, ())
+    nodes = [entry.node for entry in getattr(result.result, "results", None) or ()]
+    problem = "" if result.success else " ".join(str(result.exception or "dbt ended without a reason").split())
+    return [node for node in nodes if node.resource_type in ("model", "analysis")], problem
+
+
 def invoke_dbt(lake: Lake, project: ParsedProject, target: DbtTarget, arguments: Sequence[str]) -> bool:
     """Run any command of dbt's as a developer does, with dbt's own words on the terminal: whether it went well."""
     try:

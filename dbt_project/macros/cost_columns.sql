@@ -25,7 +25,7 @@
         'x_product_family', 'x_instance_type', 'x_operation', 'x_bill_type', 'x_billing_entity', 'x_legal_entity',
         'x_purchase_option', 'x_cost_categories', 'x_subscription_id', 'x_compartment_id', 'x_compartment_name',
         'x_is_overage', 'x_is_correction', 'x_is_voided', 'x_is_container_share', 'x_unused_commitment_cost',
-        'x_unused_commitment_quantity', 'x_exclusion', 'x_findings', 'x_delivery_findings',
+        'x_unused_commitment_quantity', 'x_cost_rule', 'x_exclusion', 'x_findings', 'x_delivery_findings',
 
         'x_delivered_cost',
     ] + cost_sums()) }}

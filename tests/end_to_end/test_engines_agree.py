@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Iterator
 from decimal import Decimal
@@ -124,6 +125,30 @@ def test_both_engines_bill_what_the_generator_wrote(pipelines: dict[str, Pipelin
     oci = oci_of_the_demo(tmp_path / "oracle").total()
     aws = {("aws", currency): amount for currency, amount in expected.items()}
     assert found == aws | {("oci", "USD"): oci["USD"], ("azure", "EUR"): Decimal("0.700000000000000001")}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("cell", "column"),
+    [
+        ("marts.daily_costs where usage_date < date '2026-09-08'", "effective_cost"),
+        ("marts.focus_daily_summary", "billed_cost"),
+        ("marts.bill_findings", "amount"),
+        ("marts.commitment_costs where commitment_kind = 'reserved'", "difference"),
+    ],
+    ids=["daily", "focus", "findings", "commitments"],
+)
+def test_both_engines_explain_a_number_by_the_same_lines(pipelines: dict[str, Pipeline], cell: str, column: str) -> None:
+    answers = {}
+    for engine, pipeline in pipelines.items():
+        answer = command("explain", cell, "--column", column, "--json", "--config", str(pipeline.config))
+        assert answer.exit_code == 0, answer.output
+        (answers[engine],) = json.loads(answer.stdout)
+        assert answers[engine]["adds_up"] is True
+    for part in ("mart_rows", "line_count", "amounts", "rules", "lines"):
+        assert answers["trino"][part] == answers["duckdb"][part], part
+    files = [[{**file, "link": ""} for file in answers[engine]["files"]] for engine in ENGINES]
+    assert files[0] == files[1] != []
 
 
 @pytest.mark.timeout(900)

@@ -15,10 +15,7 @@ with committed as (
     where
         x_bill_kind = 'aws'
         and commitment_discount_id is not null
-        and x_line_item_type in (
-            'Fee', 'RIFee', 'SavingsPlanUpfrontFee', 'SavingsPlanRecurringFee', 'Refund',
-            'DiscountedUsage', 'SavingsPlanCoveredUsage'
-        )
+        and x_line_item_type in ({{ quoted_list(commitment_line_item_types()) }})
 ),
 
 summed as (
@@ -29,19 +26,9 @@ summed as (
         purchase_option as commitment_kind,
         commitment_arn,
         currency_code,
-        coalesce(sum(unblended_cost) filter (where line_item_type in ('Fee', 'SavingsPlanUpfrontFee')), 0)
-            as upfront_paid,
-        coalesce(sum(unblended_cost) filter (where line_item_type in ('RIFee', 'SavingsPlanRecurringFee')), 0)
-            as recurring_paid,
-        coalesce(sum(unblended_cost) filter (where line_item_type = 'Refund'), 0) as refunded,
-        coalesce(sum(amortized_cost) filter (
-            where line_item_type in ('DiscountedUsage', 'SavingsPlanCoveredUsage')
-        ), 0) as used_cost,
-        coalesce(sum(amortized_cost) filter (where line_item_type in ('RIFee', 'SavingsPlanRecurringFee')), 0)
-            as unused_cost,
-        -- Fees that AWS does not spread, and refunds that are not of an upfront fee: they cost on their own day.
-        coalesce(sum(amortized_cost) filter (where line_item_type in ('Fee', 'SavingsPlanUpfrontFee', 'Refund')), 0)
-            as unspread_cost
+        {%- for column, (amount, kinds) in commitment_costs_parts('unblended_cost', 'amortized_cost').items() %}
+        coalesce(sum({{ amount }}) filter (where line_item_type in ({{ quoted_list(kinds) }})), 0) as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from committed
     group by source, billing_period, delivery_id, purchase_option, commitment_arn, currency_code
 ),

@@ -1,13 +1,7 @@
 -- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw bill is not published)
 -- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
-{#- What each kind of bill calls the account and the service; FOCUS leaves the sub account empty where a provider has none. -#}
-{%- set named = {
-    'aws': ['sub_account_id', 'x_service_code'],
-    'oci': ['sub_account_id', 'service_name'],
-    'focus': ['coalesce(sub_account_id, billing_account_id)', 'service_name'],
-} %}
 with all_costs as (
-    {%- for kind, (account, service) in named.items() %}
+    {%- for kind, (account, service) in daily_costs_names().items() %}
     select
         source,
         x_provider as provider,

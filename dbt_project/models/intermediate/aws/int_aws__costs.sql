@@ -406,6 +406,24 @@ final as (
         false as x_is_correction,
         false as x_is_voided,
         is_split_row as x_is_container_share,
+        case
+            when is_split_row then 'split_cost_share'
+            when line_item_type = 'SavingsPlanNegation' then 'savings_plan_negation'
+            when line_item_type = 'SavingsPlanUpfrontFee' then 'savings_plan_upfront_fee'
+            when is_upfront_refund then 'commitment_upfront_refund'
+            when is_amortized_elsewhere then 'reservation_upfront_fee'
+            when is_unamortized_fee then 'fee_without_amortisation'
+            when line_item_type = 'SavingsPlanCoveredUsage' then 'savings_plan_covered_usage'
+            when line_item_type = 'SavingsPlanRecurringFee' then 'savings_plan_recurring_fee'
+            when line_item_type = 'DiscountedUsage' then 'reserved_usage'
+            when line_item_type = 'RIFee' then 'reservation_recurring_fee'
+            when
+                net_is_active
+                and net_unblended_cost is null
+                and line_item_type in ('Discount', 'EdpDiscount', 'PrivateRateDiscount', 'RiVolumeDiscount', 'BundledDiscount')
+                then 'discount_within_net_prices'
+            else 'as_billed'
+        end as x_cost_rule,
         -- AWS bills containers' shares at 0, as the instance's own line carries the money: there should be none.
         case
             when

@@ -141,6 +141,7 @@ final as (
         coalesce(charge_class = 'Correction', false) as x_is_correction,
         false as x_is_voided,
         false as x_is_container_share,
+        'as_reported' as x_cost_rule,
         cast(null as varchar) as x_exclusion,
         {{ findings(found) }} as x_findings,
         findings as x_delivery_findings,

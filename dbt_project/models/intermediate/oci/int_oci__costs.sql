@@ -154,6 +154,11 @@ final as (
         is_correction as x_is_correction,
         is_voided as x_is_voided,
         false as x_is_container_share,
+        case
+            when is_voided then 'voided_by_correction'
+            when is_correction then 'correction'
+            else 'as_reported'
+        end as x_cost_rule,
         cast(null as varchar) as x_exclusion,
         {{ findings([
             ('line_currency is null', "'no currency'", none),
