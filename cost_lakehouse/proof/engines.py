@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
@@ -13,19 +13,46 @@ from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.trino_client import rows, running, trino_settings
+from cost_lakehouse.lake.trino_client import execute, rows, running, trino_settings
 from cost_lakehouse.proof.explain import Engine
 from cost_lakehouse.proof.mart_lines import lines_query
+from cost_lakehouse.summaries.trino_build import build_schema
+
+_AT_ONCE = 5_000
+
+
+class Reader(Protocol):
+    """Reads the lake's tables by their names (``marts.daily_costs``)."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT."""
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a SELECT, a bounded number in memory at a time."""
+
+    def columns(self, relation: str) -> list[str]:
+        """The columns of something to select from."""
 
 
 @contextmanager
 def engine_of(lake: Lake, mart: str) -> Iterator[Engine]:
     """The engine that the lake is configured for, ready to be asked about a mart. Raises LakeError."""
     if lake.settings.lake.engine == "trino":
-        yield _Trino(lake)
+        with build_schema(lake) as schema:
+            yield _Trino(lake, schema)
         return
     with connect(lake, [name for name in lake.table_names() if name == f"marts.{mart}"]) as connection:
         connection.execute("set autoinstall_known_extensions = false")
+        yield _Duckdb(connection)
+
+
+@contextmanager
+def reader_of(lake: Lake) -> Iterator[Reader]:
+    """The lake's tables to read from, each as it is now. Raises LakeError."""
+    if lake.settings.lake.engine == "trino":
+        yield _Trino(lake)
+        return
+    with connect(lake) as connection:
         yield _Duckdb(connection)
 
 
@@ -40,6 +67,11 @@ class _Duckdb:
             return self._connection.execute(sql).fetchall()
         except duckdb.Error as error:
             raise _refused(error) from None
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        result = self._connection.execute(sql)
+        while found := result.fetchmany(_AT_ONCE):
+            yield from found
 
     def columns(self, relation: str) -> list[str]:
         return [column[0] for column in self._connection.execute(f"select * from {relation} limit 0").description or ()]
@@ -56,21 +88,28 @@ class _Duckdb:
 
 
 class _Trino:
-    """Nothing is kept: every question reads the tables again, of the months that it is about alone."""
+    """What is needed again is kept in a schema of its own, where there is one."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, schema: str = "") -> None:
         self._settings = lake.settings
         self._catalog = trino_settings(lake.settings).catalog
+        self._schema = schema
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return rows(self._settings, sql, schema="marts")
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        with running(self._settings, sql, schema="marts") as result:
+            yield from map(tuple, result.rows)
 
     def columns(self, relation: str) -> list[str]:
         with running(self._settings, f"select * from {relation} limit 0", schema="marts") as result:
             return result.names
 
     def keep(self, name: str, sql: str) -> str:
-        return f"({sql})"
+        relation = f'"{self._catalog}".{self._schema}.{name}'
+        execute(self._settings, f"create table {relation} as {sql}")
+        return relation
 
     def lines(self, lake: Lake, mart: str, slices: Sequence[Slice]) -> str:
         condition = " or ".join(f"({slice_.condition})" for slice_ in slices)
@@ -79,7 +118,7 @@ class _Trino:
             relation = f'"{self._catalog}".{_plain_name(name)}'
             return f"(select * from {relation} where {condition})" if name in FORMATS else relation
 
-        return f"({lines_query(lake, mart, raw_table)})"
+        return f"({lines_query(lake, mart, raw_table, self.keep)})"
 
 
 def _plain_name(name: str) -> str:

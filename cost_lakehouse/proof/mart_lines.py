@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +31,10 @@ class CompiledModel:
     relation: str | None
     sql: str
     reads: tuple[str, ...]  # names of models
+    is_table: bool = False  # whether dbt makes it a table, not a view
+
+
+Keep = Callable[[str, str], str]
 
 
 def explained_marts(project: ParsedProject) -> tuple[str, ...]:
@@ -51,22 +55,35 @@ def ensure_explained(lake: Lake, mart: str) -> tuple[str, ...]:
     return known
 
 
-def lines_query(lake: Lake, mart: str, raw_table: Callable[[str], str]) -> str:
+def lines_query(lake: Lake, mart: str, raw_table: Callable[[str], str], keep: Keep | None = None) -> str:
     """The SELECT of the lines behind a mart: where each stands (``file_name``, ``row_number``, ``line_*``), the mart's key, and
-    what the line adds to each of its amounts. ``raw_table`` says what to read a raw table (``raw.aws_cur``) from.
+    what the line adds to each of its amounts. ``raw_table`` says what to read a raw table (``raw.aws_cur``) from; ``keep``
+    is that of ``assembled``.
 
     Raises LakeError where the mart is not made of lines, ConfigurationError where dbt cannot compile the project.
     """
     project = parse_if_stale(lake.settings)
     known = ensure_explained(lake, mart)
-    sql = assembled(_compiled(lake, project, known), f"{_PREFIX}{mart}")
-    for node in project.document["sources"].values():
-        sql = sql.replace(node["relation_name"], raw_table(f"{node['schema']}.{node['identifier']}"))
+    raw = {
+        node["relation_name"]: raw_table(f"{node['schema']}.{node['identifier']}")
+        for node in project.document["sources"].values()
+    }
+    models = [replace(model, sql=_on_raw(model.sql, raw)) for model in _compiled(lake, project, known)]
+    return assembled(models, f"{_PREFIX}{mart}", keep)
+
+
+def _on_raw(sql: str, raw: Mapping[str, str]) -> str:
+    for relation, name in raw.items():
+        sql = sql.replace(relation, name)
     return sql
 
 
-def assembled(models: Sequence[CompiledModel], wanted: str) -> str:
-    """One statement out of a model and all that it reads: each becomes a common table expression. Pure."""
+def assembled(models: Sequence[CompiledModel], wanted: str, keep: Keep | None = None) -> str:
+    """One statement out of a model and all that it reads: each becomes a common table expression. Pure but for ``keep``.
+
+    ``keep`` is given the name and statement of each model that dbt would make a table, in order, and says what to read it
+    from: for an engine that works out a common table expression again wherever it is read.
+    """
     by_name = {model.name: model for model in models}
     order: list[CompiledModel] = []
 
@@ -78,19 +95,39 @@ def assembled(models: Sequence[CompiledModel], wanted: str) -> str:
             order.append(model)
 
     visit(wanted)
-    relations = {model.relation: f"built__{model.name}" for model in order if model.relation}
+    kept: dict[str, str] = {}
 
-    def named(sql: str) -> str:
-        for relation, name in relations.items():
-            sql = sql.replace(relation, name)
-        return sql.strip()
+    def statement(model: CompiledModel) -> str:
+        inner = [other for other in _read_by(model, by_name, order) if other.name not in kept]
+        parts = [f"built__{other.name} as (\n{_named(other.sql, order, kept)}\n)" for other in inner]
+        beginning = f"with {', '.join(parts)}\n" if parts else ""
+        return f"{beginning}select * from (\n{_named(model.sql, order, kept)}\n) as lines"
 
-    parts = [f"built__{model.name} as (\n{named(model.sql)}\n)" for model in order[:-1]]
-    return f"with {', '.join(parts)}\n{_as_subquery(named(order[-1].sql))}" if parts else named(order[-1].sql)
+    if keep is not None:
+        for model in order[:-1]:
+            if model.is_table:
+                kept[model.name] = keep(model.name, statement(model))
+    return statement(order[-1])
 
 
-def _as_subquery(sql: str) -> str:
-    return f"select * from (\n{sql}\n) as lines"
+def _read_by(model: CompiledModel, by_name: Mapping[str, CompiledModel], order: Sequence[CompiledModel]) -> list[CompiledModel]:
+    """Everything that a model reads, directly or not, in order."""
+    found: set[str] = set()
+    waiting = list(model.reads)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += by_name[name].reads
+    return [other for other in order if other.name in found]
+
+
+def _named(sql: str, models: Sequence[CompiledModel], kept: Mapping[str, str]) -> str:
+    """A model's SQL with the tables of other models called as they are called here."""
+    for model in models:
+        if model.relation:
+            sql = sql.replace(model.relation, kept.get(model.name, f"built__{model.name}"))
+    return sql.strip()
 
 
 def _compiled(lake: Lake, project: ParsedProject, marts: Sequence[str]) -> list[CompiledModel]:
@@ -124,6 +161,7 @@ def _compile(lake: Lake, project: ParsedProject, marts: Sequence[str], variables
             node.relation_name if node.resource_type != "analysis" else None,
             node.compiled_code,
             tuple(names[read] for read in node.depends_on.nodes if read in names),
+            node.config.materialized == "table" and node.resource_type != "analysis",
         )
         for node in nodes
     ]

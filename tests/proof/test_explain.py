@@ -111,6 +111,23 @@ def test_a_statement_is_put_together_from_what_it_reads_in_order() -> None:
     )
 
 
+def test_what_is_kept_is_made_once_and_read_by_its_name() -> None:
+    models = [
+        CompiledModel("a", "db.a", "select 1 as x", ()),
+        CompiledModel("b", "db.b", "select * from db.a", ("a",), is_table=True),
+        CompiledModel("top", None, "select * from db.b, db.a", ("b", "a")),
+    ]
+    made: dict[str, str] = {}
+
+    def keep(name: str, sql: str) -> str:
+        made[name] = " ".join(sql.split())
+        return f"kept.{name}"
+
+    said = " ".join(assembled(models, "top", keep).split())
+    assert made == {"b": "with built__a as ( select 1 as x ) select * from ( select * from built__a ) as lines"}
+    assert said == "with built__a as ( select 1 as x ) select * from ( select * from kept.b, built__a ) as lines"
+
+
 def asked(demo: Told, cell: str, *options: str) -> Any:
     return command("explain", cell, *options, "--config", demo.config)
 

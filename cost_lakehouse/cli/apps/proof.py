@@ -1,7 +1,8 @@
-"""Why a number is what it is: ``explain``."""
+"""Why a number is what it is, and its proof: ``explain``, ``pack``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,3 +28,20 @@ def explain(
         from cost_lakehouse.cli.commands.explain import explain_cell
 
         raise typer.Exit(explain_cell(chosen, cell, column, lines, as_json))
+
+
+@app.command()
+def pack(
+    context: typer.Context,
+    month: Annotated[str, typer.Argument(help="The billing month, as YYYY-MM.", metavar="MONTH")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The archive to write.", show_default="cost-lakehouse-MONTH.zip")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Write a month-close pack: a month's summaries, receipts, control totals and findings, with their SHA-256."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.pack import pack_month
+
+        raise typer.Exit(pack_month(chosen, month, output))
