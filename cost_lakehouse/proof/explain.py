@@ -126,6 +126,9 @@ class Engine(Protocol):
     def lines(self, lake: Lake, mart: str, slices: Sequence[Slice]) -> str:
         """The lines of a mart in these months, as something to select from."""
 
+    def same(self, left: str, right: str) -> str:
+        """The condition of a join that two columns have the same value, or both none."""
+
     def keep(self, name: str, sql: str) -> str:
         """A SELECT's result, to be read more than once, as something to select from."""
 
@@ -167,7 +170,7 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
     currency = "coalesce(currency_code, '')" if "currency_code" in columns else "''"
     count, amounts = _cell_amounts(engine, rows, cell.column, currency)
     key = [name for name in columns if name in there and name not in _amounts(lake, cell.mart)]
-    on = " and ".join(f"found.{name} is not distinct from wanted.{name}" for name in key)
+    on = " and ".join(engine.same(f"found.{name}", f"wanted.{name}") for name in key)
     place = ", ".join(f"found.{name}" for name in _PLACE)
     lines = engine.keep(
         "explained_lines",
