@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cost_lakehouse.cli.apps import alerts, close
+from cost_lakehouse.cli.apps import alerts, close, importing, invoices, lake, lakehouse, pipeline, policy, proof
 from cost_lakehouse.cli.options import Config
 
 app = typer.Typer(
