@@ -38,6 +38,7 @@ from cost_lakehouse.orchestration.decisions import (
     resume_order,
     seen_text,
 )
+from cost_lakehouse.orchestration.pace import Pace
 from cost_lakehouse.orchestration.polls import Poll, Polls
 from cost_lakehouse.orchestration.run_history import could_not_be_read, ends_of_runs
 from cost_lakehouse.sources.delivery import Delivery, Increment, Status
@@ -63,17 +64,24 @@ def scan(
     out_of_time: Callable[[], bool],
     log: logging.Logger,
     polls: SourcePolls,
+    pace: Pace | None = None,
 ) -> Scan:
-    """Look at every source that is not paused, several at a time, beginning with ``resume_at``, until ``out_of_time``.
+    """Poll every source that is not paused, several at a time, beginning with ``resume_at``, until ``out_of_time``.
+
+    Where there is a ``pace``, only those that are due.
 
     A source that cannot be listed is told and passed over, and one that does not answer is left to a later round; neither keeps
     the others from being looked at. Raises LakeError where the lake cannot be read.
     """
     held = holdings(Lake(settings))
     names = resume_order([entry.name for entry in settings.sources if not entry.paused], resume_at)
+    if pace is not None:
+        names = pace.due(names)
     seen: dict[str, Scan] = {}
     for look in polls.take(names, lambda name: plan_and_note(settings, settings.source(name), held), out_of_time):
         seen[look.name] = found = Scan()
+        if pace is not None:
+            pace.note(look.name)
         if look.late:
             found.lines.append(f"{look.name}: {_late(look)}")
             log.warning(found.lines[-1])

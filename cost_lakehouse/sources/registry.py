@@ -32,6 +32,7 @@ class SourceKind:
     exported_by_aws: bool = False
     adds_files: bool = False
     punctual_table: str | None = None
+    pause_seconds: float = 0.0  # at least so long between two polls: a poll of Athena is a query, which costs
 
 
 KINDS: Mapping[str, SourceKind] = {
@@ -39,7 +40,7 @@ KINDS: Mapping[str, SourceKind] = {
     for item in (
         SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
         SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
-        SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT),
+        SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, pause_seconds=300.0),
         SourceKind(
             "oci_cost_reports",
             "oci",

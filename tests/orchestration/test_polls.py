@@ -42,7 +42,7 @@ def never() -> bool:
 
 def wait_for_thread(name: str) -> None:
     for named in threading.enumerate():
-        if named.name == f"look-{name}":
+        if named.name == f"poll-{name}":
             named.join(30)
 
 

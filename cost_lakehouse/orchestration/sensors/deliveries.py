@@ -12,10 +12,12 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.orchestration.constants import LOAD_JOB
 from cost_lakehouse.orchestration.instance import end_dead_runs
 from cost_lakehouse.orchestration.new_deliveries import SourcePolls, scan
+from cost_lakehouse.orchestration.pace import Pace, pauses
 
 # Dagster ends a tick after 60 seconds, losing everything it found; the rest of the sources follow in the next tick.
 TICK_SECONDS = 40.0
-INTERVAL_SECONDS = 300
+# A manifest should be a published mart within a minute; what many sources cost is bounded by their pace.
+INTERVAL_SECONDS = 20
 
 
 def delivery_sensor(
@@ -26,6 +28,7 @@ def delivery_sensor(
     """The sensor ``deliveries``. Its cursor is the source to begin with; what is new is decided from the lake's receipts."""
 
     polls = SourcePolls()
+    pace = Pace(pauses(settings, INTERVAL_SECONDS), time.monotonic)
 
     @dg.sensor(
         name="deliveries",
@@ -43,15 +46,23 @@ def delivery_sensor(
             context.log.warning(f"Run {run_id} was killed; it is marked as failed.")
         cursor = context.cursor or ""
         try:
-            found = scan(settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log, polls)
+            found = scan(
+                settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log, polls, pace
+            )
         except LakeError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=cursor)
         if found.resume_at:
             found.lines.append(f"out of time; the next tick begins with {found.resume_at}")
-        seen = "\n".join(found.lines) or "No sources to look at; add one to lakehouse.yaml."
+        seen = "\n".join(found.lines) or _nothing_seen(settings)
         if not found.requests:
             return dg.SensorResult(skip_reason=seen, cursor=found.resume_at)
         context.log.info(seen)
         return dg.SensorResult(run_requests=found.requests, cursor=found.resume_at)
 
     return deliveries
+
+
+def _nothing_seen(settings: Settings) -> str:
+    if any(not source.paused for source in settings.sources):
+        return "No source is due: each was polled a short while ago."
+    return "No sources to look at; add one to lakehouse.yaml."
