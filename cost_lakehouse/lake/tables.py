@@ -170,6 +170,22 @@ ACCOUNT_NAMES_COLUMNS = pa.schema(
     ]
 )
 
+# How far each source's days were known after 0, 1, 2 … days: measured from the ledger of changes, always as a whole.
+SETTLING = "marts.settling"
+SETTLING_COLUMNS = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("currency_code", pa.string()),
+        pa.field("days_after", pa.int64(), nullable=False),
+        pa.field("days", pa.int64(), nullable=False),
+        pa.field("known_cost", MONEY, nullable=False),
+        pa.field("final_cost", MONEY, nullable=False),
+        pa.field("median_growth", MONEY, nullable=False),
+        pa.field("usual_growth", MONEY, nullable=False),
+        pa.field("is_settled", pa.bool_(), nullable=False),
+    ]
+)
+
 
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
@@ -187,7 +203,7 @@ def raw_tables() -> dict[str, pa.Schema]:
 
 def dimensions() -> dict[str, pa.Schema]:
     """Tables that have no months, and are there, empty, before anything is known: joining them always works."""
-    return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS}
+    return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS, SETTLING: SETTLING_COLUMNS}
 
 
 INCREMENT_TABLES = tuple(name for name, item in FORMATS.items() if item.period)

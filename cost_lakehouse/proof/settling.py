@@ -13,6 +13,10 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.small_tables import replace_table
+from cost_lakehouse.lake.tables import SETTLING, SETTLING_COLUMNS
 
 LONGEST_DAYS = 10
 """What changes a day later than so many days after it is a correction; a day is measured once it is so old."""
@@ -22,6 +26,9 @@ FEWEST_DAYS = 7
 USUAL_PART = Decimal("0.9")
 SETTLED_GROWTH = Decimal("0.01")
 DEFAULT_DAYS = 2
+WATCHED_DAYS = 120
+USAGE = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage")
+_LEDGER = "marts.cost_changes"
 _PRECISION = Decimal("0.000001")
 
 
@@ -74,6 +81,28 @@ def settling_of(changes: Iterable[DayChange]) -> list[Settling]:
         if len(watched) >= FEWEST_DAYS:
             found += _measured(source, currency, watched)
     return found
+
+
+def refresh_settling(lake: Lake, today: date) -> bool:
+    """Measure again, and make that ``marts.settling`` where it is something else than before; whether it was.
+
+    Days of the last months count, so that a provider that became faster is known to be. Raises LakeError.
+    """
+    if lake.table_or_none(_LEDGER) is None:
+        return False
+    with connect(lake, [_LEDGER, SETTLING]) as connection:
+        changes = connection.execute(
+            "select source, coalesce(currency_code, ''), usage_date, changed_at, sum(billed_cost) from marts.cost_changes "
+            "where usage_date >= ? and list_contains(?, line_item_type) group by 1, 2, 3, 4",
+            [today - timedelta(days=WATCHED_DAYS), list(USAGE)],
+        ).fetchall()
+        columns = ", ".join(SETTLING_COLUMNS.names)
+        known = connection.execute(f"select {columns} from marts.settling order by all").fetchall()  # noqa: S608 - constants
+    measured = [entry.__dict__ for entry in settling_of(DayChange(*change) for change in changes)]
+    if sorted(tuple(row[name] for name in SETTLING_COLUMNS.names) for row in measured) == known:
+        return False
+    replace_table(lake, SETTLING, SETTLING_COLUMNS, measured)
+    return True
 
 
 def settling_days(measured: Sequence[Settling], source: str) -> int:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 
-from cost_lakehouse.proof.settling import DayChange, settling_days, settling_of
+import pyarrow as pa
+
+from cost_lakehouse.formats.raw_schema import MONEY, SLICE_FIELDS
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.small_tables import replace_rows
+from cost_lakehouse.proof.settling import DayChange, refresh_settling, settling_days, settling_of
+from tests.builders import Workshop
 
 FIRST = date(2026, 10, 1)
 
@@ -75,3 +83,47 @@ def test_sources_and_currencies_are_measured_apart_and_the_slowest_currency_coun
         ("acme", "EUR", Decimal(14)),
         ("globex", "USD", Decimal(14)),
     }
+
+
+def test_what_is_measured_of_usage_is_a_mart_which_is_written_only_when_it_differs(tmp_path: Path) -> None:
+    lake = Workshop(tmp_path).lake
+    today = date(2026, 12, 1)
+    assert not refresh_settling(lake, today)  # there is no ledger yet
+    schema = pa.schema(
+        [
+            *SLICE_FIELDS[:2],
+            pa.field("usage_date", pa.date32()),
+            pa.field("line_item_type", pa.string()),
+            pa.field("currency_code", pa.string()),
+            pa.field("changed_at", pa.timestamp("us")),
+            pa.field("billed_cost", MONEY),
+        ]
+    )
+    lake.create_table("marts.cost_changes", schema)
+    slice_ = Slice("acme", FIRST)
+    ledger = [
+        {
+            **{name: getattr(change, name) for name in ("source", "usage_date", "changed_at", "currency_code")},
+            "billing_period": FIRST,
+            "line_item_type": kind,
+            "billed_cost": change.billed_cost_change,
+        }
+        for change in [*changes(8, (0, "1"), (1, "1")), alive()]
+        for kind in ("Usage", "Tax")
+    ]
+    replace_rows(lake, "marts.cost_changes", schema, {slice_: ledger})
+
+    assert refresh_settling(lake, today)
+    before = lake.table("marts.settling").metadata.current_snapshot_id
+    assert not refresh_settling(lake, today)
+    assert lake.table("marts.settling").metadata.current_snapshot_id == before
+    with connect(lake, ["marts.settling"]) as connection:
+        rows = connection.execute(
+            "select days_after, known_cost, final_cost, usual_growth, is_settled from marts.settling"
+        ).fetchall()
+    # Tax would make it 32.
+    assert sorted(rows)[:2] == [(0, 8, 16, Decimal("0.5"), False), (1, 16, 16, 0, True)]
+    # A year later all of it is too old to tell.
+    assert refresh_settling(lake, date(2027, 12, 1))
+    with connect(lake, ["marts.settling"]) as connection:
+        assert connection.execute("select count(*) from marts.settling").fetchall() == [(0,)]

@@ -31,6 +31,7 @@ from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, 
 from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
+from cost_lakehouse.proof.settling import refresh_settling
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG, FOCUS_TAG
 from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.gap_findings import listed_gaps
@@ -148,6 +149,7 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
                 held = mart_months(lake, published_tables, {slice_.billing_period for slice_ in ready})
                 yield from built_months(models, ready, published, versions, held)
         if done:
+            refresh_settling(lake, datetime.now(UTC).date())
             yield no_gaps({slice_: gaps for slice_, gaps in listed_gaps(lake).items() if slice_ in done})
         if failures:
             raise _failure(failures)
