@@ -97,7 +97,7 @@ def refresh_settling(lake: Lake, today: date) -> bool:
             [today - timedelta(days=WATCHED_DAYS), list(USAGE)],
         ).fetchall()
         columns = ", ".join(SETTLING_COLUMNS.names)
-        known = connection.execute(f"select {columns} from marts.settling order by all").fetchall()  # noqa: S608 - constants
+        known = connection.execute(f"select {columns} from marts.settling order by all").fetchall()
     measured = [entry.__dict__ for entry in settling_of(DayChange(*change) for change in changes)]
     if sorted(tuple(row[name] for name in SETTLING_COLUMNS.names) for row in measured) == known:
         return False
