@@ -5,7 +5,6 @@ It decides nothing: what is new is told by the lake's receipts. Where the home i
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import CostLakehouseError
@@ -33,6 +34,9 @@ class LastPoll:
     newest: datetime | None = None
     problem: str = ""
     waits: str = ""
+
+
+_STORED = TypeAdapter(LastPoll)
 
 
 def plan_and_note(settings: Settings, source: SourceSettings, held: Holdings, month: date | None = None) -> list[Planned]:
@@ -58,10 +62,8 @@ def last_polls(settings: Settings) -> dict[str, LastPoll]:
     """The last look at each source that was ever looked at; what cannot be read is left out."""
     found: dict[str, LastPoll] = {}
     for source in settings.sources:
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            kept = json.loads(_file(settings, source.name).read_text(encoding="utf-8"))
-            newest = datetime.fromisoformat(kept["newest"]) if kept["newest"] else None
-            found[source.name] = LastPoll(datetime.fromisoformat(kept["at"]), newest, kept["problem"], kept["waits"])
+        with suppress(OSError, ValueError):
+            found[source.name] = _STORED.validate_json(_file(settings, source.name).read_bytes())
     return found
 
 
@@ -72,15 +74,9 @@ def _file(settings: Settings, source: str) -> Path:
 def _keep(settings: Settings, source: str, look: LastPoll) -> None:
     """Written aside and moved into place; a home that cannot be written keeps nobody from loading."""
     file = _file(settings, source)
-    document = {
-        "at": look.at.isoformat(),
-        "newest": look.newest.isoformat() if look.newest else None,
-        "problem": look.problem,
-        "waits": look.waits,
-    }
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=file.parent, prefix=f".{source}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(_STORED.dump_json(look))
         Path(aside).replace(file)

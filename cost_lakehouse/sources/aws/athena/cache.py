@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from cost_lakehouse.errors import DeliveryFailed
 from cost_lakehouse.sources.aws.athena.sql import Window
@@ -33,6 +34,9 @@ class WindowResult:
     sums: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
+_STORED = TypeAdapter(WindowResult)
+
+
 class KeptResults:
     """The results of one version of one month, window by window, in a folder of their own."""
 
@@ -44,10 +48,9 @@ class KeptResults:
     def of(self, window: Window) -> WindowResult | None:
         """The window's result, where all of it is there."""
         try:
-            told = json.loads(self._note(window).read_text(encoding="utf-8"))
-            result = WindowResult(**told)
+            result = _STORED.validate_json(self._note(window).read_bytes())
             whole = all((self.folder / name).stat().st_size == size for name, size in result.files.items())
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError):
             return None
         return result if whole else None
 
