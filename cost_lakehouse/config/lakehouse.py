@@ -18,6 +18,7 @@ from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
 from cost_lakehouse.config.organizations import OrganizationSettings, check_source
 from cost_lakehouse.config.places import Place
+from cost_lakehouse.config.polling import PollingSettings
 from cost_lakehouse.config.source import SourceSettings
 from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.config.trino import TrinoSettings
@@ -140,6 +141,7 @@ class Settings(Strict):
     mirrors: tuple[MirrorSettings, ...] = ()
     organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
+    polling: PollingSettings = PollingSettings()
     # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
     models: str | None = None
     base: Path = Field(exclude=True)
@@ -315,5 +317,5 @@ def load_settings(given: Path | None = None) -> Settings:
         raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(candidate) for candidate in error.errors())) from None
     except TypeError:
         raise ConfigurationError(
-            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts, models."
+            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts, polling, models."
         ) from None

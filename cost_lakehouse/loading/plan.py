@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.lake.increments import Increments
@@ -70,6 +70,22 @@ def plan(settings: Settings, source: SourceSettings, held: Holdings, month: date
     Raises SourceError where the source cannot be listed.
     """
     return plan_delivered(source.name, open_source(settings, source).list_deliveries(month), held, settings.lake.first_month)
+
+
+def plan_recent(settings: Settings, source: SourceSettings, held: Holdings, today: date) -> list[Planned]:
+    """The same of this month and the last one only, where months can be told apart: what changes day by day.
+
+    A month that nothing is delivered of, yet or any more, is left out. Raises SourceError where the source cannot be listed.
+    """
+    opened = open_source(settings, source)
+    this = today.replace(day=1)
+    planned: list[Planned] = []
+    for month in ((this - timedelta(days=1)).replace(day=1), this):
+        there = opened.list_deliveries(month)
+        planned += plan_delivered(source.name, there, held, settings.lake.first_month)
+        if not there.months:
+            break  # files without months are listed whole
+    return [candidate for candidate in planned if candidate.status is not Status.WAITING]
 
 
 def plan_delivered(source: str, there: Delivered, held: Holdings, first_month: date) -> list[Planned]:

@@ -13,6 +13,7 @@ from cost_lakehouse.sources.delivery import Delivery, Increment, Status
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=12)
 _RETRY_GROWTH = 3
+_TOLD_PER_SOURCE = 5
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,22 @@ def month_range(months: Iterable[date]) -> tuple[str, str]:
 
 
 def seen_text(planned: Sequence[Planned]) -> str:
-    """One line a source that says what a tick saw there, for a skip reason."""
+    """One short line a source that says what a tick saw there, for a skip reason: what is up to date is only counted."""
     by_source: Mapping[str, list[Planned]] = {candidate.source: [] for candidate in planned}
     for candidate in planned:
         by_source[candidate.source].append(candidate)
     lines = []
     for source, found in by_source.items():
         # A refusal is told by its run, its check and its alert; a tick that repeats it every few minutes would fill the log.
+        told = [one for one in found if one.status not in (Status.CURRENT, Status.EARLY)]
         parts = [
             f"{one.subject or 'nothing'} {one.status}"
             + (f" ({one.reason})" if one.reason and one.status is not Status.REFUSED else "")
-            for one in found
+            for one in told[:_TOLD_PER_SOURCE]
         ]
+        if len(told) > _TOLD_PER_SOURCE:
+            parts.append(f"{len(told) - _TOLD_PER_SOURCE} more")
+        if len(found) > len(told):
+            parts.append(f"{len(found) - len(told)} up to date")
         lines.append(f"{source}: {'; '.join(parts)}")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.last_polls import plan_and_note
-from cost_lakehouse.loading.plan import Planned, month_text
+from cost_lakehouse.loading.plan import Planned, month_text, plan_recent
 from cost_lakehouse.orchestration.constants import (
     ATTEMPT_TAG,
     DELIVERY_TAG,
@@ -65,23 +65,32 @@ def scan(
     log: logging.Logger,
     polls: SourcePolls,
     pace: Pace | None = None,
+    now: float = 0.0,
 ) -> Scan:
     """Poll every source that is not paused, several at a time, beginning with ``resume_at``, until ``out_of_time``.
 
-    Where there is a ``pace``, only those that are due.
-
     A source that cannot be listed is told and passed over, and one that does not answer is left to a later round; neither keeps
-    the others from being looked at. Raises LakeError where the lake cannot be read.
+    the others from being looked at. With a ``pace``, only those that are due at ``now`` (its clock's) are looked at, as many as
+    one tick may. Raises LakeError where the lake cannot be read.
     """
     held = holdings(Lake(settings))
     names = resume_order([entry.name for entry in settings.sources if not entry.paused], resume_at)
     if pace is not None:
-        names = pace.due(names)
+        names = pace.due(names, now)
+    recent = {name for name in names if pace is not None and pace.is_recent_enough(name, now)}
+    today = datetime.now(UTC).date()
+
+    def look_up(name: str) -> list[Planned]:
+        if name in recent:
+            return plan_recent(settings, settings.source(name), held, today)
+        return plan_and_note(settings, settings.source(name), held)
+
     seen: dict[str, Scan] = {}
-    for look in polls.take(names, lambda name: plan_and_note(settings, settings.source(name), held), out_of_time):
-        seen[look.name] = found = Scan()
+    chosen = names if pace is None else names[: settings.polling.sources_per_tick]
+    for look in polls.take(chosen, look_up, out_of_time):
         if pace is not None:
-            pace.note(look.name)
+            pace.note(look.name, now, look.took, look.late or look.error is not None, look.name not in recent)
+        seen[look.name] = found = Scan()
         if look.late:
             found.lines.append(f"{look.name}: {_late(look)}")
             log.warning(found.lines[-1])
@@ -94,7 +103,9 @@ def scan(
         else:
             # Seen by an earlier round, it may be loaded by now: its run finds that out, and does nothing.
             found.requests += requests_for(look.value or [], instance, months, trigger, found.lines)
-    in_order = [seen[name] for name in names if name in seen]
+            if not found.lines:
+                found.lines.append(f"{look.name}: nothing in {'its newest months' if look.name in recent else 'it'} yet")
+    in_order = [seen[name] for name in chosen if name in seen]
     return Scan(
         requests=[request for item in in_order for request in item.requests],
         lines=[line for item in in_order for line in item.lines],
@@ -119,7 +130,7 @@ def requests_for(
 
     A delivery that was read and refused for its numbers is not asked for again: only a manual run tries it.
     """
-    lines.append(seen_text(planned) or "nothing delivered yet")
+    lines.extend([seen_text(planned)] if planned else [])
     requests = []
     for candidate in planned:
         delivery = candidate.delivery

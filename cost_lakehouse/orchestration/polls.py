@@ -27,6 +27,7 @@ class Poll(Generic[T]):
     error: Exception | None = None
     late: bool = False
     began: float = field(default_factory=time.monotonic)
+    took: float = 0.0  # seconds, once it ended
     ended: bool = False
 
 
@@ -90,6 +91,7 @@ class Polls(Generic[T]):
                 poll.value = look_up(name)
             except Exception as error:  # noqa: BLE001 - whoever asked for the poll reports it
                 poll.error = error
+            poll.took = time.monotonic() - poll.began
             poll.ended = True
             ended.put(poll)
 

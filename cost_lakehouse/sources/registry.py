@@ -21,7 +21,7 @@ class SourceKind:
 
     ``tables`` are the raw tables that it feeds, the main one first. ``exported_by_aws`` says that AWS may write its files
     into a bucket, ``adds_files`` that their months may be known only once they are read. ``punctual_table`` is the table
-    whose reports tell whether it is late, where others may end.
+    whose reports tell whether it is late, where others may end. ``is_queried`` says that each look is a query that costs money.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class SourceKind:
     exported_by_aws: bool = False
     adds_files: bool = False
     punctual_table: str | None = None
-    pause_seconds: float = 0.0  # at least so long between two polls: a poll of Athena is a query, which costs
+    is_queried: bool = False
 
 
 KINDS: Mapping[str, SourceKind] = {
@@ -40,7 +40,7 @@ KINDS: Mapping[str, SourceKind] = {
     for item in (
         SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
         SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
-        SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, pause_seconds=300.0),
+        SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, is_queried=True),
         SourceKind(
             "oci_cost_reports",
             "oci",

@@ -22,13 +22,15 @@ class Loading:
         months = billing_months(settings)
         assets = line_item_assets(settings, months, retry_policy=None)
         self.key = line_items_key(source)
-        self.sensor = delivery_sensor(settings, months)
+        self.now = 0.0
+        self.sensor = delivery_sensor(settings, months, clock=lambda: self.now)
         job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
         self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor])
         self.instance = instance
 
     def tick(self) -> list[dg.RunRequest]:
-        """One tick of the sensor; its requests."""
+        """One tick of the sensor, an hour after the last; its requests."""
+        self.now += 3600
         result = self.sensor(dg.build_sensor_context(instance=self.instance, definitions=self.defs))
         assert isinstance(result, dg.SensorResult)
         return list(result.run_requests or [])

@@ -86,4 +86,4 @@ def test_what_was_seen_is_told_a_line_a_source() -> None:
         Planned(waiting, Status.WAITING, waiting.reason),
         Planned(Finding("a", date(2026, 2, 1), Status.NEW), Status.NEW),
     ]
-    assert seen_text(planned) == "a: 2026-01 current; 2026-02 new\nb: 2026-02 waiting (no manifest yet)"
+    assert seen_text(planned) == "a: 2026-02 new; 1 up to date\nb: 2026-02 waiting (no manifest yet)"

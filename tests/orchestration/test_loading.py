@@ -34,8 +34,8 @@ class Loading:
         settings = lakehouse.settings
         months = billing_months(settings)
         assets = line_item_assets(settings, months, retry_policy=None)
-        ticks = {"clock": lambda: next(clock)} if clock else {}
-        self.sensor = delivery_sensor(settings, months, **ticks)
+        self.now = 0.0
+        self.sensor = delivery_sensor(settings, months, clock=lambda: next(clock) if clock else self.now)
         self.schedule = download_schedule(settings, months)
         job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
         self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor], schedules=[self.schedule])
@@ -43,7 +43,8 @@ class Loading:
         self.cursor: str | None = None
 
     def tick(self) -> dg.SensorResult:
-        """One tick of the sensor, with the cursor of the last."""
+        """One tick of the sensor, an hour after the last and with its cursor."""
+        self.now += 3600
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.defs)
         result = self.sensor(context)
         assert isinstance(result, dg.SensorResult)
@@ -111,7 +112,7 @@ def test_a_new_delivery_is_asked_for_loaded_and_then_left_alone(lakehouse: Lakeh
 
     second = loading.tick()
     assert not second.run_requests
-    assert skipped(second).startswith("acme: 2026-09 current\nglobex: nothing waiting (")
+    assert skipped(second).startswith("acme: 1 up to date\nglobex: nothing waiting (")
 
 
 def test_a_late_correction_of_a_closed_month_is_asked_for(lakehouse: Lakehouse, instance: dg.DagsterInstance) -> None:
@@ -210,7 +211,7 @@ def test_a_refused_delivery_fails_its_run_and_is_not_asked_for_again(
         }
     again = loading.tick()
     assert not again.run_requests
-    # Ticks come every five minutes: what was refused and why is said by the run, its check and the alert, not by each of them.
+    # Ticks come every 20 seconds: what was refused and why is said by the run, its check and the alert, not by each of them.
     assert skipped(again).startswith("acme: 2026-09 refused\n")
 
 

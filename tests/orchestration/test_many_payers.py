@@ -1,4 +1,4 @@
-"""Many payers in one tick: 50 buckets' reports of 12 months each are all found, whatever is wrong with some of them."""
+"""Many payers: 50 buckets' reports of 12 months each are all found, whatever is wrong with some of them."""
 
 from __future__ import annotations
 
@@ -57,17 +57,23 @@ def configured(reports: dict[str, Report], folder: Path, monkeypatch: pytest.Mon
     return load_settings(file)
 
 
-def test_fifty_payers_of_twelve_months_are_found_in_one_tick_and_none_under_another(
+def test_fifty_payers_of_twelve_months_are_found_in_seven_ticks_and_none_under_another(
     reports: dict[str, Report], instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = configured(reports, tmp_path, monkeypatch)
-    # What was found is checked, not how fast this machine is now: it took 10 of the tick's 40 seconds.
+    # What was found is checked, not how fast this machine is now: a tick takes some of its 40 seconds.
     sensor = delivery_sensor(settings, billing_months(settings), clock=lambda: 0.0)
-    with dg.build_sensor_context(instance=instance) as context:
-        result = sensor(context)
-    assert isinstance(result, dg.SensorResult)
-    assert not result.cursor, "all of them were looked at"
-    requests = result.run_requests or []
+    found: dict[str, dg.RunRequest] = {}
+    cursor, cursors = None, []
+    for _ in range(7):
+        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        found |= {request.run_key or "": request for request in result.run_requests or []}
+        cursors.append(cursor := result.cursor)
+    # Eight a tick; nobody's look took so long, or failed so often, that it came again out of turn.
+    assert cursors[:6] == [f"payer-{number:02d}" for number in (8, 16, 24, 32, 40, 48)]
+    requests = sorted(found.values(), key=lambda request: (request.tags[SOURCE_TAG], request.tags[MONTH_TAG]))
     asked = [(request.tags[SOURCE_TAG], request.tags[MONTH_TAG]) for request in requests]
     there = [name for name in PAYERS if name not in (DENIED, NOTHING_YET)]
     assert asked == [(name, f"{month:%Y-%m}") for name in there for month in MONTHS]

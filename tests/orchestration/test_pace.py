@@ -1,4 +1,4 @@
-"""Few sources are polled at every tick; many, and those whose polls cost, have to wait."""
+"""Sources are polled at a pace that their answers and their price set."""
 
 from __future__ import annotations
 
@@ -6,40 +6,62 @@ import json
 from pathlib import Path
 
 from cost_lakehouse.config import Settings, load_settings
-from cost_lakehouse.orchestration.pace import Pace, pauses
+from cost_lakehouse.orchestration.pace import Pace, pause_after
+
+ATHENA = {"name": "athena", "kind": "aws_athena", "region": "us-east-1", "athena": {"database": "d", "table": "t"}}
 
 
-def settings_with(folder: Path, *kinds: str) -> Settings:
-    locations = {"aws_cur": {"location": "bills/p/r"}}
-    more = {"aws_athena": {"athena": {"database": "bills", "table": "cur"}, "region": "us-east-1"}}
+def settings_of(folder: Path) -> Settings:
+    """A report in AWS's S3, the same in another store, in a folder, and in Athena."""
+    report = {"kind": "aws_cur", "location": "s3://billing/cur/hourly"}
     sources = [
-        {"name": f"s{number}", "kind": kind, **locations.get(kind, {}), **more.get(kind, {})}
-        for number, kind in enumerate(kinds)
+        {"name": "aws", **report},
+        {"name": "other-store", **report, "endpoint": "http://localhost:9000"},
+        {"name": "folder", "kind": "aws_cur", "location": "bills/cur/hourly"},
+        ATHENA,
     ]
     file = folder / "lakehouse.yaml"
-    file.write_text(json.dumps({"lake": {"first_month": "2026-09"}, "sources": sources}), encoding="utf-8")
+    file.write_text(json.dumps({"sources": sources, "polling": {"interval_seconds": 30, "full_interval_seconds": 300}}))
     return load_settings(file)
 
 
-def test_up_to_eight_sources_are_polled_at_every_tick(tmp_path: Path) -> None:
-    assert set(pauses(settings_with(tmp_path, *["aws_cur"] * 8), 20).values()) == {0.0}
+def test_what_answers_is_due_at_every_tick_and_athena_at_its_own_pace(tmp_path: Path) -> None:
+    pace = Pace(settings_of(tmp_path))
+    names = ["aws", "other-store", "folder", "athena"]
+    assert pace.due(names, 0.0) == names
+    for name in names:
+        pace.note(name, 0.0, took=0.5, failed=False, whole=True)
+    assert pace.due(names, 30.0) == ["aws", "other-store", "folder"]
+    assert pace.due(names, 299.0) == ["aws", "other-store", "folder"]
+    assert pace.due(names, 300.0) == names
 
 
-def test_of_forty_sources_each_is_polled_every_hundred_seconds(tmp_path: Path) -> None:
-    assert set(pauses(settings_with(tmp_path, *["aws_cur"] * 40), 20).values()) == {100.0}
+def test_only_where_requests_are_billed_older_months_wait(tmp_path: Path) -> None:
+    pace = Pace(settings_of(tmp_path))
+    names = ["aws", "other-store", "folder", "athena"]
+    assert not [name for name in names if pace.is_recent_enough(name, 0.0)], "the first look is at everything"
+    for name in names:
+        pace.note(name, 0.0, took=0.5, failed=False, whole=True)
+    assert [name for name in names if pace.is_recent_enough(name, 299.0)] == ["aws"]
+    pace.note("aws", 290.0, took=0.5, failed=False, whole=False)
+    assert not pace.is_recent_enough("aws", 300.0), "a look at the newest months puts off no look at all of them"
+    pace.note("aws", 300.0, took=0.5, failed=True, whole=True)
+    assert not pace.is_recent_enough("aws", 330.0), "what failed has seen nothing"
 
 
-def test_a_poll_of_athena_costs_a_query_and_waits_five_minutes(tmp_path: Path) -> None:
-    assert pauses(settings_with(tmp_path, "aws_cur", "aws_athena"), 20) == {"s0": 0.0, "s1": 300.0}
+def test_a_source_that_fails_is_left_alone_longer_and_longer_until_it_answers(tmp_path: Path) -> None:
+    assert [pause_after(failures) for failures in (0, 1, 2, 3, 4, 5, 99)] == [0, 60, 120, 240, 480, 600, 600]
+    pace = Pace(settings_of(tmp_path))
+    pace.note("folder", 0.0, took=0.1, failed=True, whole=True)
+    pace.note("folder", 60.0, took=0.1, failed=True, whole=True)
+    assert pace.due(["folder"], 179.0) == []
+    assert pace.due(["folder"], 180.0) == ["folder"]
+    pace.note("folder", 180.0, took=0.1, failed=False, whole=True)
+    assert pace.due(["folder"], 181.0) == ["folder"]
 
 
-def test_what_was_not_polled_stays_due() -> None:
-    now = [0.0]
-    pace = Pace({"a": 100.0, "b": 100.0, "c": 0.0}, lambda: now[0])
-    assert pace.due(["a", "b", "c"]) == ["a", "b", "c"]
-    pace.note("a")
-    pace.note("c")
-    now[0] = 99.0
-    assert pace.due(["c", "b", "a"]) == ["c", "b"]
-    now[0] = 100.0
-    assert pace.due(["a", "b"]) == ["a", "b"]
+def test_a_source_that_takes_long_is_asked_a_tenth_of_the_time(tmp_path: Path) -> None:
+    pace = Pace(settings_of(tmp_path))
+    pace.note("aws", 0.0, took=12.0, failed=False, whole=True)
+    assert pace.due(["aws"], 119.0) == []
+    assert pace.due(["aws"], 120.0) == ["aws"]

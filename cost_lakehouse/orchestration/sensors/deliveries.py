@@ -12,12 +12,11 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.orchestration.constants import LOAD_JOB
 from cost_lakehouse.orchestration.instance import end_dead_runs
 from cost_lakehouse.orchestration.new_deliveries import SourcePolls, scan
-from cost_lakehouse.orchestration.pace import Pace, pauses
+from cost_lakehouse.orchestration.pace import Pace
 
 # Dagster ends a tick after 60 seconds, losing everything it found; the rest of the sources follow in the next tick.
 TICK_SECONDS = 40.0
-# A manifest should be a published mart within a minute; what many sources cost is bounded by their pace.
-INTERVAL_SECONDS = 20
+_NO_SOURCES = "No sources to look at; add one to lakehouse.yaml."
 
 
 def delivery_sensor(
@@ -28,12 +27,12 @@ def delivery_sensor(
     """The sensor ``deliveries``. Its cursor is the source to begin with; what is new is decided from the lake's receipts."""
 
     polls = SourcePolls()
-    pace = Pace(pauses(settings, INTERVAL_SECONDS), time.monotonic)
+    pace = Pace(settings)
 
     @dg.sensor(
         name="deliveries",
         job_name=LOAD_JOB,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=settings.polling.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Lists the manifests of all sources and requests a load for each (source, month) whose newest complete delivery "
@@ -41,28 +40,23 @@ def delivery_sensor(
         ),
     )
     def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        deadline = clock() + TICK_SECONDS
+        now = clock()
+        deadline = now + TICK_SECONDS
         for run_id in end_dead_runs(context.instance):
             context.log.warning(f"Run {run_id} was killed; it is marked as failed.")
         cursor = context.cursor or ""
         try:
             found = scan(
-                settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log, polls, pace
+                settings, context.instance, months, "sensor", cursor, lambda: clock() >= deadline, context.log, polls, pace, now
             )
         except LakeError as error:
             return dg.SensorResult(skip_reason=str(error), cursor=cursor)
         if found.resume_at:
-            found.lines.append(f"out of time; the next tick begins with {found.resume_at}")
-        seen = "\n".join(found.lines) or _nothing_seen(settings)
+            found.lines.append(f"The next tick begins with {found.resume_at}.")
+        seen = "\n".join(found.lines) or ("No source is due." if settings.sources else _NO_SOURCES)
         if not found.requests:
             return dg.SensorResult(skip_reason=seen, cursor=found.resume_at)
         context.log.info(seen)
         return dg.SensorResult(run_requests=found.requests, cursor=found.resume_at)
 
     return deliveries
-
-
-def _nothing_seen(settings: Settings) -> str:
-    if any(not source.paused for source in settings.sources):
-        return "No source is due: each was polled a short while ago."
-    return "No sources to look at; add one to lakehouse.yaml."
