@@ -13,7 +13,7 @@ from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import raw_tables
+from cost_lakehouse.lake.tables import raw_tables, read_marts
 
 _PARTITIONS = 2  # source and billing period
 
@@ -47,6 +47,14 @@ def create_views(
         namespace, table_name = name.split(".")
         shown = select_statement(lake.current(name), slices if name in FORMATS else None)
         connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
+
+
+def create_published_views(connection: duckdb.DuckDBPyConnection, lake: Lake, slices: Sequence[Slice] | None = None) -> None:
+    """Create or replace ``published.*``: the marts that models read as they are published, while they build ``marts.*`` anew."""
+    connection.execute("create schema if not exists published")
+    for name in read_marts():
+        shown = select_statement(lake.current(name), slices)
+        connection.execute(f'create or replace view published."{name.split(".")[1]}" as {shown}')
 
 
 def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str:

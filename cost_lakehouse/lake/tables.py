@@ -186,6 +186,27 @@ SETTLING_COLUMNS = pa.schema(
     ]
 )
 
+# What each delivery changed in the daily summaries. Its model reads what is published of it, so it is there before any build.
+COST_CHANGES = "marts.cost_changes"
+COST_CHANGE_COLUMNS = pa.schema(
+    [
+        pa.field("cost_changes_id", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("billing_period", pa.date32()),
+        pa.field("usage_date", pa.date32()),
+        pa.field("account_id", pa.string()),
+        pa.field("service", pa.string()),
+        pa.field("line_item_type", pa.string()),
+        pa.field("currency_code", pa.string()),
+        pa.field("delivery_id", pa.string()),
+        pa.field("previous_delivery_id", pa.string()),
+        pa.field("changed_at", pa.timestamp("us")),
+        pa.field("billed_cost", MONEY),
+        pa.field("effective_cost", MONEY),
+        pa.field("line_item_count", pa.int64()),
+    ]
+)
+
 
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
@@ -204,6 +225,11 @@ def raw_tables() -> dict[str, pa.Schema]:
 def dimensions() -> dict[str, pa.Schema]:
     """Tables that have no months, and are there, empty, before anything is known: joining them always works."""
     return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS, SETTLING: SETTLING_COLUMNS}
+
+
+def read_marts() -> dict[str, pa.Schema]:
+    """Marts whose models read what is published of them: they are there, empty, before the first build."""
+    return {COST_CHANGES: COST_CHANGE_COLUMNS}
 
 
 INCREMENT_TABLES = tuple(name for name, item in FORMATS.items() if item.period)

@@ -10,7 +10,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.duckdb_views import create_views, raw_table_names
+from cost_lakehouse.lake.duckdb_views import create_published_views, create_views, raw_table_names
 from cost_lakehouse.summaries.raw_views import shown
 
 
@@ -24,6 +24,7 @@ class Plugin(BasePlugin):
         """
         lake, slices = shown() or (Lake(load_settings(config_file())), None)
         create_views(conn, lake, raw_table_names(), slices)
+        create_published_views(conn, lake, slices)
 
 
 def config_file() -> Path | None:
