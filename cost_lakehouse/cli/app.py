@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cost_lakehouse.cli.apps import alerts, close, importing, invoices, lake, lakehouse, pipeline, policy, proof
+from cost_lakehouse.cli.apps import alerts, close, history, importing, invoices, lake, lakehouse, pipeline, policy, proof
 from cost_lakehouse.cli.options import Config
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(policy.app, name="policy")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(close.app)
+app.add_typer(history.app)
 
 
 def _show_version(asked: bool) -> None:

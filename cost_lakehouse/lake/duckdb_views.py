@@ -50,7 +50,7 @@ def create_views(
 
 
 def create_published_views(connection: duckdb.DuckDBPyConnection, lake: Lake, slices: Sequence[Slice] | None = None) -> None:
-    """Create or replace ``published.*``: the marts that models read as they are published, while they build ``marts.*`` anew."""
+    """Create or replace ``published.*``: what is published of marts whose models read it, while they build ``marts.*`` anew."""
     connection.execute("create schema if not exists published")
     for name in read_marts():
         shown = select_statement(lake.current(name), slices)

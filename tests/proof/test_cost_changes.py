@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.proof.changes import dimensions_of
+from cost_lakehouse.proof.diff import bounds_of, difference, loads_of
+from cost_lakehouse.proof.history import history
 from tests.builders import Workshop, line
+from tests.demo import command
 from tests.summaries.conftest import DbtRunner, rows
 
 OCTOBER = Slice("acme", date(2026, 10, 1))
@@ -63,3 +70,44 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
         for name, moment in rows(lake, "select delivery_id, loaded_at from raw.receipts")
         if name in ("one", "four")
     }
+
+    # The same in words: from the last delivery but one (which was never summarised) to the last, and from the first.
+    loads = loads_of(lake, OCTOBER)
+    assert [load.delivery_id for load in loads] == ["one", "two", "three", "four"]
+    whole = difference(lake, OCTOBER, bounds_of(loads, first="one"), dimensions_of("account,type"))
+    assert [(*cell.values, cell.kind, cell.before, cell.after, cell.change) for cell in whole.cells] == [
+        ("000000000002", "Usage", "went", Decimal(5), Decimal(0), Decimal(-5)),
+        ("000000000001", "Refund", "came", Decimal(0), Decimal("-0.5"), Decimal("-0.5")),
+        ("000000000001", "Usage", "changed", Decimal("3.001"), Decimal(3), Decimal("-0.001")),
+    ]
+    assert whole.totals == {"USD": Decimal("-5.501")}
+    assert difference(lake, OCTOBER, bounds_of(loads, first="one", last="two"), ("service",)).cells == ()
+    assert difference(lake, OCTOBER, bounds_of(loads, since=datetime(2020, 1, 1)), ("service",)).totals == {
+        "USD": Decimal("2.5")
+    }
+
+    # What is loaded and not summarised is in the history, and cannot be compared.
+    workshop.write([account(1, "4")], assembly="five")
+    workshop.load()
+    assert [(entry.receipt.delivery_id, entry.state, entry.totals, entry.changed) for entry in history(lake, OCTOBER)] == [
+        ("one", "earlier", {"USD": Decimal("8.001")}, {"USD": Decimal("8.001")}),
+        ("two", "earlier", {"USD": Decimal("8.001")}, {}),
+        ("three", "earlier", {"USD": Decimal(10)}, {}),
+        ("four", "published", {"USD": Decimal("2.5")}, {"USD": Decimal("-5.501")}),
+        ("five", "loaded", {"USD": Decimal(4)}, {}),
+    ]
+    with pytest.raises(LakeError, match=r"summaries know no delivery five.*Choose one of one, two, three, four"):
+        bounds_of(loads_of(lake, OCTOBER), last="five")
+
+    told = command(
+        "diff", "acme", "2026-10", "--from", "one", "--by", "type", "--format", "csv", "--config", str(workshop.settings.file)
+    )
+    assert told.stdout.splitlines() == [
+        "line_item_type,currency_code,kind,before,after,change,effective_change,line_item_change",
+        "Usage,USD,changed,8.001,3,-5.001,-5.001,-2",
+        "Refund,USD,came,0,-0.5,-0.5,-0.5,1",
+    ]
+    told = command("history", "--source", "acme", "--month", "2026-10", "--config", str(workshop.settings.file))
+    assert "four" in told.stdout
+    told = command("diff", "acme", "2026-09", "--config", str(workshop.settings.file))
+    assert (told.exit_code, "acme 2026-09 has no summaries." in told.output) == (1, True)
