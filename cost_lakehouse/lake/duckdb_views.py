@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 from pyiceberg.table import Table
@@ -18,14 +18,17 @@ from cost_lakehouse.lake.tables import raw_tables, read_marts
 _PARTITIONS = 2  # source and billing period
 
 
-def connect(lake: Lake, names: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lake: Lake, names: Sequence[str] | None = None, tables: Mapping[str, Table] | None = None
+) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with a view for every table of the lake, or for ``names`` only.
 
-    Every view shows the snapshot that is current now; later commits do not disturb a query.
+    Every view shows the snapshot that is current now; later commits do not disturb a query. Given ``tables``, by name, are
+    shown instead: as they were at another moment.
     """
     connection = duckdb.connect(":memory:")
     connection.execute("set timezone = 'UTC'")
-    create_views(connection, lake, names)
+    create_views(connection, lake, names, tables=tables)
     return connection
 
 
@@ -34,18 +37,20 @@ def create_views(
     lake: Lake,
     names: Sequence[str] | None = None,
     slices: Sequence[Slice] | None = None,
+    tables: Mapping[str, Table] | None = None,
 ) -> None:
-    """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only) in the connection's database.
+    """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only, or of ``tables``) in the connection's database.
 
     Of line items, ``slices`` alone are shown where they are given; ledgers are always shown whole.
     """
     lake.warehouse.let_duckdb_read(connection)
-    chosen = lake.table_names() if names is None else list(names)
+    given = tables or {}
+    chosen = list(given) or (lake.table_names() if names is None else list(names))
     for namespace in NAMESPACES:
         connection.execute(f"create schema if not exists {namespace}")
     for name in chosen:
         namespace, table_name = name.split(".")
-        shown = select_statement(lake.current(name), slices if name in FORMATS else None)
+        shown = select_statement(given.get(name) or lake.current(name), slices if name in FORMATS else None)
         connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cost_lakehouse.cli.statement import NotAsked, check_on_duckdb, check_on_trino, first_word, statements
+from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, first_word, statements
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,25 @@ def test_two_statements_and_none_are_refused(check: object) -> None:
 
 def test_the_word_that_decides_stands_behind_comments_and_explain() -> None:
     assert first_word("/* a */ -- b\n explain analyze (delete from x)") == "DELETE"
+
+
+def test_a_query_of_the_past_names_a_snapshot_of_each_table() -> None:
+    snapshots = {"marts.daily_costs": 7, "raw.aws_cur": 8, "marts.invoices": None}
+    asked = (
+        "select 'marts.daily_costs', c.source from marts.daily_costs as c join iceberg.raw.aws_cur /* raw.aws_cur */ on true"
+    )
+    assert at_snapshots(asked, snapshots) == (
+        "select 'marts.daily_costs', c.source from marts.daily_costs for version as of 7 as c "
+        "join iceberg.raw.aws_cur for version as of 8 /* raw.aws_cur */ on true"
+    )
+    assert at_snapshots("with a as (select * from marts.invoices) select 1 from a", snapshots) == (
+        "with a as (select * from (select * from marts.invoices where false)) select 1 from a"
+    )
+    with pytest.raises(NotAsked, match="SHOW cannot be asked of the past"):
+        at_snapshots("show tables from marts", snapshots)
+    with pytest.raises(NotAsked, match='names "daily_costs" in quotes'):
+        at_snapshots('select 1 from marts."daily_costs"', snapshots)
+    # A column that is named with its table's schema is no table.
+    assert at_snapshots("select raw.aws_cur.source from raw.aws_cur", snapshots) == (
+        "select raw.aws_cur.source from raw.aws_cur for version as of 8"
+    )

@@ -29,6 +29,7 @@ from tests.services.production import ProductionStack
 
 TABLES = [
     *MARTS,
+    "marts.cost_changes",
     *(f"intermediate.{name}" for name in ("int_aws__slices", "int_aws__reservations", "int_focus__missing_columns")),
     *(f"intermediate.int_oci__{name}" for name in ("corrections", "currencies")),
     *(f"intermediate.int_costs__{name}" for name in ("loads", "slices", "daily_summary", "bill_history")),
@@ -38,6 +39,7 @@ TABLES = [
 OWN_COLUMNS = {
     "marts.bill_status": ["loaded_at"],
     "marts.pipeline_costs": ["pipeline_costs_id", "load_id", "loaded_at", "seconds"],
+    "marts.cost_changes": ["cost_changes_id", "changed_at"],
     "intermediate.int_costs__slices": ["loaded_at"],
     "intermediate.int_costs__loads": ["load_id", "loaded_at"],
     "intermediate.int_costs__bill_history": ["load_id", "loaded_at"],

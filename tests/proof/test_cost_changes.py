@@ -111,3 +111,17 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
     assert "four" in told.stdout
     told = command("diff", "acme", "2026-09", "--config", str(workshop.settings.file))
     assert (told.exit_code, "acme 2026-09 has no summaries." in told.output) == (1, True)
+
+    # The tables as they were: a delivery's own time lasts until the next one of the month is loaded.
+    def asked(moment: str, sql: str) -> list[str]:
+        result = command("query", sql, "--as-of", moment, "--format", "csv", "--config", str(workshop.settings.file))
+        return result.output.splitlines()
+
+    total = "select coalesce(sum(billed_cost), 0) as cost from marts.daily_costs"
+    assert asked("one", total) == ["cost", "8.001"]
+    assert asked("three", total) == ["cost", "8.001"]
+    assert asked("three", "select distinct delivery_id from raw.aws_cur") == ["delivery_id", "three"]
+    assert asked("five", total) == ["cost", "2.5"]
+    assert asked("2020-01-01", total) == ["cost", "0"]
+    assert "neither a moment nor a delivery that was loaded" in asked("six", total)[0]
+    assert "lies ahead" in asked("2999-01-01", total)[0]

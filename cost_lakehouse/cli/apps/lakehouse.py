@@ -56,6 +56,10 @@ def query(
     output: Annotated[
         Format, typer.Option("--format", help="csv has a header line and null is empty; json gives decimals as text.")
     ] = Format.TABLE,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="As the tables were then: a date, a UTC time, or a delivery id.", metavar="MOMENT"),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Ask the lake in SQL; stdout carries the result alone."""
@@ -63,7 +67,7 @@ def query(
         chosen = checked(context, config)
         from cost_lakehouse.cli.commands.query import run_query
 
-        raise typer.Exit(run_query(chosen, sql, output.value))
+        raise typer.Exit(run_query(chosen, sql, output.value, as_of))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_problem
-from cost_lakehouse.cli.statement import NotAsked, check_on_duckdb, check_on_trino, statements
+from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, statements
 from cost_lakehouse.cli.streams import drop_output
 
 if TYPE_CHECKING:
     import duckdb
+    from pyiceberg.table import Table
 
     from cost_lakehouse.lake.catalog import Lake
 
@@ -25,8 +26,8 @@ class QueryFailed(Exception):
     """The statement is wrong; the engine's message says where."""
 
 
-def run_query(config: Path | None, sql: str, output: str) -> int:
-    """Run the statement and print its result; the exit code."""
+def run_query(config: Path | None, sql: str, output: str, as_of: str | None = None) -> int:
+    """Run the statement, on the tables as they were at a moment where one is named, and print its result; the exit code."""
     settings = settings_of(config)
     if not statements(sql):
         return _not_asked(NotAsked.of_nothing(), EXIT_USAGE)
@@ -35,7 +36,7 @@ def run_query(config: Path | None, sql: str, output: str) -> int:
     lake = Lake(settings)
     ask = _on_duckdb if settings.lake.engine == "duckdb" else _on_trino
     try:
-        with ask(lake, sql) as answer:
+        with ask(lake, sql, _tables(lake, as_of)) as answer:
             if output == "json":
                 _check_names(answer.names)
             print_answer(answer, output)
@@ -66,16 +67,26 @@ def _check_names(names: Sequence[str]) -> None:
         )
 
 
+def _tables(lake: Lake, as_of: str | None) -> Mapping[str, Table] | None:
+    """The tables as they were; None: as they are. Raises ConfigurationError, LakeError."""
+    if as_of is None:
+        return None
+    from cost_lakehouse.lake.moments import tables_at
+    from cost_lakehouse.proof.moments import meant_moment
+
+    return tables_at(lake, meant_moment(lake, as_of))
+
+
 @contextmanager
-def _on_duckdb(lake: Lake, sql: str) -> Iterator[Answer]:
-    """Ask DuckDB, on the current snapshots."""
+def _on_duckdb(lake: Lake, sql: str, tables: Mapping[str, Table] | None) -> Iterator[Answer]:
+    """Ask DuckDB, on the current snapshots or those of ``tables``."""
     import duckdb
 
     from cost_lakehouse.lake.duckdb_views import connect
 
     try:
         statement = check_on_duckdb(sql)
-        with connect(lake) as connection:
+        with connect(lake, tables=tables) as connection:
             # Neither fetches extensions over the network, nor lets a statement change how it runs.
             connection.execute("set autoinstall_known_extensions = false")
             connection.execute("set lock_configuration = true")
@@ -87,12 +98,15 @@ def _on_duckdb(lake: Lake, sql: str) -> Iterator[Answer]:
 
 
 @contextmanager
-def _on_trino(lake: Lake, sql: str) -> Iterator[Answer]:
-    """Ask Trino. Raises LakeError."""
+def _on_trino(lake: Lake, sql: str, tables: Mapping[str, Table] | None) -> Iterator[Answer]:
+    """Ask Trino, in the same way. Raises LakeError."""
     from cost_lakehouse.lake.trino_client import StatementRefused, running
 
     try:
-        with running(lake.settings, check_on_trino(sql)) as result:
+        statement = check_on_trino(sql)
+        if tables is not None:
+            statement = at_snapshots(statement, {name: table.metadata.current_snapshot_id for name, table in tables.items()})
+        with running(lake.settings, statement) as result:
             yield Answer(result.names, result.types, result.rows)
     except StatementRefused as error:
         raise QueryFailed(error.problem) from None

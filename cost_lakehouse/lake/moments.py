@@ -1,0 +1,85 @@
+"""The lake's tables as they were at a moment: Iceberg's snapshots of one moment, across all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyiceberg.table import Table
+
+from cost_lakehouse.errors import LakeError
+from cost_lakehouse.lake.catalog import Lake
+
+
+@dataclass(frozen=True)
+class KnownSnapshot:
+    """What matters of a snapshot here; ``at`` is UTC without zone."""
+
+    snapshot_id: int
+    parent_id: int | None
+    at: datetime
+
+
+class Expired(Exception):
+    """Maintenance has removed the snapshot that is asked for; ``oldest`` is since when there is one."""
+
+    def __init__(self, oldest: datetime) -> None:
+        self.oldest = oldest
+        super().__init__(oldest)
+
+
+def snapshot_at(snapshots: Sequence[KnownSnapshot], current_id: int | None, moment: datetime) -> int | None:
+    """The snapshot that was current at ``moment``; None where the table was empty then. Pure.
+
+    Raises Expired where it is not kept any more.
+    """
+    by_id = {snapshot.snapshot_id: snapshot for snapshot in snapshots}
+    oldest: KnownSnapshot | None = None
+    found = by_id.get(current_id) if current_id is not None else None
+    while found is not None:
+        if found.at <= moment:
+            return found.snapshot_id
+        oldest = found
+        found = by_id.get(found.parent_id) if found.parent_id is not None else None
+    if oldest is not None and oldest.parent_id is not None:
+        raise Expired(oldest.at)
+    return None
+
+
+def tables_at(lake: Lake, moment: datetime) -> dict[str, Table]:
+    """Every table as it was at ``moment`` (UTC, without zone): its snapshot, and the columns it had.
+
+    Raises LakeError where a table's snapshot of then is not kept any more.
+    """
+    found: dict[str, Table] = {}
+    for name in lake.table_names():
+        table = lake.table(name)
+        known = [
+            KnownSnapshot(snapshot.snapshot_id, snapshot.parent_snapshot_id, _naive(snapshot.timestamp_ms))
+            for snapshot in table.metadata.snapshots
+        ]
+        try:
+            snapshot_id = snapshot_at(known, table.metadata.current_snapshot_id, moment)
+        except Expired as error:
+            raise LakeError(
+                f"{name} of {moment:%Y-%m-%d %H:%M:%S} UTC is not kept any more: its oldest snapshot is of "
+                f"{error.oldest:%Y-%m-%d %H:%M:%S} UTC.",
+                "Ask for a later moment, or compare deliveries with `cost-lakehouse diff`, which needs no snapshots. "
+                "`maintenance: {keep_days: …}` in lakehouse.yaml keeps more from now on.",
+            ) from None
+        found[name] = at_snapshot(table, snapshot_id)
+    return found
+
+
+def at_snapshot(table: Table, snapshot_id: int | None) -> Table:
+    """The table as if that snapshot were the current one, with the columns of then; None: as if it had no rows."""
+    snapshot = None if snapshot_id is None else table.metadata.snapshot_by_id(snapshot_id)
+    changed: dict[str, int | None] = {"current_snapshot_id": snapshot_id}
+    if snapshot is not None and snapshot.schema_id is not None:
+        changed["current_schema_id"] = snapshot.schema_id
+    return Table(table.name(), table.metadata.model_copy(update=changed), table.metadata_location, table.io, table.catalog)
+
+
+def _naive(timestamp_ms: int) -> datetime:
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC).replace(tzinfo=None)
