@@ -2,11 +2,6 @@
 -- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
 -- What each delivery changed in the daily summary: what it says now, less all that the published ledger has of it. So a
 -- publication that was killed heals with the next one, and a delivery that changes nothing adds no row.
-{%- set named = {
-    'aws': ['sub_account_id', 'x_service_code'],
-    'oci': ['sub_account_id', 'service_name'],
-    'focus': ['coalesce(sub_account_id, billing_account_id)', 'service_name'],
-} %}
 {%- set grain = [
     'source', 'billing_period', 'usage_date', 'account_id', 'service', 'line_item_type', 'currency_code',
 ] %}
@@ -24,7 +19,7 @@ slices as (
 ),
 
 both_sides as (
-    {%- for kind, (account, service) in named.items() %}
+    {%- for kind, (account, service) in daily_costs_names().items() %}
     select
         source,
         billing_period,
