@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
+
+_MONTH_END = "month-end-"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ def tables_at(lake: Lake, moment: datetime) -> dict[str, Table]:
     found: dict[str, Table] = {}
     for name in lake.table_names():
         table = lake.table(name)
+        tagged = {at: table.metadata.refs[tag].snapshot_id for tag, at in month_end_tags(table).items()}
+        if moment in tagged:
+            found[name] = at_snapshot(table, tagged[moment])
+            continue
         known = [
             KnownSnapshot(snapshot.snapshot_id, snapshot.parent_snapshot_id, _naive(snapshot.timestamp_ms))
             for snapshot in table.metadata.snapshots
@@ -65,11 +71,36 @@ def tables_at(lake: Lake, moment: datetime) -> dict[str, Table]:
             raise LakeError(
                 f"{name} of {moment:%Y-%m-%d %H:%M:%S} UTC is not kept any more: its oldest snapshot is of "
                 f"{error.oldest:%Y-%m-%d %H:%M:%S} UTC.",
-                "Ask for a later moment, or compare deliveries with `cost-lakehouse diff`, which needs no snapshots. "
-                "`maintenance: {keep_days: …}` in lakehouse.yaml keeps more from now on.",
+                f"Ask for a later moment{_or_kept(tagged)}, or compare deliveries with `cost-lakehouse diff`, which needs no "
+                "snapshots. `maintenance: {keep_days: …}` in lakehouse.yaml keeps more from now on.",
             ) from None
         found[name] = at_snapshot(table, snapshot_id)
     return found
+
+
+def month_end_tag(moment: datetime) -> str:
+    """The name of the tag that keeps what was current when a month ended; ``moment`` is the beginning of the next one."""
+    return f"{_MONTH_END}{moment.date() - timedelta(days=1):%Y-%m}"
+
+
+def month_end_tags(table: Table) -> dict[str, datetime]:
+    """The table's tags of ends of months, each with the moment (UTC without zone) at which its snapshot was current."""
+    found = {}
+    for name in table.metadata.refs:
+        if name.startswith(_MONTH_END):
+            try:
+                last = date.fromisoformat(f"{name.removeprefix(_MONTH_END)}-28")
+            except ValueError:
+                continue  # somebody else's
+            following = (last + timedelta(days=4)).replace(day=1)
+            found[name] = datetime.combine(following, time())
+    return found
+
+
+def _or_kept(moments: Iterable[datetime]) -> str:
+    """Says which ends of months are kept."""
+    days = ", ".join(f"{moment:%Y-%m-%d}" for moment in sorted(moments))
+    return f", or for the end of a month, kept as {days}" if days else ""
 
 
 def at_snapshot(table: Table, snapshot_id: int | None) -> Table:

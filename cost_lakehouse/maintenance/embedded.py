@@ -21,6 +21,7 @@ from cost_lakehouse.maintenance.facts import (
     versions_ahead,
 )
 from cost_lakehouse.maintenance.merge import Busy, batches, merge
+from cost_lakehouse.maintenance.month_ends import keep_month_ends, planned_month_ends
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import TABLE_FOLDERS, Rules, file_key, orphans, snapshots_to_expire
 
@@ -35,6 +36,8 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     found = found_files(lake, name)
     report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
+    if not dry_run:
+        keep_month_ends(lake, name, rules, now)
     # Versions of the metadata that fall out of the log during this run are removed by the commits themselves.
     handled = metadata_files(lake.table(name))
     handled |= _expire(lake, name, rules, now, found, report, dry_run)
@@ -79,6 +82,7 @@ def _expire(
     table = lake.table(name)
     report.snapshots = len(table.metadata.snapshots)
     expiring = {item.id for item in snapshots_to_expire(snapshot_facts(table), rules, now)}
+    expiring -= set(planned_month_ends(table, rules, now).make.values())  # which a dry run has not tagged
     report.expired = len(expiring)
     if not expiring:
         return set()

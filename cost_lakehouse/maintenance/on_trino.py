@@ -15,6 +15,7 @@ from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
 from cost_lakehouse.maintenance.embedded import ensure_newest, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
 from cost_lakehouse.maintenance.merge import Batch, Busy, batches, exclusively
+from cost_lakehouse.maintenance.month_ends import keep_month_ends
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import Rules, SnapshotFacts, orphans, snapshots_to_expire
 
@@ -31,6 +32,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     found = found_files(lake, name)
     report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
+    keep_month_ends(lake, name, rules, now)
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
     _remove_orphans(lake, name, rules, now, report)

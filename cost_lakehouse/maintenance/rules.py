@@ -26,6 +26,7 @@ class Rules:
     orphan_safety: timedelta
     small_bytes: int
     target_bytes: int
+    keep_month_ends: int = 0
 
 
 def rules_of(settings: MaintenanceSettings) -> Rules:
@@ -36,6 +37,7 @@ def rules_of(settings: MaintenanceSettings) -> Rules:
         timedelta(hours=settings.orphan_safety_hours),
         settings.small_file_mb * _MEGABYTE,
         settings.target_file_mb * _MEGABYTE,
+        settings.keep_month_ends,
     )
 
 

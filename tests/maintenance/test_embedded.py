@@ -14,8 +14,10 @@ import pytest
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import file_name, load_of
+from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.manifests import data_files
+from cost_lakehouse.lake.moments import month_end_tags, tables_at
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.maintenance.embedded import found_files, referenced_files
@@ -252,3 +254,27 @@ def test_two_maintenances_at_once_are_one_too_many(workshop: Workshop) -> None:
 def test_a_table_that_is_not_there_is_a_mistake_in_the_command(workshop: Workshop) -> None:
     with pytest.raises(ConfigurationError, match=r"raw\.oci"):
         maintain(workshop.lake, ["raw.oci"])
+
+
+def test_the_end_of_a_month_stays_readable_until_it_is_one_too_many(workshop: Workshop) -> None:
+    lake = workshop.lake
+    deliver(workshop, 1)
+    end = datetime.now(UTC).replace(day=28) + timedelta(days=4)  # a moment of the next month
+    end = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    at_end = end.replace(tzinfo=None)
+    kept = rules(keep_deliveries=1, keep_month_ends=1)
+    maintain(lake, ["raw.aws_cur"], rules=kept, now=end + timedelta(hours=3))
+    for number in (2, 3):
+        deliver(workshop, number)
+    maintain(lake, ["raw.aws_cur"], rules=kept, now=end + timedelta(hours=4))
+    assert list(month_end_tags(lake.table("raw.aws_cur")).values()) == [at_end]
+    assert _deliveries_at(lake, at_end) == ["A0001"]
+
+    # One month on, this one is let go.
+    maintain(lake, ["raw.aws_cur"], rules=kept, now=end + timedelta(days=40))
+    assert at_end not in month_end_tags(lake.table("raw.aws_cur")).values()
+
+
+def _deliveries_at(lake: Lake, moment: datetime) -> list[str]:
+    with connect(lake, tables={"raw.aws_cur": tables_at(lake, moment)["raw.aws_cur"]}) as connection:
+        return [name for (name,) in connection.execute("select distinct delivery_id from raw.aws_cur").fetchall()]

@@ -11,6 +11,7 @@ from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
+from cost_lakehouse.maintenance.month_ends import MonthEnds, month_ends
 from cost_lakehouse.maintenance.on_trino import snapshots_to_tag
 from cost_lakehouse.maintenance.rules import (
     FileFacts,
@@ -80,6 +81,20 @@ def test_trino_is_told_by_tags_what_age_alone_would_not_keep() -> None:
     history = [snapshot(1, 99, ACME, "a1"), snapshot(2, 98), snapshot(3, 97, protected=True), snapshot(4, 3)]
     chosen = rules(keep=timedelta(days=30), keep_deliveries=1)
     assert snapshots_to_tag(history, {2}, chosen, NOW) == {1, 3}
+
+
+def test_what_was_current_when_a_month_ended_is_tagged_and_earlier_months_are_let_go() -> None:
+    # Made on 2 September, 30 September, 2 October and 31 October; it is the first moment of November.
+    history = [snapshot(1, 60), snapshot(2, 32), snapshot(3, 30), snapshot(4, 1)]
+    assert month_ends(history, {}, 3, NOW) == MonthEnds({"month-end-2026-10": 4, "month-end-2026-09": 2}, [])
+    tagged = {"month-end-2026-09": datetime(2026, 10, 1), "month-end-2025-12": datetime(2026, 1, 1)}
+    assert month_ends(history, tagged, 2, NOW) == MonthEnds({"month-end-2026-10": 4}, ["month-end-2025-12"])
+    assert month_ends(history, tagged, 0, NOW) == MonthEnds({}, ["month-end-2025-12", "month-end-2026-09"])
+
+
+def test_a_month_is_not_tagged_where_its_snapshot_may_be_gone() -> None:
+    # 2 is expired: whether 1 or 2 was current when September ended is not known any more.
+    assert month_ends([snapshot(1, 60), snapshot(3, 30), snapshot(4, 1)], {}, 2, NOW) == MonthEnds({"month-end-2026-10": 4}, [])
 
 
 def file(name: str, megabytes: float, rows: int = 10, *deletes: str) -> FileFacts:
