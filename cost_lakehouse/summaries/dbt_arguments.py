@@ -8,6 +8,10 @@ from typing import Any
 
 from cost_lakehouse.lake.slices import Slice
 
+PROJECT = "cost_lakehouse"
+PROVIDER_LAYERS = ("staging", "intermediate")
+"""The project's folders that have one folder a kind of bill."""
+
 ACCOUNT_NAMES_TAG = "tag:account_names"
 """The seed and the models that make ``marts.aws_accounts``: they know no slices, and are built apart from what does."""
 
@@ -26,15 +30,28 @@ def dbt_vars(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) ->
     }
 
 
-def build_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = (), focus: bool = False) -> list[str]:
+def build_arguments(
+    slices: Sequence[Slice],
+    *,
+    voiding_sources: Sequence[str] = (),
+    kinds: Sequence[str] | None = None,
+    every_kind: Sequence[str] = (),
+    focus: bool = False,
+) -> list[str]:
     """The arguments of ``dbt`` that build and test exactly ``slices``; ``voiding_sources`` as for ``dbt_vars``.
+
+    Where ``kinds`` names the kinds of bills that the slices hold, the models of the others of ``every_kind`` are left out.
 
     Unit tests say something about the models, not about a bill: they are left to development. Account names are no part of
     any slice. ``focus``: FOCUS rows are built too.
     """
-    variables = json.dumps(dbt_vars(slices, voiding_sources=voiding_sources))
+    variables = dbt_vars(slices, voiding_sources=voiding_sources)
     excluded = [ACCOUNT_NAMES_TAG] if focus else [ACCOUNT_NAMES_TAG, FOCUS_TAG]
-    return ["build", "--exclude", *excluded, "--exclude-resource-type", "unit_test", "--vars", variables]
+    if kinds is not None:
+        variables["bill_kinds"] = sorted(kinds)
+        left_out = sorted({*every_kind} - {*kinds})
+        excluded += [f"fqn:{PROJECT}.{layer}.{kind}" for kind in left_out for layer in PROVIDER_LAYERS]
+    return ["build", "--exclude", *excluded, "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)]
 
 
 def focus_arguments(slices: Sequence[Slice], *, voiding_sources: Sequence[str] = ()) -> list[str]:

@@ -12,8 +12,8 @@ import pytest
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries.bill_kinds import arguments_for_slices
 from cost_lakehouse.summaries.built import DuckdbScratch
-from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from cost_lakehouse.summaries.dbt_run import DbtRun, run_dbt
 from cost_lakehouse.summaries.dbt_target import build_target
@@ -41,7 +41,8 @@ class DbtRunner:
 
     def build(self, lake: Lake, slices: Sequence[Slice]) -> None:
         """Build and test exactly those slices; the test fails where dbt does."""
-        done = self.run(lake, build_arguments(slices), slices)
+        manifest = parse_if_stale(lake.settings).document
+        done = self.run(lake, arguments_for_slices(lake, manifest, slices), slices)
         assert done.ok, done.failures
 
     def publish(self, lake: Lake, slices: Sequence[Slice], scratch: Path | None = None) -> list[PublishedSlice]:

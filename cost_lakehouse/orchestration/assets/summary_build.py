@@ -14,8 +14,8 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.plain_paths import scratch_root
+from cost_lakehouse.summaries.bill_kinds import arguments_for_slices
 from cost_lakehouse.summaries.built import BuiltSummaries
-from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.dbt_run import NodeResult, run_dbt
 from cost_lakehouse.summaries.dbt_target import build_target
@@ -72,9 +72,7 @@ class Builder:
         """
         target = self.kept.enter_context(build_target(self.lake, self.project.folder, folder))
         chosen = tuple(sorted(slices))
-        voiding = [source.name for source in self.lake.settings.sources if source.voids_corrected]
-        focus = self.lake.settings.lake.focus == "table"
-        arguments = build_arguments(chosen, voiding_sources=voiding, focus=focus)
+        arguments = arguments_for_slices(self.lake, self.project.document, chosen)
         run = run_dbt(self.lake, self.project, target, arguments, chosen)
         checks = [
             check_evaluation(self.checks[result.unique_id], result)

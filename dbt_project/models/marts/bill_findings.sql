@@ -199,6 +199,8 @@ tag_collisions as (
     group by source, billing_period, delivery_id, billing_currency
 ),
 
+{%- if 'aws' in bill_kinds() %}
+
 -- AWS's net prices hold the discounts that billed costs have on lines of their own: per invoice both come to the same bill.
 net_differences as (
     select
@@ -231,6 +233,7 @@ net_differences as (
         daily_summary.billing_currency
     having abs(sum(daily_summary.x_net_unblended_cost - daily_summary.billed_cost)) >= 0.005
 ),
+{%- endif %}
 
 findings as (
     select * from exclusions
@@ -242,8 +245,10 @@ findings as (
     select * from report_findings
     union all
     select * from tag_collisions
+    {%- if 'aws' in bill_kinds() %}
     union all
     select * from net_differences
+    {%- endif %}
 ),
 
 final as (

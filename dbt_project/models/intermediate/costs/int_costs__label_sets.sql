@@ -6,12 +6,15 @@ with sets as (
         {{ map_to_text('resource_tags' if kind == 'aws' else 'tags') }} as label_text,
         {{ 'true' if kind == 'aws' else 'false' }} as is_snake_case
     from {{ ref('stg_' ~ kind ~ '__line_items') }}
-    union
+    {{ 'union' if not loop.last }}
     {%- endfor %}
+    {%- if 'aws' in bill_kinds() %}
+    union
     select
         {{ map_to_text('cost_categories') }} as label_text,
         true as is_snake_case
     from {{ ref('stg_aws__line_items') }}
+    {%- endif %}
 ),
 
 maps as (

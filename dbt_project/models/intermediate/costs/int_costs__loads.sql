@@ -120,10 +120,10 @@ kinds as (
             partition by source, billing_period
             order by
                 case
-                    {%- for kind in bill_kinds() %}
+                    {%- for kind in every_bill_kind() %}
                     when bill_kind = '{{ kind }}' {{ 'and has_rows ' if kind != 'focus' }}then {{ loop.index }}
                     {%- endfor %}
-                    else {{ bill_kinds() | length + 1 }}
+                    else {{ every_bill_kind() | length + 1 }}
                 end,
                 bill_kind
         ) as preference

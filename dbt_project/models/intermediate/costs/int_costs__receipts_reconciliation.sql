@@ -78,7 +78,7 @@ expected as (
     from loads
 ),
 
-{%- for kind, about in raw_columns.items() %}
+{%- for kind, about in raw_columns.items() if kind in bill_kinds() %}
 
 {{ kind }}_rows as (
     select
@@ -98,7 +98,7 @@ expected as (
 {%- endfor %}
 
 actual as (
-    {%- for kind, about in raw_columns.items() %}
+    {%- for kind, about in raw_columns.items() if kind in bill_kinds() %}
     select
         source,
         billing_period,

@@ -4,7 +4,9 @@
 {%- set of_focus = ['effective_cost', 'list_cost', 'contracted_cost', 'consumed_quantity'] %}
 {%- set metrics = shared + of_focus %}
 
-with other_bills as (
+with
+{%- if 'focus' in bill_kinds() %}
+other_bills as (
     {%- for table in ['aws_cur', 'oci_cost'] %}
     select distinct
         source,
@@ -14,9 +16,30 @@ with other_bills as (
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
+{%- endif %}
 
 -- One row a day from each side: what the bill says, what of it counts nowhere, what the summary says.
 both_sides as (
+    select
+        source,
+        billing_period,
+        x_bill_kind as bill_kind,
+        x_usage_date as usage_date,
+        billing_currency as currency_code,
+        x_line_item_type as line_item_type,
+        cast(null as decimal(38, 20)) as raw_billed_cost,
+        cast(null as bigint) as raw_line_items,
+        {%- for metric in of_focus %}
+        cast(null as decimal(38, 20)) as raw_{{ metric }},
+        {%- endfor %}
+        sum(x_excluded_cost) as excluded_cost,
+        {%- for metric in metrics %}
+        {{ 'cast(sum(line_item_count) as bigint)' if metric == 'line_items' else 'sum(' ~ metric ~ ')' }} as actual_{{ metric }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_costs__daily_summary') }}
+    group by 1, 2, 3, 4, 5, 6
+    {%- if 'aws' in bill_kinds() %}
+    union all
     select
         source,
         billing_period,
@@ -27,15 +50,17 @@ both_sides as (
         sum(line_item_unblended_cost) as raw_billed_cost,
         count(*) as raw_line_items,
         {%- for metric in of_focus %}
-        cast(null as decimal(38, 20)) as raw_{{ metric }},
+        null as raw_{{ metric }},
         {%- endfor %}
-        cast(null as decimal(38, 20)) as excluded_cost,
+        null as excluded_cost,
         {%- for metric in metrics %}
-        cast(null as {{ 'bigint' if metric == 'line_items' else 'decimal(38, 20)' }}) as actual_{{ metric }}{{ ',' if not loop.last }}
+        null as actual_{{ metric }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ source('raw', 'aws_cur') }}
     where {{ slice_filter() }}
     group by 1, 2, 3, 4, 5, 6
+    {%- endif %}
+    {%- if 'oci' in bill_kinds() %}
     union all
     select
         lines.source,
@@ -66,6 +91,8 @@ both_sides as (
             and coalesce(lines.cost_subscription_id, '') = coalesce(currencies.subscription_id, '')
     where {{ slice_filter('lines') }}
     group by 1, 2, 3, 4, 5, 6
+    {%- endif %}
+    {%- if 'focus' in bill_kinds() %}
     union all
     select
         lines.source,
@@ -95,25 +122,7 @@ both_sides as (
         {{ slice_filter('lines') }}
         and other_bills.source is null
     group by 1, 2, 3, 4, 5, 6
-    union all
-    select
-        source,
-        billing_period,
-        x_bill_kind as bill_kind,
-        x_usage_date as usage_date,
-        billing_currency as currency_code,
-        x_line_item_type as line_item_type,
-        null as raw_billed_cost,
-        null as raw_line_items,
-        {%- for metric in of_focus %}
-        null as raw_{{ metric }},
-        {%- endfor %}
-        sum(x_excluded_cost) as excluded_cost,
-        {%- for metric in metrics %}
-        {{ 'cast(sum(line_item_count) as bigint)' if metric == 'line_items' else 'sum(' ~ metric ~ ')' }} as actual_{{ metric }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from {{ ref('int_costs__daily_summary') }}
-    group by 1, 2, 3, 4, 5, 6
+    {%- endif %}
 ),
 
 days as (
