@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from cost_lakehouse.cli.apps import alerts, close, history, importing, invoices, lake, lakehouse, pipeline, policy, proof
+from cost_lakehouse.cli.apps import (
+    alerts,
+    close,
+    export,
+    history,
+    importing,
+    invoices,
+    lake,
+    lakehouse,
+    pipeline,
+    policy,
+    proof,
+)
 from cost_lakehouse.cli.options import Config
 
 app = typer.Typer(
@@ -21,6 +33,7 @@ app.add_typer(lakehouse.app)
 app.add_typer(proof.app)
 app.add_typer(lake.app, name="lake")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(export.app, name="export")
 app.add_typer(importing.app, name="import")
 app.add_typer(policy.app, name="policy")
 app.add_typer(invoices.app, name="invoices")
