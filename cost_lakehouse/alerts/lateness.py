@@ -9,15 +9,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cost_lakehouse.config.alerts import LatenessSettings
+from cost_lakehouse.sources.registry import KINDS
 
 # The newest pauses tell the rhythm; older ones may be of another report, or of months that were loaded in one go.
 PAUSES = 30
 FEWEST_PAUSES = 5
 # Of the pauses, this part is usual; the longest few are what lateness looks like.
 USUAL_PART = 0.9
-# What the providers promise: AWS at least once a day, Oracle every 6 hours. The rest is room for their bad days.
-MINIMUM_HOURS = {"aws_cur": 36.0, "aws_data_export": 36.0, "aws_athena": 36.0, "oci_cost_reports": 18.0, "focus": 36.0}
-OTHER_MINIMUM_HOURS = 36.0
 # A rhythm slower than this is none: a month without a bill is told of, whatever came before.
 LONGEST_HOURS = 24.0 * 14
 
@@ -60,7 +58,7 @@ def punctuality(
         return None if own is None else Punctuality(last, last or configured_since, timedelta(hours=own), usual)
     if last is None:
         return Punctuality(None, configured_since, timedelta(hours=settings.first_delivery_hours), None)
-    least = settings.minimum_hours or MINIMUM_HOURS.get(kind, OTHER_MINIMUM_HOURS)
+    least = settings.minimum_hours or KINDS[kind].late_after_hours
     hours = settings.factor * usual.total_seconds() / 3600 if usual else 0.0
     return Punctuality(last, last, timedelta(hours=max(least, min(hours, LONGEST_HOURS))), usual)
 

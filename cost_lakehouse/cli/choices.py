@@ -8,8 +8,7 @@ from pathlib import Path
 
 from cost_lakehouse.config import Settings, SourceSettings, load_settings
 from cost_lakehouse.errors import ConfigurationError
-
-KINDS = ("aws_cur", "aws_data_export", "aws_athena", "oci_cost_reports", "focus")
+from cost_lakehouse.sources.registry import KINDS
 
 
 def settings_of(given: Path | None) -> Settings:

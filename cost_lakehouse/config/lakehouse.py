@@ -19,7 +19,7 @@ from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
 from cost_lakehouse.config.organizations import OrganizationSettings, check_source
 from cost_lakehouse.config.places import Place
 from cost_lakehouse.config.polling import PollingSettings
-from cost_lakehouse.config.source import SourceSettings
+from cost_lakehouse.config.source import SOURCE_KINDS, AnySource, SourceSettings
 from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.config.trino import TrinoSettings
 from cost_lakehouse.config.yaml_file import Strict, explain, read_yaml
@@ -137,7 +137,7 @@ class Settings(Strict):
     """Everything ``lakehouse.yaml`` says. Relative paths are relative to that file (``base``)."""
 
     lake: LakeSettings = LakeSettings()
-    sources: tuple[SourceSettings, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     mirrors: tuple[MirrorSettings, ...] = ()
     organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
@@ -314,7 +314,8 @@ def load_settings(given: Path | None = None) -> Settings:
     try:
         return Settings(**document, base=path.parent, file=path)
     except ValidationError as error:
-        raise ConfigurationError(f"{path} is wrong.", "; ".join(explain(candidate) for candidate in error.errors())) from None
+        wrong = "; ".join(explain(candidate, SOURCE_KINDS) for candidate in error.errors())
+        raise ConfigurationError(f"{path} is wrong.", wrong) from None
     except TypeError:
         raise ConfigurationError(
             f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts, polling, models."

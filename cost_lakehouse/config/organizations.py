@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
@@ -12,7 +11,6 @@ from cost_lakehouse.config.aws_access import ACCESS_KEYS, AwsAccess
 from cost_lakehouse.config.source import SOURCE_NAME, SOURCE_NAME_MAX, SourceSettings
 
 DEFAULT_SCHEDULE = "15 5 * * *"
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 # What may stand beside `source`: everything else is taken from it.
 _OWN = ("endpoint",)
 
@@ -64,9 +62,7 @@ def check_source(organization: OrganizationSettings, sources: Mapping[str, Sourc
     source = sources.get(organization.source)
     if source is None:
         raise ValueError(f"organizations: {organization.name} names the source {organization.source!r}, which is not there")
-    host = urlsplit(source.endpoint).hostname or "" if source.endpoint else ""
-    in_s3 = source.is_s3 and (source.endpoint is None or host.endswith(_AWS_HOSTS))
-    if not in_s3 and source.athena is None:
+    if not source.is_at_aws:
         raise ValueError(
             f"organizations: the source {source.name!r} of {organization.name} is not read from AWS, so that it has no "
             "credentials for it; give the organisation its own"

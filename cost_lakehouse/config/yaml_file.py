@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,21 @@ def _check_keys(loader: yaml.SafeLoader, node: yaml.Node, checked: set[int]) -> 
             _check_keys(loader, value, checked)
 
 
-def explain(error: Any) -> str:
-    """One line for one wrong field, of pydantic's errors; the value is left out, as it may be a secret."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".") or "the file"
-    kind = error["type"]
+def explain(error: Any, tags: Collection[str] = ()) -> str:
+    """One line for one wrong field, of pydantic's errors; the value is left out, as it may be a secret.
+
+    ``tags`` are names of a union's members, which pydantic has in the path and the file has not.
+    """
+    parts = [part for part in error["loc"] if part not in tags]
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        parts.append(context["discriminator"].strip("'"))
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".") or "the file"
     if kind == "extra_forbidden":
         return f"{place}: unknown key; remove it or correct its spelling"
-    if kind == "missing":
+    if kind == "union_tag_invalid":
+        return f"{place}: Input should be {context['expected_tags']}"
+    if kind in ("missing", "union_tag_not_found"):
         return f"{place}: is missing; add it"
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"
 

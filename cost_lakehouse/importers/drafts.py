@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cost_lakehouse.config.source import SOURCE_NAME_MAX, SourceSettings
+from cost_lakehouse.config.source import SOURCE_KINDS, SOURCE_NAME_MAX, SourceSettings, source_settings
 from cost_lakehouse.config.yaml_file import explain
 from cost_lakehouse.importers.entries import Entry
 from cost_lakehouse.sources.aws.reports import FoundReport
@@ -79,8 +79,8 @@ def sort_drafts(
 
     ``file`` is the payload's name, for comments. Secrets are only ever pointed to.
     """
-    names = {source_settings.name for source_settings in existing}
-    known = {_identity(source_settings): source_settings.name for source_settings in existing}
+    names = {source.name for source in existing}
+    known = {source.identity: source.name for source in existing}
     new: list[Draft] = []
     told: list[str] = []
     wrong: list[str] = []
@@ -93,17 +93,17 @@ def sort_drafts(
             try:
                 draft = _draft(name, entry, values, comments, file)
             except ValidationError as error:
-                reasons = "; ".join(explain(candidate) for candidate in error.errors())
+                reasons = "; ".join(explain(candidate, SOURCE_KINDS) for candidate in error.errors())
                 wrong.append(f"{entry.place}: it makes no valid source: {reasons}.")
                 continue
-            twin = known.get(_identity(draft.settings))
+            twin = known.get(draft.settings.identity)
             if twin is not None:
                 told.append(f"{entry.place}: {draft.settings.place} is there already, as {twin}.")
                 continue
             if name != wanted:
                 told.append(f"{entry.place}: the name {wanted} is taken; this one is called {name}.")
             names.add(name)
-            known[_identity(draft.settings)] = name
+            known[draft.settings.identity] = name
             new.append(draft)
     return Sorted(tuple(new), tuple(told), tuple(wrong))
 
@@ -125,16 +125,8 @@ def _draft(name: str, entry: Entry, values: Mapping[str, Any], comments: Sequenc
             f"secret_key: ${{{stem}_SECRET_KEY}}",
         ]
     # An ARN in a list is a tuple for the settings.
-    settings = SourceSettings.model_validate({"name": name, **checked})
+    settings = source_settings({"name": name, **checked})
     return Draft(name, entry.place, given, tuple(told), variables, settings)
-
-
-def _identity(source: SourceSettings) -> tuple[Any, ...]:
-    """What makes two sources the same place: a table is one of its account, region and catalog."""
-    if source.athena is not None:
-        table = (source.athena.catalog, source.athena.database.lower(), source.athena.table.lower())
-        return (*table, source.athena.region or source.region, source.role_arns, source.profile)
-    return (source.location.rstrip("/"), source.endpoint, source.tenancy)
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cost_lakehouse.config.aws_access import AwsAccess
-from cost_lakehouse.config.source import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings, BucketSettings
 from cost_lakehouse.config.yaml_file import explain
 from cost_lakehouse.errors import DeliveryFailed, SourceError
 from cost_lakehouse.importers.entries import Bucket, Entry
@@ -40,7 +40,7 @@ def find_reports(entry: Entry) -> Found:
     place = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
     try:
         access = AwsAccess.model_validate(_access_of(entry))
-        source = SourceSettings.model_validate({"name": "import", "kind": "aws_cur", "location": place, **_access_of(entry)})
+        source = AwsCurSettings.model_validate({"name": "import", "kind": "aws_cur", "location": place, **_access_of(entry)})
     except ValidationError as error:
         return Found(why="; ".join(explain(candidate) for candidate in error.errors()))
     announced, errors = described_reports(access)
@@ -51,7 +51,7 @@ def find_reports(entry: Entry) -> Found:
     return _listed(bucket, source, asked)
 
 
-def _listed(bucket: Bucket, source: SourceSettings, asked: str) -> Found:
+def _listed(bucket: Bucket, source: BucketSettings, asked: str) -> Found:
     try:
         listed = listed_reports(S3Store.of(source), bucket.prefix)
     except (SourceError, DeliveryFailed) as error:
@@ -81,7 +81,7 @@ def _meant(bucket: Bucket, reports: Sequence[FoundReport]) -> list[FoundReport]:
     ]
 
 
-def as_it_lies(source: SourceSettings, report: FoundReport) -> FoundReport:
+def as_it_lies(source: BucketSettings, report: FoundReport) -> FoundReport:
     """Without a prefix, AWS may start keys with a slash: only the bucket tells, where it may be listed."""
     bucket, prefix = split_location(report.location)
     if prefix != report.name:

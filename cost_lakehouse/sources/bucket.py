@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Generic, Self, TypeVar
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import BucketSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.base import Check, Delivered, Progress
 from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
@@ -17,14 +18,16 @@ from cost_lakehouse.sources.location_hints import KINDS, LEVELS_UP, Found, Locat
 from cost_lakehouse.storage.local_folder import LocalFolder
 from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
+Place = TypeVar("Place", bound=BucketSettings)
 
-class BucketSource(ABC):
+
+class BucketSource(ABC, Generic[Place]):
     """A source in a store; ``prefix`` is the key prefix below which its reports are ("" or without a slash at its end).
 
     ``folder`` is the configured location where that is a folder.
     """
 
-    def __init__(self, settings: SourceSettings, store: ObjectStore, prefix: str, folder: Path | None = None) -> None:
+    def __init__(self, settings: Place, store: ObjectStore, prefix: str, folder: Path | None = None) -> None:
         self._settings = settings
         self._folder = folder
         self.store = store
@@ -36,13 +39,13 @@ class BucketSource(ABC):
         return location
 
     @classmethod
-    def of(cls, settings: Settings, source: SourceSettings) -> Self:
+    def of(cls, settings: Settings, source: Place) -> Self:
         """Open the store. Raises SourceError where folder, profile or region do not exist."""
-        if source.tenancy is not None:
-            from cost_lakehouse.config.oci import OciSettings
+        if source.oracle is not None:
             from cost_lakehouse.sources.oci.store import OciStore  # Oracle's SDK takes a second, which others do not need
 
-            return cls(source, OciStore.of(source.tenancy, (source.oci or OciSettings()).relative_to(settings.base)), "")
+            tenancy, oci = source.oracle
+            return cls(source, OciStore.of(tenancy, oci.relative_to(settings.base)), "")
         if source.is_s3:
             from cost_lakehouse.storage.s3_store import S3Store, split_location
 
@@ -58,7 +61,7 @@ class BucketSource(ABC):
         return cls(source, store, "" if prefix == "." else prefix, location)
 
     @property
-    def settings(self) -> SourceSettings:
+    def settings(self) -> Place:
         """What lakehouse.yaml says of it."""
         return self._settings
 
@@ -86,7 +89,7 @@ class BucketSource(ABC):
         """Requests are not counted."""
         return {}
 
-    def forget(self, month: date) -> None:  # noqa: B027 - meant to do nothing
+    def forget(self, month: date) -> None:
         """Nothing is kept."""
 
     def refuse_wrong_place(self) -> None:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config.source import (
+    AthenaSourceSettings,
+    AwsCurSettings,
+    BucketSettings,
+    DataExportSettings,
+    FocusSettings,
+    OciReportsSettings,
+)
 from cost_lakehouse.sources.base import Source
+
+if TYPE_CHECKING:
+    from cost_lakehouse.sources.aws.policies import Reader, SourcePolicy
 
 _AWS_DESCRIPTION = (
     "Every line of the bill that arrives at `{place}`, at full fidelity: the rows of `raw.aws_cur` with source `{source}`. "
@@ -21,7 +33,9 @@ class SourceKind:
 
     ``tables`` are the raw tables that it feeds, the main one first. ``exported_by_aws`` says that AWS may write its files
     into a bucket, ``adds_files`` that their months may be known only once they are read. ``punctual_table`` is the table
-    whose reports tell whether it is late, where others may end. ``is_queried`` says that each look is a query that costs money.
+    whose reports tell whether it is late, where others may end; ``late_after_hours`` is what its provider promises, with
+    room for bad days: AWS at least once a day, Oracle every 6 hours. ``is_queried`` says
+    that each look is a query that costs money.
     """
 
     kind: str
@@ -33,6 +47,7 @@ class SourceKind:
     adds_files: bool = False
     punctual_table: str | None = None
     is_queried: bool = False
+    late_after_hours: float = 36.0
 
 
 KINDS: Mapping[str, SourceKind] = {
@@ -52,6 +67,7 @@ KINDS: Mapping[str, SourceKind] = {
             "Look whether the mirror still runs and copies, and whether OCI still writes reports.",
             adds_files=True,
             punctual_table="raw.oci_cost",
+            late_after_hours=18.0,
         ),
         SourceKind(
             "focus",
@@ -78,24 +94,37 @@ def open_source(settings: Settings, source: SourceSettings) -> Source:
 
     Raises SourceError where the folder, profile or region does not exist; a bucket is asked for only when it is listed.
     """
-    match source.kind:
-        case "aws_athena":
+    match source:
+        case AthenaSourceSettings():
             from cost_lakehouse.sources.aws.athena.source import AthenaSource
 
             return AthenaSource(settings, source)
-        case "aws_data_export":
+        case DataExportSettings():
             from cost_lakehouse.sources.aws.data_export_source import DataExportSource
 
             return DataExportSource.of(settings, source)
-        case "oci_cost_reports":
+        case OciReportsSettings():
             from cost_lakehouse.sources.oci.source import OciReportsSource
 
             return OciReportsSource.of(settings, source)
-        case "focus":
+        case FocusSettings():
             from cost_lakehouse.sources.focus.source import FocusSource
 
             return FocusSource.of(settings, source)
-        case "aws_cur":
+        case AwsCurSettings():
             from cost_lakehouse.sources.aws.cur_source import CurSource
 
             return CurSource.of(settings, source)
+    raise AssertionError(f"unreachable: nobody opens kind {source.kind}")
+
+
+def policy_of(source: SourceSettings, reader: Reader) -> SourcePolicy:
+    """What AWS has to allow so that a source that is at AWS is read, and delivered."""
+    from cost_lakehouse.sources.aws import policies
+
+    match source:
+        case AthenaSourceSettings():
+            return policies.of_table(source, reader)
+        case BucketSettings():
+            return policies.of_bucket(source, reader, exported_by_aws=kind_of(source).exported_by_aws)
+    raise AssertionError(f"unreachable: nobody knows what kind {source.kind} needs")

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import BucketSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.storage.aws_session import session_of
 from cost_lakehouse.storage.s3_causes import S3_FAILURES, S3Cause, cause_of
@@ -17,7 +18,7 @@ from cost_lakehouse.storage.s3_store import split_location
 
 def explained(source: SourceSettings, error: SourceError) -> SourceError:
     """The error with what a few more requests tell of it: who is refused, and whether it is for not paying."""
-    if not isinstance(error, StoreError) or error.cause is not S3Cause.DENIED or not source.is_s3:
+    if not isinstance(error, StoreError) or error.cause is not S3Cause.DENIED or not isinstance(source, BucketSettings):
         return error
     if not source.requester_pays and _is_denied(source) and not _is_denied(source, requester_pays=True):
         bucket = split_location(source.location)[0]
@@ -31,7 +32,7 @@ def explained(source: SourceSettings, error: SourceError) -> SourceError:
     return StoreError(problem, error.fix, error.cause)
 
 
-def _is_denied(source: SourceSettings, *, requester_pays: bool = False) -> bool:
+def _is_denied(source: BucketSettings, *, requester_pays: bool = False) -> bool:
     bucket, prefix = split_location(source.location)
     client = make_s3_client(source, 1, requester_pays=requester_pays)
     try:

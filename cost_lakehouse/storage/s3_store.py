@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import BucketSettings
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
 from cost_lakehouse.storage.object_store import Listing, StoredObject, read_small
 from cost_lakehouse.storage.resuming_reader import Body, ResumingReader
@@ -46,7 +46,7 @@ class S3Store:
         self._pause = pause
 
     @classmethod
-    def of(cls, source: SourceSettings, attempts: int = DEFAULT_ATTEMPTS) -> S3Store:
+    def of(cls, source: BucketSettings, attempts: int = DEFAULT_ATTEMPTS) -> S3Store:
         """The bucket of a source whose location starts with ``s3://``.
 
         Raises SourceError where its profile, region or location cannot be used.

@@ -13,7 +13,8 @@ import pytest
 
 from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import AwsCurSettings
 from tests.cli.test_policy import limited_to
 from tests.services.ports import free_ports
 from tests.services.s3 import S3Server
@@ -36,13 +37,13 @@ def report(s3_server: S3Server, s3_shared_bucket: str, tmp_path: Path) -> Report
     return made
 
 
-def doctor(source: SourceSettings, folder: Path) -> Finding:
+def doctor(source: AwsCurSettings, folder: Path) -> Finding:
     """What the check of this one source says."""
     settings = Settings(base=folder, file=folder / "lakehouse.yaml", sources=(source,))
     return examine_one("source", dict(checks(settings))[f"source {source.name}"])
 
 
-def changed(report: Report, **other: Any) -> SourceSettings:
+def changed(report: Report, **other: Any) -> AwsCurSettings:
     given = report.source()
     keys = {"access_key": given.access_key, "secret_key": given.secret_key}
     base = {
@@ -52,7 +53,7 @@ def changed(report: Report, **other: Any) -> SourceSettings:
         "endpoint": given.endpoint,
         "region": given.region,
     }
-    return SourceSettings.model_validate({**base, **keys, **other})
+    return AwsCurSettings.model_validate({**base, **keys, **other})
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def doctor_of(refuse: Callable[[str, Any], Refusal | None], folder: Path, **othe
     try:
         given = {"name": "acme", "kind": "aws_cur", "location": "s3://b/cur/hourly", "endpoint": server.endpoint}
         keys = {"access_key": "AKIAOWN", "secret_key": "s3cret", "region": "us-east-1"}
-        found = doctor(SourceSettings.model_validate({**given, **keys, **other}), folder)
+        found = doctor(AwsCurSettings.model_validate({**given, **keys, **other}), folder)
     finally:
         server.shutdown()
         server.server_close()

@@ -16,7 +16,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from cost_lakehouse.cli.app import app
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.storage.s3_store import S3Store
 from tests.cli.test_policy import limited_to
@@ -271,7 +271,7 @@ def test_a_reader_reads_with_the_printed_policy_and_nothing_beside_the_report(
     place = f"s3://{s3_shared_bucket}/{prefix}/hourly"
     policy = printed(tmp_path, "--part", "reader", sources=(f"- {{name: a, kind: aws_cur, location: '{place}'}}",))
     given_place = {"location": place, "endpoint": s3_server.endpoint, "region": s3_server.region}
-    source = SourceSettings.model_validate({"name": "a", "kind": "aws_cur", **given_place, **limited_to(s3_server, policy)})
+    source = AwsCurSettings.model_validate({"name": "a", "kind": "aws_cur", **given_place, **limited_to(s3_server, policy)})
     store = S3Store.of(source, attempts=1)
     (found,) = store.list(f"{prefix}/hourly/")
     assert store.read(found) == b"a bill"

@@ -24,7 +24,7 @@ def test_defaults_need_no_server_and_paths_are_relative_to_the_file(tmp_path: Pa
     assert settings.warehouse == f"file://{tmp_path}/lake/warehouse"
     assert settings.catalog_url.database == f"{tmp_path}/lake/catalog.db"
     assert settings.lake.first_month == date(2026, 3, 1)
-    assert settings.source("acme").location == "bucket/cur/hourly"
+    assert settings.source("acme").address == "bucket/cur/hourly"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,13 @@ def test_defaults_need_no_server_and_paths_are_relative_to_the_file(tmp_path: Pa
         ("sources: [{name: A, kind: aws_cur, location: x}]", r"sources\[0\].name: use lower-case"),
         (f"sources: [{{name: {'a' * 41}, kind: aws_cur, location: x}}]", "at most 40 characters"),
         ("sources: [{name: a, kind: aws_curr, location: x}]", r"sources\[0\].kind: Input should be 'aws_cur', "),
+        ("sources: [{name: a, location: x}]", r"sources\[0\].kind: is missing; add it"),
+        (
+            "sources: [{name: a, kind: aws_cur, location: x, corrections: add, oci: {}}]",
+            r"sources\[0\].corrections: corrections and kind oci_cost_reports go together, and this is kind aws_cur; "
+            r"remove it, or correct `kind`; sources\[0\].oci: oci and kinds oci_cost_reports, focus go together",
+        ),
+        ("sources: [{name: a, kind: focus, location: x, locaton: y}]", r"sources\[0\].locaton: unknown key"),
         ("sources: [{name: a, kind: aws_cur}]", r"sources\[0\].location: is missing; add it"),
         ("sources: [{name: a, kind: aws_cur, location: x, region: r}]", "region only fits a location that starts with s3://"),
         ("sources: [{name: a, kind: aws_cur, location: 's3://b/x', access_key: k}]", "access_key and secret_key go together"),
@@ -62,7 +69,7 @@ def test_what_is_wrong_is_said_by_field_with_its_fix(tmp_path: Path, text: str, 
 
 def test_a_reference_to_the_environment_is_read_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILL_PLACE", "somewhere")
-    assert read(tmp_path, SOURCE.replace("bucket", "${BILL_PLACE}")).source("acme").location == "somewhere/cur/hourly"
+    assert read(tmp_path, SOURCE.replace("bucket", "${BILL_PLACE}")).source("acme").address == "somewhere/cur/hourly"
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +101,7 @@ def test_a_reference_may_have_a_default_as_in_a_shell(
         monkeypatch.delenv("BILL_PLACE", raising=False)
     else:
         monkeypatch.setenv("BILL_PLACE", value)
-    found = read(tmp_path, SOURCE.replace("bucket", f"x/{given}")).source("acme").location
+    found = read(tmp_path, SOURCE.replace("bucket", f"x/{given}")).source("acme").address
     assert found == f"x/{place}/cur/hourly"
 
 
@@ -133,7 +140,7 @@ def test_what_an_anchor_brings_may_be_said_anew(tmp_path: Path) -> None:
         "sources:\n- &first {name: a, kind: aws_cur, location: bucket/cur/a}\n"
         "- {<<: *first, name: b}\n- &third {<<: *first, name: c, location: bucket/cur/c}\n- {<<: [*third, *first], name: d}\n"
     )
-    assert [(source.name, source.location) for source in read(tmp_path, text).sources] == [
+    assert [(source.name, source.address) for source in read(tmp_path, text).sources] == [
         ("a", "bucket/cur/a"),
         ("b", "bucket/cur/a"),
         ("c", "bucket/cur/c"),

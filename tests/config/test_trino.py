@@ -75,7 +75,7 @@ def test_oauth2_is_of_a_person_or_of_a_process(tmp_path: Path) -> None:
     ("wrong", "field", "says"),
     [
         ({"auth": {"method": "basic"}}, "lake.trino.auth.basic.password", "is missing"),
-        ({"auth": {"method": "kerberos"}}, "lake.trino.auth", "'none', 'basic', 'jwt', 'certificate', 'oauth2'"),
+        ({"auth": {"method": "kerberos"}}, "lake.trino.auth.method", "'none', 'basic', 'jwt', 'certificate', 'oauth2'"),
         ({"auth": {"method": "jwt", "token": SECRET, "password": SECRET}}, "lake.trino.auth.jwt.password", "unknown key"),
         ({"auth": {"method": "jwt", "token": SECRET}, "http_scheme": "http"}, "lake.trino.http_scheme", "jwt needs https"),
         ({"auth": {"method": "certificate", "cert": "c.pem"}}, "lake.trino.auth.certificate.key", "is missing"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.mirror import s3_destination
 from cost_lakehouse.storage.s3_client import make_s3_client
@@ -206,7 +206,7 @@ def test_the_sources_entry_is_one_that_the_program_takes() -> None:
         made, region="eu-central-1", report_bucket="acme-billing", trusted_principals=TRUSTED, external_id="an-external-id"
     )
     entry = {name: module.output("source")[name] for name in ("kind", "location", "region", "role_arn")}
-    assert SourceSettings(name="acme", **entry).location == "s3://acme-billing/cur/hourly-cur"
+    assert AwsCurSettings(name="acme", **entry).location == "s3://acme-billing/cur/hourly-cur"
 
 
 def test_the_reader_reads_the_report_with_these_rights_and_needs_every_one(s3_server: S3Server, s3_shared_bucket: str) -> None:
@@ -219,7 +219,7 @@ def test_the_reader_reads_the_report_with_these_rights_and_needs_every_one(s3_se
     keys = limited_to(s3_server, policy)
     place = f"s3://{s3_shared_bucket}/{prefix}/hourly-cur"
     given_place = {"location": place, "endpoint": s3_server.endpoint, "region": s3_server.region}
-    source = SourceSettings.model_validate({"name": "acme", "kind": "aws_cur", **given_place, **keys})
+    source = AwsCurSettings.model_validate({"name": "acme", "kind": "aws_cur", **given_place, **keys})
     store = S3Store.of(source)
     client: Any = store._client
     called: set[str] = set()

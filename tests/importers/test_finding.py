@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.importers.finding import as_it_lies
 from cost_lakehouse.sources.aws.reports import FoundReport
 
@@ -22,7 +22,7 @@ KEYS = {"access_key": "AKIAOWN", "secret_key": "s3cret", "region": "us-east-1"}
     ],
 )
 def test_a_report_without_a_prefix_is_looked_for_with_and_without_a_slash(key: str, location: str) -> None:
-    source = SourceSettings.model_validate({"name": "a", "kind": "aws_cur", "location": "s3://acme-billing", **KEYS})
+    source = AwsCurSettings.model_validate({"name": "a", "kind": "aws_cur", "location": "s3://acme-billing", **KEYS})
     report = FoundReport("aws_cur", "s3://acme-billing/hourly", "hourly", "")
     with mock_aws():
         client = boto3.session.Session().client(

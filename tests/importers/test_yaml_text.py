@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import source_settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.importers.drafts import Draft
 from cost_lakehouse.importers.yaml_text import as_yaml, with_sources
@@ -15,7 +15,7 @@ from cost_lakehouse.importers.yaml_text import as_yaml, with_sources
 
 def draft(name: str = "new", comments: tuple[str, ...] = ("From a file.",), **values: Any) -> Draft:
     given = {"kind": "aws_cur", "location": f"s3://b/cur/{name}", **values}
-    return Draft(name, "aws[0]", given, comments, {}, SourceSettings.model_validate({"name": name, **given}))
+    return Draft(name, "aws[0]", given, comments, {}, source_settings({"name": name, **given}))
 
 
 ADDED = """\

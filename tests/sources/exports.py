@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import DataExportSettings
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
 from cost_lakehouse.sources.registry import open_source
@@ -88,14 +88,14 @@ class Export:
         """A month's manifest alone, with whatever entries."""
         self.place.put(self.folder("metadata", month) + self.manifest_name, self.manifest("E1", entries, **other))
 
-    def source(self, **changes: Any) -> SourceSettings:
+    def source(self, **changes: Any) -> DataExportSettings:
         given = self.place.source(self.location).model_dump(exclude_unset=True)
-        return SourceSettings.model_validate({**given, "kind": "aws_data_export", **changes})
+        return DataExportSettings.model_validate({**given, "kind": "aws_data_export", **changes})
 
     def store(self) -> ObjectStore:
         return self.opened().store
 
-    def opened(self) -> BucketSource:
+    def opened(self) -> BucketSource[Any]:
         """The source, opened."""
         opened = open_source(self.place.settings(), self.source())
         assert isinstance(opened, BucketSource)

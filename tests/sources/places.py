@@ -10,7 +10,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Finding
 from cost_lakehouse.sources.registry import open_source
@@ -30,7 +31,7 @@ class Place(Protocol):
 
     def delete(self, key: str) -> None: ...
 
-    def source(self, prefix: str) -> SourceSettings: ...
+    def source(self, prefix: str) -> AwsCurSettings: ...
 
     def settings(self) -> Settings: ...
 
@@ -52,8 +53,8 @@ class FolderPlace:
     def delete(self, key: str) -> None:
         (self.root / key).unlink()
 
-    def source(self, prefix: str) -> SourceSettings:
-        return SourceSettings(name="acme-payer", kind="aws_cur", location=str(self.root / prefix))
+    def source(self, prefix: str) -> AwsCurSettings:
+        return AwsCurSettings(name="acme-payer", kind="aws_cur", location=str(self.root / prefix))
 
     def settings(self) -> Settings:
         return Settings(base=self.root, file=self.root / "lakehouse.yaml")
@@ -74,8 +75,8 @@ class S3Place:
     def delete(self, key: str) -> None:
         self.server.client().delete_object(Bucket=self.bucket, Key=key)
 
-    def source(self, prefix: str) -> SourceSettings:
-        return SourceSettings.model_validate(
+    def source(self, prefix: str) -> AwsCurSettings:
+        return AwsCurSettings.model_validate(
             {
                 "name": "acme-payer",
                 "kind": "aws_cur",
@@ -165,13 +166,13 @@ class Report:
         self.place.put(self.folder(month) + self.manifest_name, manifest(self.name, assembly_id, keys, month, **other))
         return keys
 
-    def source(self) -> SourceSettings:
+    def source(self) -> AwsCurSettings:
         return self.place.source(self.location)
 
     def store(self) -> ObjectStore:
         return self.opened().store
 
-    def opened(self) -> BucketSource:
+    def opened(self) -> BucketSource[Any]:
         """The source, opened."""
         opened = open_source(self.place.settings(), self.source())
         assert isinstance(opened, BucketSource)

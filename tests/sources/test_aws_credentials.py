@@ -12,7 +12,8 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
 from cost_lakehouse.sources.bucket import BucketSource
@@ -53,11 +54,11 @@ def place(s3_server: S3Server, s3_shared_bucket: str) -> dict[str, Any]:
     }
 
 
-def source_of(place: dict[str, Any], **other: Any) -> SourceSettings:
-    return SourceSettings.model_validate({**place, **other})
+def source_of(place: dict[str, Any], **other: Any) -> AwsCurSettings:
+    return AwsCurSettings.model_validate({**place, **other})
 
 
-def reads(source: SourceSettings) -> bool:
+def reads(source: AwsCurSettings) -> bool:
     list(S3Store.of(source, attempts=1).list("nothing/"))
     return True
 
@@ -181,7 +182,7 @@ def test_sts_is_asked_in_the_region_or_where_the_source_says(
 
     monkeypatch.setattr(boto3.session.Session, "client", client)
     base = {"name": "a", "kind": "aws_cur", "location": "s3://b/p/r", "role_arn": READER}
-    session_of(SourceSettings.model_validate({**base, **given}))
+    session_of(AwsCurSettings.model_validate({**base, **given}))
     assert asked == [host]
 
 
@@ -254,7 +255,7 @@ def test_a_session_that_ends_in_the_middle_of_a_load_is_renewed_and_nothing_is_l
     with StsServer(s3_server, session_seconds=1.5) as sts:
         sts.add_role(HUB, trusts={ME})
         sts.add_role(READER, trusts={HUB})
-        source = SourceSettings.model_validate(
+        source = AwsCurSettings.model_validate(
             {
                 "name": "acme",
                 "kind": "aws_cur",

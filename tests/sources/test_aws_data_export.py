@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import DataExportSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from tests.sources.exports import Export
@@ -161,4 +161,4 @@ def test_nothing_delivered_yet_is_said_of_the_whole_source(folder_export: Export
 
 def test_replica_of_only_fits_a_bucket() -> None:
     with pytest.raises(ValueError, match="replica_of only fits"):
-        SourceSettings(name="a", kind="aws_data_export", location="folder", replica_of="b")
+        DataExportSettings(name="a", kind="aws_data_export", location="folder", replica_of="b")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.storage.aws_session import session_of
 from cost_lakehouse.storage.s3_store import S3Store
 from tests.services.certificates import make_tls
@@ -42,12 +42,12 @@ def sts(s3_server: S3Server) -> Iterator[StsServer]:
         yield server
 
 
-def source_of(server: S3Server, bucket: str, **other: Any) -> SourceSettings:
+def source_of(server: S3Server, bucket: str, **other: Any) -> AwsCurSettings:
     given = {"name": "acme", "kind": "aws_cur", "location": f"s3://{bucket}/cur/hourly", "endpoint": server.endpoint}
-    return SourceSettings.model_validate({**given, "region": "us-east-1", **other})
+    return AwsCurSettings.model_validate({**given, "region": "us-east-1", **other})
 
 
-def read_all(source: SourceSettings, key: str) -> bytes:
+def read_all(source: AwsCurSettings, key: str) -> bytes:
     """Every request that a load makes: list, level by level too, HEAD and GET."""
     store = S3Store.of(source, attempts=1)
     (found,) = store.list(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import FocusSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.base import Delivered
 from cost_lakehouse.sources.delivery import FileFormat, Increment, Status
@@ -18,9 +18,9 @@ def export(place: Place) -> Export:
     return Export(place, bucket=place.bucket if isinstance(place, S3Place) else "acme-billing")
 
 
-def source_at(place: Place, location: str) -> SourceSettings:
+def source_at(place: Place, location: str) -> FocusSettings:
     given = place.source(location.rstrip("/")).model_dump(exclude_unset=True)
-    return SourceSettings.model_validate({**given, "kind": "focus"})
+    return FocusSettings.model_validate({**given, "kind": "focus"})
 
 
 def look(place: Place, location: str) -> Delivered:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed, SourceError
 from cost_lakehouse.sources.aws.cur_root import find_bucket_root
 from cost_lakehouse.sources.delivery import Status
@@ -194,5 +195,5 @@ def test_a_relative_location_is_relative_to_the_configuration(tmp_path: Path) ->
     report = Report(FolderPlace(tmp_path / "bucket"))
     report.deliver("a")
     settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml")
-    source = SourceSettings(name="acme", kind="aws_cur", location="bucket/cur/hourly/")
+    source = AwsCurSettings(name="acme", kind="aws_cur", location="bucket/cur/hourly/")
     assert [month.status for month in open_source(settings, source).list_deliveries().months] == [Status.NEW]

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 import pytest
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import source_settings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.aws.cur import discover_report
 from cost_lakehouse.sources.aws.data_export import discover_export
@@ -158,7 +159,7 @@ def test_folders_are_answered_alike(tmp_path: Path, kind: str, location: str, fi
     for candidate in files:
         (tmp_path / candidate).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / candidate).write_bytes(b"")
-    source = SourceSettings.model_validate({"name": "acme", "kind": kind, "location": location})
+    source = source_settings({"name": "acme", "kind": kind, "location": location})
     settings = Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml")
     with pytest.raises(SourceError) as told:
         open_source(settings, source).list_deliveries()
@@ -168,7 +169,7 @@ def test_folders_are_answered_alike(tmp_path: Path, kind: str, location: str, fi
 
 def test_a_location_that_is_a_file_is_answered_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "bill.csv").write_bytes(b"")
-    source = SourceSettings.model_validate({"name": "acme", "kind": "aws_cur", "location": "bill.csv"})
+    source = source_settings({"name": "acme", "kind": "aws_cur", "location": "bill.csv"})
     with pytest.raises(SourceError, match=r"bill.csv is a file; a source's location is a folder") as told:
         open_source(Settings(base=tmp_path, file=tmp_path / "lakehouse.yaml"), source).list_deliveries(date(2026, 10, 1))
     assert f"Set `location` to {tmp_path}" in told.value.fix

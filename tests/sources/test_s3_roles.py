@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.storage.s3_store import S3Store
 from tests.sources.s3_sources import SECRET, refused
 
@@ -81,8 +81,8 @@ def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     server.server_close()
 
 
-def role_source(server: _Aws) -> SourceSettings:
-    return SourceSettings.model_validate(
+def role_source(server: _Aws) -> AwsCurSettings:
+    return AwsCurSettings.model_validate(
         {
             "name": "acme-payer",
             "kind": "aws_cur",

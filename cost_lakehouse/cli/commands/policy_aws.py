@@ -7,19 +7,17 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cost_lakehouse.cli.choices import settings_of
-from cost_lakehouse.cli.commands import aws_statements as aws
 from cost_lakehouse.cli.commands.policy import partition_of
 from cost_lakehouse.cli.output import console
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.config.aws_access import AwsAccess
 from cost_lakehouse.config.organizations import OrganizationSettings
+from cost_lakehouse.config.source import is_aws
 from cost_lakehouse.errors import ConfigurationError
-from cost_lakehouse.sources.focus.layout import OCI_FOLDER
-from cost_lakehouse.sources.registry import kind_of
-from cost_lakehouse.storage.s3_store import split_location
+from cost_lakehouse.sources.aws import policies as aws
+from cost_lakehouse.sources.registry import policy_of
 
 PARTS = {
     "reader": "reader_policy",
@@ -30,8 +28,6 @@ PARTS = {
 # AWS refuses a policy with one of these in it, so that nobody is let in by what was not filled in.
 NOBODY = "<ARN of the role or user that loads: --principal>"
 NO_ACCOUNT = "<account that the bill is of: --account>"
-NO_REGION = "<region: region of the source>"
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 @dataclass(frozen=True)
@@ -57,19 +53,19 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
     chosen = (
         [settings.source(source)]
         if source is not None
-        else [candidate for candidate in settings.sources if is_at_aws(candidate)]
+        else [candidate for candidate in settings.sources if candidate.is_at_aws]
     )
     # With the credentials of a source, its own reader asks; the others are asked about only where no source is organization.
     apart = (
         [
             organization
             for organization in settings.organizations
-            if organization.source is None and _is_aws(organization.endpoint)
+            if organization.source is None and is_aws(organization.endpoint)
         ]
         if source is None
         else []
     )
-    if not (chosen or apart) or not all(is_at_aws(entry) for entry in chosen):
+    if not (chosen or apart) or not all(entry.is_at_aws for entry in chosen):
         raise ConfigurationError(
             f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}read from AWS.",
             "Policies are for sources at s3:// without `endpoint`, and for Athena; other stores have rules of their own.",
@@ -96,17 +92,6 @@ def _asked_by(settings: Settings, source: SourceSettings) -> OrganizationSetting
     return max(asked, key=lambda one: one.tags, default=None)
 
 
-def is_at_aws(source: SourceSettings) -> bool:
-    """Whether AWS's IAM decides who reads it."""
-    if source.athena is not None:
-        return True
-    return source.is_s3 and _is_aws(source.endpoint)
-
-
-def _is_aws(endpoint: str | None) -> bool:
-    return endpoint is None or (urlsplit(endpoint).hostname or "").endswith(_AWS_HOSTS)
-
-
 def policies_of(source: SourceSettings, wanted: Wanted, organization: OrganizationSettings | None = None) -> dict[str, Any]:
     """The documents by what they are for; what a source does not need is left out.
 
@@ -118,29 +103,14 @@ def policies_of(source: SourceSettings, wanted: Wanted, organization: Organizati
     names = aws.read_organization(organization.tags if organization else True) if organization or wanted.organizations else []
     asked = aws.list_invoices() if wanted.invoices else []
     extra = [*(aws.find_reports(partition, account) if wanted.reports else []), *names, *asked]
-    made: dict[str, Any] = {}
-    if source.athena is not None:
-        region = source.athena.region or source.region or NO_REGION
-        table = aws.read_table(wanted.table_location, partition) if wanted.table_location else []
-        read = [*aws.query_table(source.athena, partition, region, account), *table]
-    else:
-        read = aws.read_report(source, partition, list(wanted.addresses))
-    made["reader_policy"] = aws.policy(read, aws.decrypt(wanted.kms_key), extra)
+    needed = policy_of(source, aws.Reader(account, partition, wanted.addresses, wanted.table_location))
+    made: dict[str, Any] = {"reader_policy": aws.policy(needed.read, aws.decrypt(wanted.kms_key), extra)}
     made |= _of_roles(source, wanted)
-    if _is_delivered_by_aws(source):
-        made["bucket_policy"] = aws.deliver(split_location(source.location)[0], partition, account)
-    if source.athena is not None and not wanted.table_location:
-        # stdout carries the policies alone.
-        console(stderr=True).print(
-            "The table's own files have to be readable too: --table-location s3://bucket/prefix adds it."
-        )
+    if needed.delivered_to is not None:
+        made["bucket_policy"] = aws.deliver(needed.delivered_to, partition, account)
+    if needed.note:
+        console(stderr=True).print(needed.note)  # stdout carries the policies alone
     return made
-
-
-def _is_delivered_by_aws(source: SourceSettings) -> bool:
-    """Whether AWS writes to the bucket: not into a replica, nor Oracle's reports, of which FOCUS has a folder of its own."""
-    is_oracles = OCI_FOLDER in source.location.split("/")
-    return kind_of(source).exported_by_aws and not is_oracles and source.replica_of is None
 
 
 def organization_policies(organization: OrganizationSettings, wanted: Wanted) -> dict[str, Any]:

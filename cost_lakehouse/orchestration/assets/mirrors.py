@@ -41,7 +41,7 @@ def mirror_tags(name: str, trigger: str) -> dict[str, str]:
 def mirror_key_for(settings: Settings, source: SourceSettings) -> dg.AssetKey | None:
     """The mirror that copies what the source reads; None where it reads from elsewhere."""
     for mirror in settings.mirrors:
-        if kind_of(source).adds_files and source.location and _is_below(settings, source, mirror):
+        if kind_of(source).adds_files and source.address and _is_below(settings, source, mirror):
             return mirror_key(mirror.name)
     return None
 
@@ -50,9 +50,9 @@ def _is_below(settings: Settings, source: SourceSettings, mirror: MirrorSettings
     if source.is_s3 != mirror.is_s3:
         return False
     if not mirror.is_s3:
-        return settings.path(source.location).is_relative_to(settings.path(mirror.destination))
+        return settings.path(source.address).is_relative_to(settings.path(mirror.destination))
     same_store = (source.endpoint or "").rstrip("/") == (mirror.endpoint or "").rstrip("/")
-    return same_store and f"{source.location.rstrip('/')}/".startswith(f"{mirror.destination}/")
+    return same_store and f"{source.address.rstrip('/')}/".startswith(f"{mirror.destination}/")
 
 
 class MirrorLog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.sources.aws import cur
 from cost_lakehouse.sources.aws.cur_root import find_bucket_root
 from cost_lakehouse.sources.base import Check, Delivered
@@ -12,7 +13,7 @@ from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery, Increment
 
 
-class CurSource(BucketSource):
+class CurSource(BucketSource[AwsCurSettings]):
     """A report in its bucket; its manifests say which files make up a month."""
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from cost_lakehouse.config import SourceSettings
+from cost_lakehouse.config.source import DataExportSettings, FocusSettings
 from cost_lakehouse.sources.aws import data_export
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation
 from cost_lakehouse.sources.aws.data_export_root import find_export_root
@@ -15,7 +15,7 @@ from cost_lakehouse.sources.delivery import Delivery, Increment
 from cost_lakehouse.storage.s3_store import split_location
 
 
-class DataExportSource(BucketSource):
+class DataExportSource(BucketSource[DataExportSettings]):
     """An export in its bucket; its manifests say which files make up a month."""
 
     @staticmethod
@@ -37,6 +37,6 @@ class DataExportSource(BucketSource):
         return self.check_months(self.list_deliveries().months)
 
 
-def export_location(source: SourceSettings, prefix: str) -> ExportLocation:
+def export_location(source: DataExportSettings | FocusSettings, prefix: str) -> ExportLocation:
     """Where an export lies, and which bucket its manifests name."""
     return ExportLocation(prefix, source.replica_of or (split_location(source.location)[0] if source.is_s3 else None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from cost_lakehouse.config.source import FocusSettings
 from cost_lakehouse.sources.aws import data_export
 from cost_lakehouse.sources.aws.data_export_source import export_location
 from cost_lakehouse.sources.aws.manifest_resolver import files_are_unchanged
@@ -14,7 +15,7 @@ from cost_lakehouse.sources.delivery import Delivery, Increment, Status
 from cost_lakehouse.sources.focus.files import focus_root, list_focus
 
 
-class FocusSource(BucketSource):
+class FocusSource(BucketSource[FocusSettings]):
     """Months that manifests announce, or files."""
 
     @staticmethod

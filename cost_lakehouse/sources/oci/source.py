@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from cost_lakehouse.config.source import OciReportsSettings
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery, Increment
 from cost_lakehouse.sources.oci.reports import NO_REPORTS, list_reports, reports_root
 
 
-class OciReportsSource(BucketSource):
+class OciReportsSource(BucketSource[OciReportsSettings]):
     """Files that add to a bill; Oracle deletes them after a year, and they stay in the lake."""
 
     @staticmethod
@@ -37,7 +38,7 @@ class OciReportsSource(BucketSource):
         if not found:
             mirror = "Let the mirror copy first (`cost-lakehouse mirror`), or correct `location`."
             return Check(
-                "warning", f"{place} can be listed, but holds no reports", NO_REPORTS if self.settings.tenancy else mirror
+                "warning", f"{place} can be listed, but holds no reports", NO_REPORTS if self.settings.oracle else mirror
             )
         newest = max(stored_object.last_modified for objects in found.values() for stored_object in objects)
         counts = ", ".join(f"{len(objects)} for {table}" for table, objects in found.items())

@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import BinaryIO
 
-from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import AthenaSourceSettings
 from cost_lakehouse.sources.aws.athena.discovery import discover_table
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.base import Check, Delivered, Progress
@@ -44,19 +45,19 @@ class ByWindows:
 class AthenaSource:
     """A table, asked as often as deliveries are listed."""
 
-    def __init__(self, settings: Settings, source: SourceSettings) -> None:
+    def __init__(self, settings: Settings, source: AthenaSourceSettings) -> None:
         self._settings = source
         self._first_month = settings.lake.first_month
         self.table = AthenaTable.of(settings, source)
 
     @property
-    def settings(self) -> SourceSettings:
+    def settings(self) -> AthenaSourceSettings:
         """What lakehouse.yaml says of it."""
         return self._settings
 
     def list_deliveries(self, month: date | None = None) -> Delivered:
         """A finding a month of the table, oldest first."""
-        report = self._settings.athena.label if self._settings.athena else ""
+        report = self._settings.athena.label
         return Delivered(tuple(discover_table(self.table, self._settings.name, report, self._first_month, month)))
 
     def open(self, obj: StoredObject) -> BinaryIO:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.config.athena import AthenaSettings
+from cost_lakehouse.config.source import AthenaSourceSettings
 from cost_lakehouse.errors import DeliveryRefused, SourceError
 from cost_lakehouse.sources.aws.athena.cache import KeptResults, WindowResult
 from cost_lakehouse.sources.aws.athena.errors import OverTheCap
@@ -41,13 +42,11 @@ class AthenaTable:
         self._opened: tuple[KeptResults, dict[Window, WindowResult]] | None = None
 
     @classmethod
-    def of(cls, settings: Settings, source: SourceSettings) -> AthenaTable:
+    def of(cls, settings: Settings, source: AthenaSourceSettings) -> AthenaTable:
         """The table of a source of kind ``aws_athena``.
 
         Raises SourceError where its credentials cannot be used.
         """
-        if source.athena is None:
-            raise SourceError(f"Source {source.name} names no table.", "Set `athena: {database: ..., table: ...}`.")
         return cls(source, source.athena, settings.dagster_home / "athena" / source.name)
 
     @property

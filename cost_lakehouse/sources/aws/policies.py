@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from cost_lakehouse.config import SourceSettings
 from cost_lakehouse.config.athena import AthenaSettings
+from cost_lakehouse.config.source import AthenaSourceSettings, BucketSettings
+from cost_lakehouse.sources.focus.layout import OCI_FOLDER
 from cost_lakehouse.storage.s3_store import split_location
 
 Statement = dict[str, Any]
@@ -24,6 +26,46 @@ _ORGANIZATION = [
 _TAGS = "organizations:ListTagsForResource"
 
 
+NO_REGION = "<region: region of the source>"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What lakehouse.yaml does not say of whoever reads a source: where AWS knows it, and what else it reads from."""
+
+    account: str
+    partition: str
+    addresses: tuple[str, ...] = ()
+    table_location: str | None = None
+
+
+@dataclass(frozen=True)
+class SourcePolicy:
+    """What reading a source needs; ``delivered_to`` is the bucket that AWS writes it to, ``note`` what is left to be done."""
+
+    read: list[Statement]
+    delivered_to: str | None = None
+    note: str = ""
+
+
+def of_bucket(source: BucketSettings, reader: Reader, *, exported_by_aws: bool) -> SourcePolicy:
+    """Of files below a location. AWS writes neither into a replica, nor Oracle's FOCUS reports, which have their folder."""
+    bucket, prefix = split_location(source.location)
+    read = _read("Report", f"arn:{reader.partition}:s3:::{bucket}", prefix, list(reader.addresses))
+    is_copied = OCI_FOLDER in source.location.split("/") or getattr(source, "replica_of", None) is not None
+    return SourcePolicy(read, bucket if exported_by_aws and not is_copied else None)
+
+
+def of_table(source: AthenaSourceSettings, reader: Reader) -> SourcePolicy:
+    """Of a table in Athena, and of its files where it is said where they lie."""
+    region = source.athena.region or source.region or NO_REGION
+    read = query_table(source.athena, reader.partition, region, reader.account)
+    if reader.table_location:
+        return SourcePolicy([*read, *read_table(reader.table_location, reader.partition)])
+    note = "The table's own files have to be readable too: --table-location s3://bucket/prefix adds it."
+    return SourcePolicy(read, note=note)
+
+
 def policy(*parts: Iterable[Statement]) -> Policy:
     """The document that AWS takes."""
     return {"Version": "2012-10-17", "Statement": [item for part in parts for item in part]}
@@ -33,12 +75,6 @@ def statement(sid: str, actions: list[str], resources: list[str], condition: dic
     """One that allows."""
     made: Statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     return {**made, "Condition": condition} if condition else made
-
-
-def read_report(source: SourceSettings, partition: str, addresses: list[str]) -> list[Statement]:
-    """List the bucket, and read what lies below the location."""
-    bucket, prefix = split_location(source.location)
-    return _read("Report", f"arn:{partition}:s3:::{bucket}", prefix, addresses)
 
 
 def read_table(location: str, partition: str) -> list[Statement]:
