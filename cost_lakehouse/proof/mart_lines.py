@@ -131,7 +131,7 @@ def _named(sql: str, models: Sequence[CompiledModel], kept: Mapping[str, str]) -
 
 
 def _compiled(lake: Lake, project: ParsedProject, marts: Sequence[str]) -> list[CompiledModel]:
-    voiding = [source.name for source in lake.settings.sources if source.corrections == "replace"]
+    voiding = [source.name for source in lake.settings.sources if source.voids_corrected]
     variables = {name: value for name, value in dbt_vars([], voiding_sources=voiding).items() if name != "slices"}
     kept = project.cache / f"compiled-{sha256(json.dumps(variables).encode()).hexdigest()[:16]}.json"
     if kept.exists():

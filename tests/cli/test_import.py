@@ -152,7 +152,7 @@ def test_kokus_sources_are_drafts_where_there_are_no_credentials(tmp_path: Path,
     written = invoke("koku", write_json(tmp_path, payload), "--write")
     assert written.exit_code == 0, written.output
     (source,) = load_settings(tmp_path / "lakehouse.yaml").sources
-    assert (source.name, source.kind, source.location) == ("acme", "aws_cur", "s3://acme-bills/cur/hourly")
+    assert (source.name, source.kind, source.address) == ("acme", "aws_cur", "s3://acme-bills/cur/hourly")
     assert (source.paused, source.role_arns) == (True, ("arn:aws:iam::111122223333:role/reader",))
     assert "# Paused: without AWS credentials its report could not be looked for." in written.stdout
 

@@ -312,7 +312,7 @@ def test_the_first_boot_makes_the_secrets_and_starts_what_reads_the_tenancy(
     settings = load_settings(folder / "deploy" / "lakehouse.yaml")
     (source,), (mirror,) = settings.sources, settings.mirrors
     assert (mirror.tenancy, mirror.oci.auth, mirror.oci.region) == (TENANCY, "instance_principal", "us-ashburn-1")
-    assert source.location == f"{mirror.destination}/reports"
+    assert source.address == f"{mirror.destination}/reports"
     assert (source.endpoint, source.access_key) == (mirror.endpoint, settings.store.access_key)
     assert settings.alerts is not None
     assert settings.alerts.notifications is not None

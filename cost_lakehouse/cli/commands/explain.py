@@ -128,16 +128,16 @@ def _line_row(line: Line) -> tuple[Any, ...]:
 def link(settings: Settings, source: str, file_name: str) -> str:
     """Where a delivered file lies: ``s3://bucket/key`` or its path; its key alone where nobody knows its source."""
     known = next((configured for configured in settings.sources if configured.name == source), None)
-    if known is None or known.tenancy is not None:
+    if known is None or not known.address:
         return file_name
     if known.is_s3:
-        return f"s3://{known.location.removeprefix('s3://').split('/', 1)[0]}/{file_name}"
+        return f"s3://{known.address.removeprefix('s3://').split('/', 1)[0]}/{file_name}"
     return _path(settings, known, file_name)
 
 
 def _path(settings: Settings, source: SourceSettings, file_name: str) -> str:
     """Keys are relative to the folder that stands for the bucket, which is the location or one above it."""
-    location = settings.path(source.location)
+    location = settings.path(source.address)
     for folder in (location, *location.parents):
         if (folder / file_name).is_file():
             return str(folder / file_name)
