@@ -79,3 +79,9 @@ def test_without_kinds_every_model_is_built() -> None:
     words = build_arguments([OCTOBER])
     assert "bill_kinds" not in words[words.index("--vars") + 1]
     assert not [word for word in words if word.startswith("fqn:")]
+
+
+def test_with_focus_rows_models_of_every_kind_are_built_for_the_test_that_reads_all_of_them() -> None:
+    arguments = build_arguments([OCTOBER], kinds=["aws"], every_kind=["aws", "oci"], focus=True)
+    assert arguments[arguments.index("--exclude") + 1 : arguments.index("--exclude-resource-type")] == ["tag:account_names"]
+    assert "bill_kinds" not in arguments[-1]
