@@ -43,8 +43,8 @@ def build_arguments(
     Where ``kinds`` names the kinds of bills that the slices hold, the models of the others of ``every_kind`` are left out.
 
     Unit tests say something about the models, not about a bill: they are left to development. Account names are no part of
-    any slice. ``focus``: FOCUS rows are built too, with the models of every kind: dbt would leave out the test that compares them
-    with the bill, which reads all of them.
+    any slice. ``focus``: FOCUS rows are built too, with the models of every kind: dbt would leave out the test that
+    compares them with the bill, which reads all of them.
     """
     variables = dbt_vars(slices, voiding_sources=voiding_sources)
     excluded = [ACCOUNT_NAMES_TAG] if focus else [ACCOUNT_NAMES_TAG, FOCUS_TAG]
