@@ -6,12 +6,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
-
-from cost_lakehouse.formats.raw_schema import MONEY, SLICE_FIELDS
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.small_tables import replace_rows
+from cost_lakehouse.lake.tables import COST_CHANGE_COLUMNS, COST_CHANGES
 from cost_lakehouse.proof.settling import DayChange, refresh_settling, settling_days, settling_of
 from tests.builders import Workshop
 
@@ -88,21 +86,11 @@ def test_sources_and_currencies_are_measured_apart_and_the_slowest_currency_coun
 def test_what_is_measured_of_usage_is_a_mart_which_is_written_only_when_it_differs(tmp_path: Path) -> None:
     lake = Workshop(tmp_path).lake
     today = date(2026, 12, 1)
-    assert not refresh_settling(lake, today)  # there is no ledger yet
-    schema = pa.schema(
-        [
-            *SLICE_FIELDS[:2],
-            pa.field("usage_date", pa.date32()),
-            pa.field("line_item_type", pa.string()),
-            pa.field("currency_code", pa.string()),
-            pa.field("changed_at", pa.timestamp("us")),
-            pa.field("billed_cost", MONEY),
-        ]
-    )
-    lake.create_table("marts.cost_changes", schema)
+    assert not refresh_settling(lake, today)  # the ledger is empty yet
     slice_ = Slice("acme", FIRST)
     ledger = [
         {
+            **dict.fromkeys(COST_CHANGE_COLUMNS.names),
             **{name: getattr(change, name) for name in ("source", "usage_date", "changed_at", "currency_code")},
             "billing_period": FIRST,
             "line_item_type": kind,
@@ -111,7 +99,7 @@ def test_what_is_measured_of_usage_is_a_mart_which_is_written_only_when_it_diffe
         for change in [*changes(8, (0, "1"), (1, "1")), alive()]
         for kind in ("Usage", "Tax")
     ]
-    replace_rows(lake, "marts.cost_changes", schema, {slice_: ledger})
+    replace_rows(lake, COST_CHANGES, COST_CHANGE_COLUMNS, {slice_: ledger})
 
     assert refresh_settling(lake, today)
     before = lake.table("marts.settling").metadata.current_snapshot_id

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cost_lakehouse.config.source import DataExportSettings
 from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading.month import load_delivery
@@ -185,7 +186,9 @@ class Overwriting(DataExportSource):
 
 
 def load_overwritten(exported: Exported) -> LoadResult:
-    opened = Overwriting.of(exported.settings, exported.settings.source("acme"))
+    source = exported.settings.source("acme")
+    assert isinstance(source, DataExportSettings)
+    opened = Overwriting.of(exported.settings, source)
     opened.exported = exported
     return load_delivery(exported.lake, opened, exported.delivery())
 

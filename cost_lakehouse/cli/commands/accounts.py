@@ -50,7 +50,7 @@ def read_account_names(config: Path | None, name: str | None) -> int:
         counts = (Column(item, "number", rank) for rank, item in enumerate(("accounts", *KINDS)))
         print_table((Column("organisation"), Column("id", "id", 9), *counts), rows)
     for organization, outcome in read:
-        for change in outcome.facts.get("changes", []):
+        for change in outcome.facts.get("changed_accounts", []):
             if change["what"] != NEW:
                 detail = f" ({change['detail']})" if change["detail"] else ""
                 say(f"  {organization}: {change['account_id']} {change['account_name']}: {change['what']}{detail}")

@@ -55,7 +55,7 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
         if source is not None
         else [candidate for candidate in settings.sources if candidate.is_at_aws]
     )
-    # With the credentials of a source, its own reader asks; the others are asked about only where no source is organization.
+    # With the credentials of a source, its own reader asks; the others are asked about only where no source is named.
     apart = (
         [
             organization
