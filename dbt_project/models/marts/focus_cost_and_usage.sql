@@ -11,9 +11,9 @@ with all_rows as (
 
 categories as (
     select
-        service,
-        category,
-        subcategory
+        listed.service,
+        listed.category,
+        listed.subcategory
     from (
         values
         {%- for category, subcategories in focus_service_categories().items() %}

@@ -25,9 +25,9 @@ sides as (
         source,
         billing_period,
         billing_currency,
-        -billed_cost,
-        -effective_cost,
-        x_delivered_cost - billed_cost
+        -billed_cost as billed_cost,
+        -effective_cost as effective_cost,
+        x_delivered_cost - billed_cost as delivered
     from {{ ref('int_' ~ kind ~ '__costs') }}
     {%- endfor %}
     union all

@@ -20,9 +20,9 @@ with both_sides as (
     select
         source,
         billing_period,
-        {{ currency }} as currency_code,
+        {{ currency }}{{ ' as currency_code' if currency != 'currency_code' }},
         {%- for column, expected in also_by.items() %}
-        {{ expected }} as {{ column }},
+        {{ expected }}{{ ' as ' ~ column if expected != column }},
         {%- endfor %}
         {%- for column in columns %}
         0 as actual_{{ column }},

@@ -481,7 +481,7 @@ final as (
                 then {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }}
         end as pricing_currency_contracted_unit_price,
         case
-            when coalesce(pricing_currency, currency_code) is distinct from currency_code or is_split_row then null
+            when (coalesce(pricing_currency, currency_code) is distinct from currency_code) or is_split_row then null
             when net_is_active then coalesce(line_net_amortized_cost, 0)
             else coalesce(line_amortized_cost, 0)
         end as pricing_currency_effective_cost,

@@ -127,7 +127,7 @@ left_over_rows as (
         'list_cost': 'billed_cost', 'contracted_cost': 'billed_cost', 'effective_cost': 'coalesce(effective_cost, 0)',
         'x_net_unblended_cost': 'billed_cost', 'x_amortized_cost': 'cast(0 as decimal(38, 20))',
         'pricing_currency_effective_cost':
-            'case when pricing_currency is not distinct from billing_currency then coalesce(effective_cost, 0) end',
+            'case when (pricing_currency is not distinct from billing_currency) then coalesce(effective_cost, 0) end',
         'x_billed_cost_overage': 'cast(0 as decimal(38, 20))',
     } %}
     {%- for columns in [focus_1_2_columns(), focus_own_columns()] %}
