@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -48,6 +48,11 @@ class Receipt:
     requests: int | None = None
     athena_bytes: int | None = None
     athena_cost_usd: Decimal | None = None
+
+    @property
+    def stored_at(self) -> datetime:
+        """``loaded_at`` as the lake's tables have it: UTC without zone."""
+        return self.loaded_at.astimezone(UTC).replace(tzinfo=None)
 
 
 def control_total_rows(

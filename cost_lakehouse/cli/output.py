@@ -62,7 +62,7 @@ def print_problem(problem: str, fix: str = "") -> None:
 
 @contextmanager
 def printed_errors() -> Iterator[None]:
-    """Notify every known error without a traceback: exit code 2 for wrong configuration or usage, else 1."""
+    """Print every known error without a traceback: exit code 2 for wrong configuration or usage, else 1."""
     try:
         yield
     except ConfigurationError as error:

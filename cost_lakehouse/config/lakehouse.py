@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -133,6 +134,9 @@ class LakeSettings(Strict):
         return _backend_of(self.catalog.get_secret_value()) == "sqlite"
 
 
+_Named = TypeVar("_Named", SourceSettings, MirrorSettings, OrganizationSettings)
+
+
 class Settings(Strict):
     """Everything ``lakehouse.yaml`` says. Relative paths are relative to that file (``base``)."""
 
@@ -253,33 +257,28 @@ class Settings(Strict):
 
         Raises ConfigurationError where there is none.
         """
-        for source in self.sources:
-            if source.name == name:
-                return source
-        known = ", ".join(source.name for source in self.sources) or "none"
-        raise ConfigurationError(f"There is no source {name!r} in {self.file}.", f"Known sources: {known}.")
+        return self._named("source", self.sources, name)
 
     def mirror(self, name: str) -> MirrorSettings:
         """The mirror of that name.
 
         Raises ConfigurationError where there is none.
         """
-        for entry in self.mirrors:
-            if entry.name == name:
-                return entry
-        known = ", ".join(entry.name for entry in self.mirrors) or "none"
-        raise ConfigurationError(f"There is no mirror {name!r} in {self.file}.", f"Known mirrors: {known}.")
+        return self._named("mirror", self.mirrors, name)
 
     def organization(self, name: str) -> OrganizationSettings:
         """The organisation of that name.
 
         Raises ConfigurationError where there is none.
         """
-        for organization in self.organizations:
-            if organization.name == name:
-                return organization
-        known = ", ".join(organization.name for organization in self.organizations) or "none"
-        raise ConfigurationError(f"There is no organisation {name!r} in {self.file}.", f"Known organisations: {known}.")
+        return self._named("organisation", self.organizations, name)
+
+    def _named(self, kind: str, entries: Sequence[_Named], name: str) -> _Named:
+        found = next((entry for entry in entries if entry.name == name), None)
+        if found is None:
+            known = ", ".join(entry.name for entry in entries) or "none"
+            raise ConfigurationError(f"There is no {kind} {name!r} in {self.file}.", f"Known {kind}s: {known}.")
+        return found
 
     def access_to(self, organization: OrganizationSettings) -> AwsAccess:
         """How the Organizations API is asked about it: by its own credentials, or by those of the source that it names."""

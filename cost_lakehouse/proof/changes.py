@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
@@ -12,11 +12,10 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.ledger import receipts
+from cost_lakehouse.lake.ledger import BILLS, receipts
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import COST_CHANGES
 from cost_lakehouse.summaries.publish import published_status
-from cost_lakehouse.summaries.stale import AWS_CUR, FOCUS, OCI_COST
 
 DIMENSIONS = {
     "day": "usage_date",
@@ -25,7 +24,6 @@ DIMENSIONS = {
     "type": "line_item_type",
 }
 """What changes can be told apart by: the word on the command line, and the ledger's column."""
-_BILLS = (AWS_CUR, OCI_COST, FOCUS)
 
 
 @dataclass(frozen=True, order=True)
@@ -76,10 +74,10 @@ def dimensions_of(text: str) -> tuple[str, ...]:
 
 def bill_receipts(known: Sequence[Receipt]) -> list[Receipt]:
     """Of a month's receipts those of the bill that is summarised, oldest first: FOCUS repeats others where they are there."""
-    tables = {receipt.raw_table for receipt in known if receipt.raw_table in _BILLS and receipt.state == ACCEPTED}
-    chosen = next((table for table in _BILLS if table in tables), None)
+    tables = {receipt.raw_table for receipt in known if receipt.raw_table in BILLS and receipt.state == ACCEPTED}
+    chosen = next((table for table in BILLS if table in tables), None)
     return sorted(
-        (receipt for receipt in known if receipt.raw_table == chosen or (chosen is None and receipt.raw_table in _BILLS)),
+        (receipt for receipt in known if receipt.raw_table == chosen or (chosen is None and receipt.raw_table in BILLS)),
         key=lambda receipt: receipt.loaded_at,
     )
 
@@ -96,13 +94,8 @@ def summarised(lake: Lake, slice_: Slice) -> list[Loaded]:
             f"Look what there is with `cost-lakehouse status`; `cost-lakehouse run --source {slice_.source}` builds them.",
         )
     known = bill_receipts(receipts(lake, slice_))
-    loads = {Loaded(naive(receipt), receipt.delivery_id) for receipt in known if receipt.state == ACCEPTED}
+    loads = {Loaded(receipt.stored_at, receipt.delivery_id) for receipt in known if receipt.state == ACCEPTED}
     return sorted(load for load in loads if load.at <= status[0]["loaded_at"])
-
-
-def naive(receipt: Receipt) -> datetime:
-    """When it was loaded, as the marts have it: UTC without zone."""
-    return receipt.loaded_at.astimezone(UTC).replace(tzinfo=None)
 
 
 def cell_changes(lake: Lake, slice_: Slice, after: datetime | None, until: datetime, by: Sequence[str]) -> list[CellChange]:

@@ -179,7 +179,7 @@ def _entry(
 def _raw_moved_on(lake: Lake, slice_: Slice, entry: Closing) -> bool:
     """Whether another delivery than the closed one waits to be looked at."""
     receipt = proven_receipts(lake).get(slice_)
-    return receipt is not None and (receipt.delivery_id, receipt.loaded_at.astimezone(UTC).replace(tzinfo=None)) != entry.load
+    return receipt is not None and (receipt.delivery_id, receipt.stored_at) != entry.load
 
 
 def _who() -> str:

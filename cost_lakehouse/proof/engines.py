@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 
@@ -14,24 +14,12 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.trino_client import execute, rows, running, trino_settings
-from cost_lakehouse.proof.explain import Engine
 from cost_lakehouse.proof.mart_lines import lines_query
+from cost_lakehouse.proof.protocols import Engine, Reader
+from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.trino_build import build_schema
 
 _AT_ONCE = 5_000
-
-
-class Reader(Protocol):
-    """Reads the lake's tables by their names (``marts.daily_costs``)."""
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """All rows of a SELECT."""
-
-    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a SELECT, a bounded number in memory at a time."""
-
-    def columns(self, relation: str) -> list[str]:
-        """The columns of something to select from."""
 
 
 @contextmanager
@@ -83,9 +71,9 @@ class _Duckdb:
         self.rows(f"create or replace temporary table {name} as {sql}")
         return name
 
-    def lines(self, lake: Lake, mart: str, slices: Sequence[Slice]) -> str:
+    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
         create_views(self._connection, lake, raw_table_names(), slices)
-        sql = lines_query(lake, mart, _plain_name)
+        sql = lines_query(lake, project, mart, _plain_name)
         self.rows(f"create or replace temporary view mart_lines as {sql}")
         return "mart_lines"
 
@@ -118,14 +106,14 @@ class _Trino:
         execute(self._settings, f"create table {relation} as {sql}")
         return relation
 
-    def lines(self, lake: Lake, mart: str, slices: Sequence[Slice]) -> str:
+    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
         condition = " or ".join(f"({slice_.condition})" for slice_ in slices)
 
         def raw_table(name: str) -> str:
             relation = f'"{self._catalog}".{_plain_name(name)}'
             return f"(select * from {relation} where {condition})" if name in FORMATS else relation
 
-        return f"({lines_query(lake, mart, raw_table, self.keep)})"
+        return f"({lines_query(lake, project, mart, raw_table, self.keep)})"
 
 
 def _plain_name(name: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol
 
 from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.errors import LakeError
@@ -19,6 +18,8 @@ from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import INCREMENT_TABLES
 from cost_lakehouse.proof.mart_lines import ensure_explained
+from cost_lakehouse.proof.protocols import Engine
+from cost_lakehouse.summaries.dbt_project import parse_if_stale
 
 _CELL = re.compile(r"\s*(?:marts\.)?(?P<mart>\w+)\s*(?:where\s+(?P<condition>.+))?", re.IGNORECASE | re.DOTALL)
 _PLACE = (
@@ -38,10 +39,14 @@ class Cell:
     @property
     def query(self) -> str:
         """The SELECT of the mart's rows that the condition picks."""
-        return f"select * from marts.{self.mart}" + (f" where {self.condition}" if self.condition else "")
+        return f"select * from marts.{self.mart}{self._where}"
 
     def __str__(self) -> str:
-        return f"marts.{self.mart}.{self.column}" + (f" where {self.condition}" if self.condition else "")
+        return f"marts.{self.mart}.{self.column}{self._where}"
+
+    @property
+    def _where(self) -> str:
+        return f" where {self.condition}" if self.condition else ""
 
 
 @dataclass(frozen=True)
@@ -114,25 +119,6 @@ class Explanation:
         return all(self.amounts.get(name, 0) == self.sums.get(name, 0) for name in {*self.amounts, *self.sums})
 
 
-class Engine(Protocol):
-    """The engine that answers: DuckDB or Trino."""
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """All rows of a SELECT."""
-
-    def columns(self, relation: str) -> list[str]:
-        """The columns of something to select from."""
-
-    def lines(self, lake: Lake, mart: str, slices: Sequence[Slice]) -> str:
-        """The lines of a mart in these months, as something to select from."""
-
-    def same(self, left: str, right: str) -> str:
-        """The condition of a join that two columns have the same value, or both none."""
-
-    def keep(self, name: str, sql: str) -> str:
-        """A SELECT's result, to be read more than once, as something to select from."""
-
-
 def parse_cell(text: str, column: str) -> Cell:
     """``marts.daily_costs where usage_date = date '2026-10-01'`` as a cell. Raises LakeError where it is none."""
     found = _CELL.fullmatch(text)
@@ -150,7 +136,9 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
     Raises LakeError where the mart, column or rows are not there, or where the column is no sum over lines.
     """
     columns = _columns(lake, cell.mart)
-    ensure_explained(lake, cell.mart)
+    numbers = [name for name, kind in columns.items() if kind.startswith(("decimal", "long", "int"))]
+    project = parse_if_stale(lake.settings)
+    ensure_explained(project, cell.mart)
     if cell.column not in columns:
         raise LakeError(f"marts.{cell.mart} has no column {cell.column!r}.", f"Its columns are {', '.join(columns)}.")
     rows = engine.keep("explained_rows", cell.query)
@@ -159,22 +147,22 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
         raise LakeError(
             f"No row of marts.{cell.mart} meets the condition {cell.condition!r}.", "Change it, or build the month."
         )
-    made = engine.lines(lake, cell.mart, slices)
+    made = engine.lines(lake, project, cell.mart, slices)
     there = engine.columns(made)
-    if cell.column not in there or cell.column not in _amounts(lake, cell.mart):
-        sums = [name for name in _amounts(lake, cell.mart) if name in there]
+    sums = [name for name in numbers if name in there]
+    if cell.column not in sums:
         raise LakeError(
             f"marts.{cell.mart}.{cell.column} is no sum over lines: each row says it once.",
             f"Ask for one of {', '.join(sums)}; what the column means is in docs/data-dictionary.md.",
         )
-    currency = "coalesce(currency_code, '')" if "currency_code" in columns else "''"
-    count, amounts = _cell_amounts(engine, rows, cell.column, currency)
-    key = [name for name in columns if name in there and name not in _amounts(lake, cell.mart)]
+    currency = "coalesce({}currency_code, '')" if "currency_code" in columns else "''"
+    count, amounts = _cell_amounts(engine, rows, cell.column, currency.format(""))
+    key = [name for name in columns if name in there and name not in numbers]
     on = " and ".join(engine.same(f"found.{name}", f"wanted.{name}") for name in key)
     place = ", ".join(f"found.{name}" for name in _PLACE)
     lines = engine.keep(
         "explained_lines",
-        f"select found.source, found.billing_period, {place}, {currency.replace('currency', 'found.currency')} as currency, "
+        f"select found.source, found.billing_period, {place}, {currency.format('found.')} as currency, "
         f"found.{cell.column} as amount from {made} as found "
         f"inner join (select distinct {', '.join(key)} from {rows}) as wanted on {on}",
     )
@@ -217,19 +205,13 @@ def _cell_amounts(engine: Engine, rows: str, column: str, currency: str) -> tupl
     return sum(row[1] for row in found), {row[0]: Decimal(row[2] or 0) for row in found}
 
 
-def _columns(lake: Lake, mart: str) -> list[str]:
-    """The columns of a published mart, in order. Raises LakeError where it is not there."""
+def _columns(lake: Lake, mart: str) -> dict[str, str]:
+    """The columns of a published mart, in order, with their Iceberg types. Raises LakeError where it is not there."""
     name = f"marts.{mart}"
     if name not in lake.table_names():
         marts = ", ".join(table for table in lake.table_names() if table.startswith("marts."))
         raise LakeError(f"There is no {name}.", f"There are {marts or 'no marts yet: run `cost-lakehouse run`'}.")
-    return [column.name for column in lake.current(name).schema().fields]
-
-
-def _amounts(lake: Lake, mart: str) -> list[str]:
-    """The columns of a mart that hold numbers."""
-    fields = lake.current(f"marts.{mart}").schema().fields
-    return [column.name for column in fields if str(column.field_type).startswith(("decimal", "long", "int"))]
+    return {column.name: str(column.field_type) for column in lake.current(name).schema().fields}
 
 
 def _deliveries(lake: Lake, engine: Engine, lines: str, slices: Sequence[Slice]) -> Iterator[Receipt]:

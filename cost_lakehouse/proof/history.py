@@ -17,7 +17,7 @@ from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slice_totals import totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import COST_CHANGES
-from cost_lakehouse.proof.changes import Loaded, bill_receipts, naive
+from cost_lakehouse.proof.changes import Loaded, bill_receipts
 from cost_lakehouse.summaries.publish import published_status
 
 PUBLISHED, PENDING, LOADED, EARLIER = "published", "pending", "loaded", "earlier"
@@ -75,7 +75,7 @@ def entries_of(
             receipt,
             _state(receipt, published, pending),
             totals.get(receipt.load_id, {}),
-            changed.get(Loaded(naive(receipt), receipt.delivery_id), {}),
+            changed.get(Loaded(receipt.stored_at, receipt.delivery_id), {}),
         )
         for receipt in known
     ]
@@ -84,7 +84,7 @@ def entries_of(
 def _state(receipt: Receipt, published: datetime | None, pending: datetime | None) -> str:
     if receipt.state == REFUSED:
         return REFUSED
-    at = naive(receipt)
+    at = receipt.stored_at
     if published is None or at > published:
         return PENDING if pending is not None and at <= pending else LOADED
     return PUBLISHED if at == published else EARLIER

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from cost_lakehouse.audit.receipts import plain
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
@@ -132,6 +133,5 @@ def told(correction: LateCorrection) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _signed(change: Decimal, currency: str) -> str:
-    text = format(change, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
+    text = plain(change)
     return f"{'' if text.startswith('-') else '+'}{text} {currency}".strip()

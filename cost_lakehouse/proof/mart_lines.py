@@ -16,7 +16,7 @@ from pathlib import Path
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.summaries.dbt_arguments import dbt_vars
-from cost_lakehouse.summaries.dbt_project import ParsedProject, parse_if_stale
+from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.dbt_run import compile_models
 from cost_lakehouse.summaries.dbt_target import parse_target
 
@@ -44,9 +44,9 @@ def explained_marts(project: ParsedProject) -> tuple[str, ...]:
     return tuple(sorted(name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)))
 
 
-def ensure_explained(lake: Lake, mart: str) -> tuple[str, ...]:
+def ensure_explained(project: ParsedProject, mart: str) -> tuple[str, ...]:
     """All marts that have lines. Raises LakeError where ``mart`` is none of them."""
-    known = explained_marts(parse_if_stale(lake.settings))
+    known = explained_marts(project)
     if mart not in known:
         raise LakeError(
             f"marts.{mart} is not made of lines of bills.",
@@ -55,15 +55,16 @@ def ensure_explained(lake: Lake, mart: str) -> tuple[str, ...]:
     return known
 
 
-def lines_query(lake: Lake, mart: str, raw_table: Callable[[str], str], keep: Keep | None = None) -> str:
+def lines_query(
+    lake: Lake, project: ParsedProject, mart: str, raw_table: Callable[[str], str], keep: Keep | None = None
+) -> str:
     """The SELECT of the lines behind a mart: where each stands (``file_name``, ``row_number``, ``line_*``), the mart's key, and
     what the line adds to each of its amounts. ``raw_table`` says what to read a raw table (``raw.aws_cur``) from; ``keep``
     is that of ``assembled``.
 
     Raises LakeError where the mart is not made of lines, ConfigurationError where dbt cannot compile the project.
     """
-    project = parse_if_stale(lake.settings)
-    known = ensure_explained(lake, mart)
+    known = ensure_explained(project, mart)
     raw = {
         node["relation_name"]: raw_table(f"{node['schema']}.{node['identifier']}")
         for node in project.document["sources"].values()

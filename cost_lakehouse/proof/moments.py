@@ -10,7 +10,6 @@ from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
-from cost_lakehouse.proof.changes import naive
 from cost_lakehouse.proof.diff import moment_of
 
 _TIME = re.compile(r"\d{4}-\d\d(-\d\d)?([T ].*)?")
@@ -47,14 +46,14 @@ def moment_of_delivery(known: Sequence[Receipt], delivery_id: str, now: datetime
         raise ConfigurationError(
             f"{delivery_id} is a delivery of {', '.join(sources)}.", "Ask for a moment, such as 2026-10-15T12:00Z."
         )
-    last = max(naive(receipt) for receipt in loads)
+    last = max(receipt.stored_at for receipt in loads)
     months = {(receipt.raw_table, receipt.billing_period) for receipt in loads}
     later = [
-        naive(receipt)
+        receipt.stored_at
         for receipt in known
         if receipt.source == sources[0]
         and receipt.state == ACCEPTED
         and (receipt.raw_table, receipt.billing_period) in months
-        and naive(receipt) > last
+        and receipt.stored_at > last
     ]
     return min(later) - timedelta(microseconds=1) if later else now

@@ -12,7 +12,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ from typing import Any
 from cost_lakehouse.audit.receipts import plain
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.proof.engines import Reader
+from cost_lakehouse.proof.protocols import Reader
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the first that an archive can hold
 _SUMMARY = "summary.csv"
@@ -51,10 +51,8 @@ class PackedFile:
     sha256: str
 
 
-def pack(
-    lake: Lake, month: date, target: Path, reader: Reader, done: Callable[[str], None] = lambda name: None
-) -> list[PackedFile]:
-    """Write the pack of a month to ``target``, which is replaced at once or not at all; ``done`` hears of each file.
+def pack(lake: Lake, month: date, target: Path, reader: Reader) -> list[PackedFile]:
+    """Write the pack of a month to ``target``, which is replaced at once or not at all.
 
     Raises LakeError where the lake holds nothing of the month, CostLakehouseError where the archive cannot be written.
     """
@@ -67,13 +65,11 @@ def pack(
     try:
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             packed.append(_write(archive, _SUMMARY, _SUMMARY_COLUMNS, _summary(reader, tables, condition)))
-            done(_SUMMARY)
             for name, table in tables.items():
                 columns = reader.columns(table)
                 order = ", ".join(f'"{column}"' for column in columns)
                 rows = reader.stream(f"select {order} from {table} where {condition} order by {order}")
                 packed.append(_write(archive, name, columns, rows))
-                done(name)
             manifest = {"month": f"{month:%Y-%m}", "files": [vars(file) for file in packed]}
             _entry(archive, "manifest.json", json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
         with aside.open("rb") as written:

@@ -88,8 +88,6 @@ def refresh_settling(lake: Lake, today: date) -> bool:
 
     Days of the last months count, so that a provider that became faster is known to be. Raises LakeError.
     """
-    if lake.table_or_none(_LEDGER) is None:
-        return False
     with connect(lake, [_LEDGER, SETTLING]) as connection:
         changes = connection.execute(
             "select source, coalesce(currency_code, ''), usage_date, changed_at, sum(billed_cost) from marts.cost_changes "

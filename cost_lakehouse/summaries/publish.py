@@ -75,29 +75,37 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
         _check_built(scratch, built.label, chosen)
         as_built = [_as_built(scratch, mart) for mart in marts]
         before = _old_totals(lake, chosen, marts)
-        statuses, held = _of_closed_months(lake, scratch, chosen)
+        published = published_statuses(lake, chosen)
+        statuses, held = _of_closed_months(lake, scratch, published)
         free = [slice_ for slice_ in chosen if slice_ not in held]
         instead = {BILL_STATUS: statuses, BILL_FINDINGS: findings_with_gaps(lake, scratch, _loaded(scratch, free))}
-        record_late_corrections(lake, scratch, {slice_: published_status(lake, slice_) for slice_ in chosen})
+        record_late_corrections(lake, scratch, published)
         with _unfinished(lake, chosen, marts):
             return [
-                published
+                changed
                 for mart in as_built
                 for slices in [chosen if mart.mart.table == BILL_STATUS else free]
                 if slices
-                for published in _publish_mart(lake, scratch, mart, slices, before, instead.get(mart.mart.table, {}))
+                for changed in _publish_mart(lake, scratch, mart, slices, before, instead.get(mart.mart.table, {}))
             ]
 
 
 def published_status(lake: Lake, slice_: Slice) -> list[dict[str, Any]]:
     """A month's rows of ``bill_status``, sorted; none where it is not published, or by a version that knew no closed months."""
+    return published_statuses(lake, [slice_])[slice_]
+
+
+def published_statuses(lake: Lake, slices: Sequence[Slice]) -> dict[Slice, list[dict[str, Any]]]:
+    """The same of several months, read at once."""
+    found: dict[Slice, list[dict[str, Any]]] = {slice_: [] for slice_ in slices}
     table = lake.table_or_none(BILL_STATUS)
-    if table is None or "pending_delivery_id" not in table.schema().column_names:
-        return []
-    with connect(lake, [BILL_STATUS]) as connection:
-        select = f"select * from {BILL_STATUS} where {slice_.condition} order by bill_status_id"
-        rows: list[dict[str, Any]] = connection.execute(select).to_arrow_table().to_pylist()
-    return rows
+    if table is not None and "pending_delivery_id" in table.schema().column_names:
+        with connect(lake, [BILL_STATUS]) as connection:
+            wanted = " or ".join(f"({slice_.condition})" for slice_ in slices)
+            select = f"select * from {BILL_STATUS} where {wanted} order by bill_status_id"
+            for row in connection.execute(select).to_arrow_table().to_pylist():
+                found[Slice(row["source"], row["billing_period"])].append(row)
+    return found
 
 
 def mark_closed(lake: Lake, slice_: Slice, closing: Closing | None) -> None:
@@ -167,10 +175,13 @@ def _publish_mart(
 
 
 def _of_closed_months(
-    lake: Lake, scratch: duckdb.DuckDBPyConnection, slices: Sequence[Slice]
+    lake: Lake, scratch: duckdb.DuckDBPyConnection, published: Mapping[Slice, Sequence[Mapping[str, Any]]]
 ) -> tuple[dict[Slice, pa.Table], set[Slice]]:
-    """The rows of ``bill_status`` of those slices that are closed, and which of them are held back."""
-    closed = {slice_: entry for slice_, entry in closed_months(closings(lake)).items() if slice_ in slices}
+    """The rows of ``bill_status`` of those months that are closed, and which of them are held back.
+
+    ``published`` are the published rows of all months of the build.
+    """
+    closed = {slice_: entry for slice_, entry in closed_months(closings(lake)).items() if slice_ in published}
     if not closed:
         return {}, set()
     statuses: dict[Slice, pa.Table] = {}
@@ -179,9 +190,9 @@ def _of_closed_months(
         built = scratch.execute(
             f"select * from {BILL_STATUS} where {slice_.condition} order by bill_status_id"
         ).to_arrow_table()
-        published = published_status(lake, slice_)
-        statuses[slice_] = pa.Table.from_pylist(with_closing(closing, built.to_pylist(), published), schema=built.schema)
-        if published and is_held(closing, built.to_pylist()):
+        before = published[slice_]
+        statuses[slice_] = pa.Table.from_pylist(with_closing(closing, built.to_pylist(), before), schema=built.schema)
+        if before and is_held(closing, built.to_pylist()):
             held.add(slice_)
     return statuses, held
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -80,7 +80,7 @@ def stale_slices(lake: Lake, proven: Mapping[Slice, Receipt] | None = None, mart
     stale = []
     for slice_, receipt in (proven_receipts(lake) if proven is None else proven).items():
         known = published.get(slice_)
-        load = receipt.delivery_id, receipt.loaded_at.astimezone(UTC).replace(tzinfo=None)
+        load = receipt.delivery_id, receipt.stored_at
         if known is None or is_stale(load, known, closed.get(slice_), invoiced.get(slice_)):
             delivery_id = None if known is None else known.load[0]
             closing = closed.get(slice_)

@@ -39,7 +39,8 @@ def amounts_of(lake: Lake, mart: str) -> list[str]:
 
 def test_the_lines_of_every_mart_add_up_to_every_amount_of_every_row(lake: Lake) -> None:
     """Each row by itself: the lines of its key, added up by another query than the mart's own."""
-    known = explained_marts(parse_if_stale(lake.settings))
+    project = parse_if_stale(lake.settings)
+    known = explained_marts(project)
     assert set(known) == {
         "aws_daily_summary", "bill_findings", "bill_status", "commitment_costs", "daily_costs", "focus_daily_summary",
         "oci_daily_summary",
@@ -49,7 +50,7 @@ def test_the_lines_of_every_mart_add_up_to_every_amount_of_every_row(lake: Lake)
             continue  # the demo's FOCUS reports stand beside cost reports: no mart has their lines
         with engine_of(lake, mart) as engine:
             slices = [Slice(*row) for row in engine.rows(f"select distinct source, billing_period from marts.{mart}")]
-            lines = engine.lines(lake, mart, slices)
+            lines = engine.lines(lake, project, mart, slices)
             there = engine.columns(lines)
             numbers = amounts_of(lake, mart)
             added = [name for name in numbers if name not in NOT_ADDED.get(mart, ())]

@@ -46,7 +46,7 @@ MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time.
 
 
 def run_demo(folder: Path, today: date | None = None, exact: bool = False, interruption: Interruption | None = None) -> int:
-    """Notify the story in ``folder`` as of ``today``, by default of now; the exit code.
+    """Tell the story in ``folder`` as of ``today``, by default of now; the exit code.
 
     Raises ConfigurationError where the folder holds something that is not a demo's.
     """

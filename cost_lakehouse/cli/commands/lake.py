@@ -13,7 +13,7 @@ from cost_lakehouse.lake.repair import Repaired, adopt, move
 
 
 def show_lake(config: Path | None, as_json: bool) -> int:
-    """Notify the lake's identity; the exit code. Raises WrongLake where catalog and warehouse do not belong together."""
+    """Print the lake's identity; the exit code. Raises WrongLake where catalog and warehouse do not belong together."""
     lake = Lake(settings_of(config))
     record, place = lake.identity.record(), lake.identity.place
     shown = {

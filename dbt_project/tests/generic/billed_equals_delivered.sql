@@ -2,12 +2,8 @@
   The bill's cost is, per currency, what the control totals of its loads say was stored, less what counts nowhere and is listed.
 -#}
 {% test billed_equals_delivered(model) %}
-with loads as (
-    select *
-    from {{ ref('int_costs__loads') }}
-    where
-        is_current
-        or bill_kind in ({{ increment_kinds() }})
+with stored as (
+    {{ stored_costs() }}
 ),
 
 both_sides as (
@@ -28,20 +24,12 @@ both_sides as (
     from {{ ref('int_costs__daily_summary') }}
     union all
     select
-        totals.source,
-        totals.billing_period,
-        nullif(totals.currency_code, '') as currency_code,
+        source,
+        billing_period,
+        currency_code,
         cast(0 as decimal(38, 20)) as actual,
-        totals.stored as expected
-    from {{ source('raw', 'control_totals') }} as totals
-    inner join loads
-        on
-            totals.source = loads.source
-            and totals.billing_period = loads.billing_period
-            and totals.load_id = loads.load_id
-    where
-        {{ slice_filter('totals') }}
-        and totals.metric in ({{ quoted_list(billed_metrics()) }})
+        stored as expected
+    from stored
 )
 
 select

@@ -3,11 +3,8 @@
   of, and against what the control totals of the loads say was stored, less what counts nowhere and is listed.
 -#}
 {% test focus_is_the_bill(model) %}
-with loads as (
-    select * from {{ ref('int_costs__loads') }}
-    where
-        is_current
-        or bill_kind in ({{ increment_kinds() }})
+with stored as (
+    {{ stored_costs() }}
 ),
 
 sides as (
@@ -32,21 +29,13 @@ sides as (
     {%- endfor %}
     union all
     select
-        totals.source,
-        totals.billing_period,
-        nullif(totals.currency_code, '') as billing_currency,
+        source,
+        billing_period,
+        currency_code as billing_currency,
         cast(0 as decimal(38, 20)) as billed_cost,
         cast(0 as decimal(38, 20)) as effective_cost,
-        -totals.stored as delivered
-    from {{ source('raw', 'control_totals') }} as totals
-    inner join loads
-        on
-            totals.source = loads.source
-            and totals.billing_period = loads.billing_period
-            and totals.load_id = loads.load_id
-    where
-        {{ slice_filter('totals') }}
-        and totals.metric in ({{ quoted_list(billed_metrics()) }})
+        -stored as delivered
+    from stored
 )
 
 select

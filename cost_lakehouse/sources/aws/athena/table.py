@@ -55,7 +55,7 @@ class AthenaTable:
         return self._queries.spent
 
     def report_to(self, tell: Notify, done: WindowDone) -> None:
-        """Notify, after each window, how far the month is."""
+        """Say, after each window, how far the month is."""
         self._reader.tell, self._reader.done = tell, done
 
     @property

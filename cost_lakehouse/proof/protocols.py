@@ -1,0 +1,36 @@
+"""What a proof asks of whichever engine the lake has: DuckDB or Trino (``proof/engines.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.summaries.dbt_project import ParsedProject
+
+
+class Reader(Protocol):
+    """Reads the lake's tables by their names (``marts.daily_costs``)."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT."""
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a SELECT, a bounded number in memory at a time."""
+
+    def columns(self, relation: str) -> list[str]:
+        """The columns of something to select from."""
+
+
+class Engine(Reader, Protocol):
+    """Knows the lines behind a mart too, and keeps what is read more than once."""
+
+    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
+        """The lines of a mart in these months, as something to select from."""
+
+    def same(self, left: str, right: str) -> str:
+        """The condition of a join that two columns have the same value, or both none."""
+
+    def keep(self, name: str, sql: str) -> str:
+        """A SELECT's result, to be read more than once, as something to select from."""
