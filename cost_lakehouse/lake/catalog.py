@@ -140,20 +140,18 @@ class Lake:
                 for index, column in enumerate(partitioned_by)
             )
         )
+        # Data files carry no field ids (add_files refuses them): engines map columns by name through this property.
+        mapping = {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
         try:
-            created = self._catalog.create_table(
+            return self._catalog.create_table(
                 name,
                 schema,
                 location=f"{self.warehouse.location}/{table_folder(name)}",
                 partition_spec=partitions,
-                properties=_TABLE_PROPERTIES,
+                properties=_TABLE_PROPERTIES | mapping,
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(name)
-        # Data files carry no field ids (add_files refuses them): engines map columns by name through this property.
-        with created.transaction() as transaction:
-            transaction.set_properties({"schema.name-mapping.default": created.schema().name_mapping.model_dump_json()})
-        return created
 
     def add_columns(self, name: str, columns: pa.Schema) -> None:
         """Give a table the columns that a newer version of it has.

@@ -10,6 +10,7 @@ Why there is no public way:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue
@@ -17,8 +18,9 @@ from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import FileScanTask, Table
 
 
+@cache
 def iceberg_schema(columns: pa.Schema) -> Schema:
-    """Arrow columns as an Iceberg schema with fresh field ids."""
+    """Arrow columns as an Iceberg schema with fresh field ids; made once for each set of columns, of which there are few."""
     from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids  # not needed where no table is made, and slow
 
     return assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(columns))
