@@ -71,7 +71,7 @@ def _dispatch_to(
         # What was over before anybody could be told through it is no news there.
         for incident in memory.incidents:
             if incident.ended and memory.last_poll and incident.ended <= memory.last_poll:
-                incident.told[channel.name] = incident.stage
+                incident.notified[channel.name] = incident.stage
     news = [incident for incident in memory.incidents if incident.is_news_for(channel.name)]
     for message, incidents in messages_of(news, dagster_url, at_once=is_new):
         if out_of_time():
@@ -109,4 +109,4 @@ def _sent(channel: Channel, message: Message) -> str:
 
 def _mark(incidents: Sequence[Incident], channel: str) -> None:
     for incident in incidents:
-        incident.told[channel] = incident.stage
+        incident.notified[channel] = incident.stage

@@ -119,7 +119,7 @@ class Recovery:
 
 @dataclass
 class Incident:
-    """One cause, from its first trouble to its end. ``told`` says what each channel knows: causes told, or that it ended."""
+    """One cause, from its first trouble to its end. ``notified`` says what each channel knows: causes, or the end."""
 
     key: str
     kind: Kind
@@ -139,7 +139,7 @@ class Incident:
     ended: datetime | None = None
     how: str = ""
     end_run_id: str = ""
-    told: dict[str, int] = field(default_factory=dict)
+    notified: dict[str, int] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -162,7 +162,7 @@ class Incident:
 
     def is_news_for(self, channel: str) -> bool:
         """Whether that channel does not know all of it."""
-        return self.concerns(channel) and self.told.get(channel) != self.stage
+        return self.concerns(channel) and self.notified.get(channel) != self.stage
 
 
 def fold(incidents: list[Incident], seen: Iterable[Trouble | Recovery]) -> None:
@@ -218,8 +218,8 @@ def _opened(trouble: Trouble) -> Incident:
 
 def _open_again(known: Incident, trouble: Trouble) -> None:
     """The same trouble came back before every channel knew of its end: who knows of the end is told anew, the others not."""
-    told = {name: 1 for name, stage in known.told.items() if stage != ENDED}
-    known.__dict__.update(_opened(trouble).__dict__ | {"told": told})
+    notified = {name: 1 for name, stage in known.notified.items() if stage != ENDED}
+    known.__dict__.update(_opened(trouble).__dict__ | {"notified": notified})
 
 
 def _add(known: Incident, trouble: Trouble) -> None:

@@ -78,7 +78,7 @@ def usual_pause(history: Sequence[Arrival]) -> timedelta | None:
     return pauses[math.ceil(USUAL_PART * len(pauses)) - 1] if len(pauses) >= FEWEST_PAUSES else None
 
 
-def told(pause: timedelta) -> str:
+def duration_text(pause: timedelta) -> str:
     """A length of time for people: ``2 days 3 hours``."""
     minutes = round(pause.total_seconds() / 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60

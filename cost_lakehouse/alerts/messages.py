@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from cost_lakehouse.alerts.incidents import ENDED, Incident, Kind, Severity
-from cost_lakehouse.alerts.lateness import told as length_of
+from cost_lakehouse.alerts.lateness import duration_text
 
 SUBJECT_MAX = 150
 # More news than this at once is one message with a line each: a store that is down fails every load.
@@ -210,7 +210,7 @@ def _recovered_problem(incident: Incident) -> str:
 
 
 def _recovered_title(incident: Incident, where: str) -> str:
-    lasted = length_of((incident.ended or incident.since) - incident.since)
+    lasted = duration_text((incident.ended or incident.since) - incident.since)
     if incident.kind is Kind.LATE:
         return f"Recovered: {incident.source} delivers again"
     if incident.kind is Kind.CORRECTION:

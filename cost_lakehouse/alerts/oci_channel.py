@@ -56,10 +56,10 @@ class OciChannel:
         return ""
 
     def _explained(self, error: Exception) -> NotSent:
-        told = OciErrors(self._oci).explain(error, f"topic {self._topic}")
+        explained = OciErrors(self._oci).explain(error, f"topic {self._topic}")
         status: Any = status_of(error)
         of_message = status in (400, 413) and not is_temporary(error)
-        return NotSent(told.problem, told.fix, of_message=of_message)
+        return NotSent(explained.problem, explained.fix, of_message=of_message)
 
 
 def cut(text: str) -> str:

@@ -49,21 +49,21 @@ def check_on_duckdb(sql: str) -> str:
     """The same for DuckDB, by its own parser. Raises NotAsked, and duckdb.Error where the SQL cannot be parsed."""
     import duckdb
 
-    told = statements(sql)
-    if not told:
-        _one(told)
-    verb = first_word(told[0])
+    texts = statements(sql)
+    if not texts:
+        _one(texts)
+    verb = first_word(texts[0])
     if verb == "IMPORT":  # DuckDB opens the folder already when it parses.
-        raise _writes(told[0])
+        raise _writes(texts[0])
     parsed = duckdb.extract_statements(sql)
     kinds = [item.type.name for item in parsed]
     # PIVOT is one statement that DuckDB makes two of.
-    is_pivot = len(told) == 1 and kinds[-1:] == ["SELECT"] and set(kinds[:-1]) == {"CREATE"}
+    is_pivot = len(texts) == 1 and kinds[-1:] == ["SELECT"] and set(kinds[:-1]) == {"CREATE"}
     if len(parsed) > 1 and not is_pivot:
         _one([item.query for item in parsed])
-    writes = kinds[-1] not in _DUCKDB_READS or (kinds[-1] == "EXPLAIN" and not _duckdb_explains_reading(told[0]))
+    writes = kinds[-1] not in _DUCKDB_READS or (kinds[-1] == "EXPLAIN" and not _duckdb_explains_reading(texts[0]))
     if writes or any(_WRITING_FUNCTION.search(code) for code in _code(sql)):
-        raise _writes(told[0])
+        raise _writes(texts[0])
     return sql
 
 

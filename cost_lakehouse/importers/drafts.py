@@ -39,7 +39,7 @@ class Sorted:
     """What becomes of drafts: new sources, and of the others why not."""
 
     new: tuple[Draft, ...]
-    told: tuple[str, ...]  # what a reader should know
+    notes: tuple[str, ...]  # what a reader should know
     wrong: tuple[str, ...]  # what would be no valid source
 
 
@@ -82,7 +82,7 @@ def sort_drafts(
     names = {source.name for source in existing}
     known = {source.identity: source.name for source in existing}
     new: list[Draft] = []
-    told: list[str] = []
+    notes: list[str] = []
     wrong: list[str] = []
     for entry, reports, same_payer in found:
         for wanted, values, comments in drafts_of(entry, reports, same_payer):
@@ -98,14 +98,14 @@ def sort_drafts(
                 continue
             twin = known.get(draft.settings.identity)
             if twin is not None:
-                told.append(f"{entry.place}: {draft.settings.place} is there already, as {twin}.")
+                notes.append(f"{entry.place}: {draft.settings.place} is there already, as {twin}.")
                 continue
             if name != wanted:
-                told.append(f"{entry.place}: the name {wanted} is taken; this one is called {name}.")
+                notes.append(f"{entry.place}: the name {wanted} is taken; this one is called {name}.")
             names.add(name)
             known[draft.settings.identity] = name
             new.append(draft)
-    return Sorted(tuple(new), tuple(told), tuple(wrong))
+    return Sorted(tuple(new), tuple(notes), tuple(wrong))
 
 
 def _draft(name: str, entry: Entry, values: Mapping[str, Any], comments: Sequence[str], file: str) -> Draft:
@@ -117,16 +117,16 @@ def _draft(name: str, entry: Entry, values: Mapping[str, Any], comments: Sequenc
         variables[f"{stem}_EXTERNAL_ID"] = entry.external_id_field
         given["external_id"] = f"${{{stem}_EXTERNAL_ID}}"
         checked["external_id"] = _STAND_IN
-    told = [f"From {file}, {entry.place}.", *comments, *entry.hints]
+    notes = [f"From {file}, {entry.place}.", *comments, *entry.hints]
     if entry.key_fields:
-        told += [
+        notes += [
             f"Its access key ({' and '.join(entry.key_fields)} of {file}) was not copied: give `profile`, or set these:",
             f"access_key: ${{{stem}_ACCESS_KEY}}",
             f"secret_key: ${{{stem}_SECRET_KEY}}",
         ]
     # An ARN in a list is a tuple for the settings.
     settings = source_settings({"name": name, **checked})
-    return Draft(name, entry.place, given, tuple(told), variables, settings)
+    return Draft(name, entry.place, given, tuple(notes), variables, settings)
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -29,7 +29,7 @@ class Found:
     reports: tuple[FoundReport, ...] = ()
     same_payer: bool = False
     why: str = ""
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_reports(entry: Entry) -> Found:
@@ -62,7 +62,7 @@ def _listed(bucket: Bucket, source: BucketSettings, asked: str) -> Found:
     cut = "" if listed.is_whole else " The bucket has many folders, of which not all were looked at: give its prefix."
     if not reports:
         return Found(why=f"{asked} In {_described(bucket)} lies no manifest of a report.{cut}")
-    return Found(tuple(reports), told=(f"{asked}{cut}",) if cut else ())
+    return Found(tuple(reports), notes=(f"{asked}{cut}",) if cut else ())
 
 
 def _guessed(bucket: Bucket) -> FoundReport:

@@ -31,8 +31,8 @@ def invoice_of(summary: Mapping[str, Any], where: str) -> Invoice | None:
         field = "BaseCurrencyAmount.TotalAmount"
         total = amount(_money_text(base["TotalAmount"]))
         field = "BaseCurrencyAmount.TotalAmountBeforeTax"
-        told = base.get("TotalAmountBeforeTax")
-        before_tax = None if told in (None, "") else amount(_money_text(told))
+        text = base.get("TotalAmountBeforeTax")
+        before_tax = None if text in (None, "") else amount(_money_text(text))
         field = "IssuedDate"
         issued = _day(summary.get(field))
         field = "DueDate"

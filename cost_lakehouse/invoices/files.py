@@ -92,8 +92,8 @@ def _of_json(file: Path, text: str) -> list[tuple[str, Invoice]]:
     for number, record in enumerate(records, 1):
         where = f"{file}, record {number}"
         if summaries is not None:
-            told = invoice_of({name: _plain(value) for name, value in record.items()}, where)
-            found += [(where, told)] if told else []
+            invoice = invoice_of({name: _plain(value) for name, value in record.items()}, where)
+            found += [(where, invoice)] if invoice else []
             continue
         _check_names(where, list(record))
         odd = next((name for name, value in record.items() if isinstance(value, bool | dict | list)), None)

@@ -64,28 +64,29 @@ def with_source(invoice: Invoice, named: str | None, of_payers: Mapping[str, set
     Raises InvoicesRefused where that cannot be told, or names no configured source.
     """
     paid = sorted(of_payers.get(invoice.account_id or "", ()))
-    told = invoice.source or named
-    if told is None and len(paid) == 1:
-        told = paid[0]
-    if told is None and len(configured) == 1:
-        told = configured[0]
-    if told is None:
+    source = invoice.source or named
+    if source is None and len(paid) == 1:
+        source = paid[0]
+    if source is None and len(configured) == 1:
+        source = configured[0]
+    if source is None:
         of_account = f" of account {invoice.account_id}" if invoice.account_id else ""
         raise InvoicesRefused(
             f"Invoice {invoice.invoice_id}{of_account}: no source's bill tells whose it is.",
             "Name it with --source, or in a column `source`. Nothing was recorded.",
         )
-    if told not in configured:
+    if source not in configured:
         raise InvoicesRefused(
-            f"Invoice {invoice.invoice_id}: there is no source {told!r} in lakehouse.yaml.",
+            f"Invoice {invoice.invoice_id}: there is no source {source!r} in lakehouse.yaml.",
             f"Name one of {', '.join(configured) or 'those you configure'}. Nothing was recorded.",
         )
-    if paid and told not in paid:
+    if paid and source not in paid:
         raise InvoicesRefused(
-            f"Invoice {invoice.invoice_id}, account {invoice.account_id}: said to be of {told}, but {paid[0]} has that payer.",
+            f"Invoice {invoice.invoice_id}, account {invoice.account_id}: said to be of {source}, but "
+            f"{paid[0]} has that payer.",
             "Correct the source or the account. Nothing was recorded.",
         )
-    return replace(invoice, source=told)
+    return replace(invoice, source=source)
 
 
 def record_invoices(

@@ -186,7 +186,7 @@ class _MixedFiles:
     """The slice's files that hold, or may hold, rows of several loads (compaction), judged row by row."""
 
     drop: Callable[[str, str], bool]
-    judged: dict[str, bool]  # location -> whether rows in it are to go, so that it is replaced by `kept`
+    drops_by_location: dict[str, bool]  # location -> whether rows in it are to go, so that it is replaced by `kept`
     kept: list[str]  # new files, with the rows that stay
 
     def picks(self, table: Table, file: DataFile) -> bool:
@@ -194,25 +194,25 @@ class _MixedFiles:
         load_id = load_of(file)
         if load_id is not None:
             return self.drop(load_id, delivery_of(table, file))
-        if file.file_path not in self.judged:
+        if file.file_path not in self.drops_by_location:
             raise _FilesChanged
-        return self.judged[file.file_path]
+        return self.drops_by_location[file.file_path]
 
 
 def _rewrite_mixed_files(lake: Lake, name: str, slice_: Slice, drop: Callable[[str, str], bool]) -> _MixedFiles:
     """Look into the files whose name tells no load; where rows are to go, write those that stay into new files."""
     table = lake.table(name)
-    judged: dict[str, bool] = {}
+    drops_by_location: dict[str, bool] = {}
     kept: list[str] = []
     for task in file_tasks(table, [slice_]):
         if load_of(task.file) is not None:
             continue
         rows = pa.Table.from_batches(read_rows(table, [task]), schema_to_pyarrow(table.schema(), include_field_ids=False))
         stay = [not drop(*ids) for ids in zip(*(rows[id_].to_pylist() for id_ in ("load_id", "delivery_id")), strict=True)]
-        judged[task.file.file_path] = not all(stay)
+        drops_by_location[task.file.file_path] = not all(stay)
         if not all(stay):
             kept += _write(lake, name, slice_, new_rewrite_id(), rows.filter(pa.array(stay, pa.bool_())))
-    return _MixedFiles(drop, judged, kept)
+    return _MixedFiles(drop, drops_by_location, kept)
 
 
 def _write(lake: Lake, name: str, slice_: Slice, load_id: str, rows: pa.Table, first: int = 0) -> list[str]:

@@ -145,10 +145,10 @@ def _encryption(store: StoreSettings) -> dict[str, Any]:
         return {"ServerSideEncryption": "AES256"}
     if store.sse_type != "SSE-KMS":
         return {}
-    told: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": store.kms_key_id}
+    encryption: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": store.kms_key_id}
     if store.kms_encryption_context:
-        told["SSEKMSEncryptionContext"] = base64.b64encode(json.dumps(store.kms_encryption_context).encode()).decode()
-    return told
+        encryption["SSEKMSEncryptionContext"] = base64.b64encode(json.dumps(store.kms_encryption_context).encode()).decode()
+    return encryption
 
 
 def _give_parameters(client: S3Client, operations: tuple[str, ...], given: dict[str, Any]) -> None:

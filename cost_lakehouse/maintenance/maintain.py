@@ -19,11 +19,11 @@ def maintain(
     dry_run: bool = False,
     rules: Rules | None = None,
     now: datetime | None = None,
-    told: Callable[[TableReport], None] = lambda report: None,
+    on_report: Callable[[TableReport], None] = lambda report: None,
 ) -> Report:
     """Expire snapshots, merge small files, remove what nothing refers to; of all tables, or of those named.
 
-    A dry run decides the same and changes nothing. ``told`` hears each table's report at once. Raises ConfigurationError
+    A dry run decides the same and changes nothing. ``on_report`` hears each table's report at once. Raises ConfigurationError
     where a table is not there, LakeError where another process maintains the lake, WrongLake where the warehouse has become
     another lake's meanwhile.
     """
@@ -41,7 +41,7 @@ def maintain(
             lake.identity.note_maintenance()
         for name in chosen:
             reports.append(_one(lake, name, given, moment, dry_run))
-            told(reports[-1])
+            on_report(reports[-1])
     return Report(dry_run, lake.settings.lake.engine, reports)
 
 
@@ -54,6 +54,6 @@ def _one(lake: Lake, name: str, rules: Rules, now: datetime, dry_run: bool) -> T
             return on_trino.maintain_table(lake, name, rules, now)
         return embedded.maintain_table(lake, name, rules, now, dry_run=dry_run)
     except (CostLakehouseError, OSError, ValueError) as error:
-        told = error.problem if isinstance(error, CostLakehouseError) else f"{type(error).__name__}: {error}"
+        problem = error.problem if isinstance(error, CostLakehouseError) else f"{type(error).__name__}: {error}"
         fix = error.fix if isinstance(error, CostLakehouseError) else "Nothing that is needed was removed. Run it again."
-        return TableReport(name, failed=told, fix=fix)
+        return TableReport(name, failed=problem, fix=fix)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Trouble
-from cost_lakehouse.alerts.lateness import Arrival, Punctuality, punctuality, told
+from cost_lakehouse.alerts.lateness import Arrival, Punctuality, duration_text, punctuality
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
 from cost_lakehouse.audit.receipts import Receipt
@@ -17,8 +17,7 @@ from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
-from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections
-from cost_lakehouse.proof.late_corrections import told as told_correction
+from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections, problem_of
 from cost_lakehouse.sources.registry import kind_of
 from cost_lakehouse.summaries.gap_findings import listed_gaps
 
@@ -91,7 +90,7 @@ def bills_seen(
 
 
 def _of_correction(correction: LateCorrection, now: datetime) -> Trouble:
-    problem, fix, details = told_correction(correction)
+    problem, fix, details = problem_of(correction)
     return Trouble(
         kind=Kind.CORRECTION,
         what="late correction",
@@ -140,10 +139,14 @@ def _late(settings: Settings, lake: Lake, source: SourceSettings, standing: Punc
         how = f"A delivery of {moment(newest)} is there."
         return [Recovery(Kind.LATE, "deliveries", now, how, source=source.name)]
     if standing.last is None:
-        problem = f"nothing was ever delivered, {told(now - standing.waiting_since)} after the source was configured"
+        problem = f"nothing was ever delivered, {duration_text(now - standing.waiting_since)} after the source was configured"
     else:
-        usual = f"usually every {told(standing.usual)}" if standing.usual else f"{told(standing.allowed)} are allowed"
-        problem = f"no delivery for {told(now - standing.last)}, since {moment(standing.last)} ({usual})"
+        usual = (
+            f"usually every {duration_text(standing.usual)}"
+            if standing.usual
+            else f"{duration_text(standing.allowed)} are allowed"
+        )
+        problem = f"no delivery for {duration_text(now - standing.last)}, since {moment(standing.last)} ({usual})"
     return [
         Trouble(
             kind=Kind.LATE,

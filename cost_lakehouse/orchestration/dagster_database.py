@@ -60,9 +60,9 @@ def open_storage(url: URL, inst_data: ConfigurableClassData | None) -> DagsterPo
             _make_schema(connection)
             return DagsterPostgresStorage(in_schema, inst_data=inst_data)
     except DBAPIError as error:
-        told = str(error.orig or error).strip().splitlines()[0]
+        cause = str(error.orig or error).strip().splitlines()[0]
         raise LakeError(
-            f"Dagster's records cannot be opened in {url.render_as_string(hide_password=True)}: {told}.",
+            f"Dagster's records cannot be opened in {url.render_as_string(hide_password=True)}: {cause}.",
             f"Check that the database is up and that this user may create a schema, or name another with {DATABASE_VARIABLE}.",
         ) from None
 

@@ -37,9 +37,9 @@ def refused_check(key: dg.AssetKey, error: DeliveryRefused, month: str) -> dg.As
         "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
         **rejected_metadata(error),
     }
-    told = f"The delivery of {month} was refused; what was loaded before stays."
+    description = f"The delivery of {month} was refused; what was loaded before stays."
     return dg.AssetCheckEvaluation(
-        asset_key=key, check_name=CHECK, passed=False, metadata=metadata, description=told, blocking=True
+        asset_key=key, check_name=CHECK, passed=False, metadata=metadata, description=description, blocking=True
     )
 
 

@@ -41,7 +41,10 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             report = maintain(
-                Lake(settings), config.tables, dry_run=config.dry_run, told=lambda table: context.log.info(summary_line(table))
+                Lake(settings),
+                config.tables,
+                dry_run=config.dry_run,
+                on_report=lambda table: context.log.info(summary_line(table)),
             )
         except CostLakehouseError as error:
             raise dg.Failure(

@@ -115,9 +115,9 @@ def refusal(
         return f"{slice_}: invoice {waiting[0].invoice_id} was not compared yet.", "Run `cost-lakehouse run`, then close it."
     bad = [row for row in invoices if row.state in (DIFFERS, NO_ROWS)]
     if bad and not (wish.despite_difference and wish.note):
-        told = "; ".join(_told(row) for row in bad)
+        reasons = "; ".join(_reason(row) for row in bad)
         return (
-            f"{slice_}: {told}.",
+            f"{slice_}: {reasons}.",
             "Correct the invoice (`invoices import`), wait for the next delivery, or say why it may be closed all the same: "
             "`--despite-difference --note TEXT`.",
         )
@@ -142,7 +142,7 @@ def repeats(wish: Wish, closing: Closing, status: Sequence[Mapping[str, Any]]) -
     return True
 
 
-def _told(row: ComparedInvoice) -> str:
+def _reason(row: ComparedInvoice) -> str:
     if row.state == NO_ROWS:
         return f"no line of the bill names invoice {row.invoice_id}"
     because = f" ({row.explanation})" if row.explanation else ""

@@ -109,7 +109,7 @@ def pending_loads(lake: Lake) -> dict[Slice, Load]:
     return {Slice(source, month): (delivery_id, loaded_at) for source, month, delivery_id, loaded_at in rows}
 
 
-def told(correction: LateCorrection) -> tuple[str, str, tuple[str, ...]]:
+def problem_of(correction: LateCorrection) -> tuple[str, str, tuple[str, ...]]:
     """A correction for people: what happened, what to do, and a line for each account. Pure."""
     since = f"{correction.closed_at:%Y-%m-%d %H:%M} UTC"
     was = f"closed since {since}" if correction.state_before == "locked" else f"{correction.state_before} since {since}"

@@ -70,7 +70,7 @@ def test_a_build_of_fewer_months_proves_nothing_about_the_others() -> None:
 
 def test_trouble_that_comes_back_is_a_new_incident_for_who_knew_its_end_and_the_old_one_for_who_did_not() -> None:
     found = incidents(trouble(), recovery())
-    found[0].told = {"quick": ENDED, "dead": 1}
+    found[0].notified = {"quick": ENDED, "dead": 1}
     first = found[0].id
     fold(found, [trouble(at=after(hours=2), run_id="run-10")])
     assert found[0].id != first
@@ -80,10 +80,10 @@ def test_trouble_that_comes_back_is_a_new_incident_for_who_knew_its_end_and_the_
 
 def test_what_ended_is_forgotten_once_every_channel_knows() -> None:
     found = incidents(trouble(), recovery())
-    found[0].told = {"email": ENDED}
+    found[0].notified = {"email": ENDED}
     forget(found, ["email", "slack"])
     assert len(found) == 1
-    found[0].told["slack"] = ENDED
+    found[0].notified["slack"] = ENDED
     forget(found, ["email", "slack"])
     assert found == []
 
@@ -98,7 +98,7 @@ def test_memory_is_the_same_after_it_was_written_down() -> None:
     memory = Memory(NOON, after(hours=1), runs_seen={"run-1": NOON}, sources_since={"acme": NOON}, last_poll=NOON)
     memory.channels = {"email": ChannelState(failing_since=NOON, problem="no", fix="yes")}
     memory.incidents = incidents(trouble(details=("a check",)), trouble(source="globex"), recovery())
-    memory.incidents[0].told = {"email": 1}
+    memory.incidents[0].notified = {"email": 1}
     assert loaded(dumped(memory), after(days=1)) == memory
 
 

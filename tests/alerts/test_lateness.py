@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cost_lakehouse.alerts.lateness import Arrival, punctuality, told, usual_pause
+from cost_lakehouse.alerts.lateness import Arrival, duration_text, punctuality, usual_pause
 from cost_lakehouse.config.alerts import LatenessSettings
 
 START = datetime(2026, 10, 1, 4, 0, tzinfo=UTC)
@@ -103,4 +103,4 @@ def test_order_and_repeats_in_the_history_do_not_matter() -> None:
     ],
 )
 def test_lengths_are_told_for_people(length: timedelta, text: str) -> None:
-    assert told(length) == text
+    assert duration_text(length) == text

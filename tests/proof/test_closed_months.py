@@ -16,7 +16,7 @@ from cost_lakehouse.invoices.files import invoices_in
 from cost_lakehouse.invoices.record import record_invoices
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.proof.closing import Wish, close_month
-from cost_lakehouse.proof.late_corrections import open_corrections, told
+from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
 from cost_lakehouse.summaries.closings import ACCEPTED, REOPENED, closings
 from cost_lakehouse.summaries.correction_log import late_corrections
 from cost_lakehouse.summaries.stale import stale_slices
@@ -95,7 +95,7 @@ def test_a_closed_month_takes_a_late_delivery_only_when_it_is_accepted(office: O
     assert office.stale() == []
     (correction,) = open_corrections(lake, datetime(2027, 6, 1))
     assert (correction.is_pending, correction.totals) == (True, {"USD": Decimal("-0.5")})
-    problem, fix, lines = told(correction)
+    problem, fix, lines = problem_of(correction)
     assert problem == (
         "acme 2026-10, closed since 2026-11-27 00:00 UTC, invoice INV-1: delivery second changes it by -0.5 USD. "
         "It is pending: no mart has it."

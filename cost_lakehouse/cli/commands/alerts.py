@@ -125,7 +125,7 @@ def _look(settings: Settings, begun: datetime, command: str, failed: bool, probl
     end = CommandEnd(command, failed, problem, fix)
     try:
         with working("Looking whether anybody has to be told", console(stderr=True)), _instance(settings) as instance:
-            told, _ = poll_and_dispatch(settings, instance, first_seen=begun, command=end)
+            dispatched, _ = poll_and_dispatch(settings, instance, first_seen=begun, command=end)
     except AlertingElsewhere:
         return 0  # it, or the next look, tells
     except CostLakehouseError as error:
@@ -134,11 +134,11 @@ def _look(settings: Settings, begun: datetime, command: str, failed: bool, probl
     except Exception as error:  # noqa: BLE001 - the work was done, and its result counts; this must be seen all the same
         print_problem(f"Nobody could be told of what failed: an unexpected {type(error).__name__}.", "Please report it.")
         return EXIT_FAILED
-    for channel, title in told.accepted:
+    for channel, title in dispatched.accepted:
         console(stderr=True).print(f"Sent through {channel}: {title}", soft_wrap=True)
-    for unsent in told.unsent:
+    for unsent in dispatched.unsent:
         print_problem(f"Alerts cannot be sent through {unsent.channel}: {unsent.problem}", unsent.fix)
-    return EXIT_FAILED if told.unsent else 0
+    return EXIT_FAILED if dispatched.unsent else 0
 
 
 def channel_troubles(settings: Settings) -> tuple[tuple[str, str] | None, str, str]:
@@ -193,16 +193,16 @@ def _title(incident: Incident, settings: Settings) -> str:
 
 
 def _row(incident: Incident, channels: list[str], settings: Settings) -> tuple[Any, ...]:
-    told = [name for name in channels if incident.concerns(name) and not incident.is_news_for(name)]
+    notified = [name for name in channels if incident.concerns(name) and not incident.is_news_for(name)]
     title = _title(incident, settings)
-    return incident.id, f"{incident.since:%Y-%m-%d %H:%M}", title, incident.times, ", ".join(told) or "nobody"
+    return incident.id, f"{incident.since:%Y-%m-%d %H:%M}", title, incident.times, ", ".join(notified) or "nobody"
 
 
 def _as_json(incident: Incident, channels: list[str], settings: Settings) -> dict[str, Any]:
     from cost_lakehouse.alerts.messages import item_of
 
-    told = [name for name in channels if incident.concerns(name) and not incident.is_news_for(name)]
-    return {**item_of(incident, settings.alerts.dagster_url).row(), "id": incident.id, "told_through": told}
+    notified = [name for name in channels if incident.concerns(name) and not incident.is_news_for(name)]
+    return {**item_of(incident, settings.alerts.dagster_url).row(), "id": incident.id, "told_through": notified}
 
 
 def _time(moment: datetime) -> str:

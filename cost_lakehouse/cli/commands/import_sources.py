@@ -47,7 +47,7 @@ def import_sources(tool: str, file: Path, config: Path | None, write: bool) -> i
     wrong = [*payload.wrong, *_not_found(payload.entries, found), *made.wrong]
     if made.new:
         print(f"sources:\n{as_yaml(made.new)}", end="")  # noqa: T201  # the result
-    _tell([*payload.left_out, *(text for element in found for text in element.told), *made.told], made.new, name)
+    _tell([*payload.left_out, *(text for element in found for text in element.notes), *made.notes], made.new, name)
     for problem in wrong:
         print_problem(problem)
     if write and existing and made.new:
@@ -86,9 +86,9 @@ def _not_found(entries: Sequence[Entry], found: Sequence[Found]) -> list[str]:
     return [f"{entry.place}: {item.why}" for entry, item in zip(entries, found, strict=True) if item.why]
 
 
-def _tell(told: Sequence[str], new: Sequence[Draft], name: str) -> None:
+def _tell(notes: Sequence[str], new: Sequence[Draft], name: str) -> None:
     terminal = console(stderr=True)
-    for line in told:
+    for line in notes:
         terminal.print(line, soft_wrap=True)
     for draft in new:
         for variable, place in draft.variables.items():

@@ -21,7 +21,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import Planned
-from cost_lakehouse.proof.late_corrections import open_corrections, told
+from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.summaries.stale import stale_slices
 
@@ -92,7 +92,7 @@ def print_corrections(lake: Lake, since: datetime) -> None:
     for correction in open_corrections(lake, since):
         if not correction.is_pending and correction.found_at < since:
             continue
-        problem, fix, lines = told(correction)
+        problem, fix, lines = problem_of(correction)
         say(f"Late correction: {problem}")
         for line in lines:
             say(f"  {line}")

@@ -139,7 +139,7 @@ def source_statuses(settings: Settings, looks: Mapping[str, LastPoll], found: Se
 
     It fails where the last look at it did, or where what was tried last was refused.
     """
-    told: list[SourceStatus] = []
+    statuses: list[SourceStatus] = []
     for source in settings.sources:
         own = [slice_status for slice_status in found if slice_status.slice_.source == source.name]
         look = looks.get(source.name)
@@ -156,10 +156,10 @@ def source_statuses(settings: Settings, looks: Mapping[str, LastPoll], found: Se
         else:
             state, problem = "waiting", look.waits if look else ""
         delivered = [entry.newest.delivered_at for entry in own] + ([look.newest] if look and look.newest else [])
-        told.append(
+        statuses.append(
             SourceStatus(source.name, source.kind, state, look.at if look else None, max(delivered, default=None), problem)
         )
-    return told
+    return statuses
 
 
 _SOURCES = (

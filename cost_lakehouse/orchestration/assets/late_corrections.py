@@ -10,7 +10,7 @@ import dagster as dg
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.load_metadata import plain
 from cost_lakehouse.orchestration.decisions import partition_key
-from cost_lakehouse.proof.late_corrections import LateCorrection, told
+from cost_lakehouse.proof.late_corrections import LateCorrection, problem_of
 
 
 def corrections_observed(
@@ -20,7 +20,7 @@ def corrections_observed(
     for correction in corrections:
         if correction.slice not in slices:
             continue
-        problem, fix, lines = told(correction)
+        problem, fix, lines = problem_of(correction)
         yield dg.AssetObservation(
             asset_key=key,
             partition=partition_key(correction.billing_period),

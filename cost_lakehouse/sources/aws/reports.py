@@ -63,8 +63,8 @@ def described_reports(access: AwsAccess) -> tuple[list[FoundReport], list[Source
         try:
             found += ask(access)
         except S3_FAILURES as error:
-            told = S3Errors.of(access.model_copy(update={"endpoint": None}), "", "", {S3Cause.DENIED: _DENIED})
-            errors.append(told.explain(error, action))
+            explaining = S3Errors.of(access.model_copy(update={"endpoint": None}), "", "", {S3Cause.DENIED: _DENIED})
+            errors.append(explaining.explain(error, action))
     return found, errors
 
 

@@ -144,10 +144,10 @@ class OciStore:
             status = status_of(error)
             if status in (NOT_FOUND, PRECONDITION_FAILED):
                 raise _changed(place) from None
-            told = self._errors.explain(error, place)
+            explained = self._errors.explain(error, place)
             if status == 0 or status >= SERVER_FAULT:
-                raise DeliveryFailed(told.problem, told.fix) from None
-            raise told from None
+                raise DeliveryFailed(explained.problem, explained.fix) from None
+            raise explained from None
         if _bare(answer.headers["etag"]) != obj.etag or int(answer.headers["content-length"]) != end - start:
             answer.data.close()
             raise _changed(place)
