@@ -1,0 +1,101 @@
+"""The table of what costs can be asked by: dimensions, families of them (``tag:team``), and measures (``dimensions.yaml``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cost_lakehouse.errors import ConfigurationError
+
+SUMMARIES = {"aws": "aws_daily_summary", "oci": "oci_daily_summary", "focus": "focus_daily_summary"}
+"""The three marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
+
+DAILY_COSTS = "daily_costs"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something to group or filter by.
+
+    ``columns`` maps a mart (``daily_costs``, or one of ``SUMMARIES``) to where it has the value; ``of_account`` is a column of
+    ``marts.aws_accounts`` that comes first. With ``key`` these columns hold JSON objects, and the value is what it has there.
+    """
+
+    name: str
+    says: str
+    columns: Mapping[str, Any]
+    of_account: str | None = None
+    key: str | None = None
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether ``daily_costs`` has it."""
+        return DAILY_COSTS in self.columns and self.of_account is None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An amount of money that can be added up, by mart."""
+
+    name: str
+    says: str
+    columns: Mapping[str, str]
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether ``daily_costs`` has it."""
+        return DAILY_COSTS in self.columns
+
+
+def dimension(name: str) -> Dimension:
+    """The dimension of that name, such as ``service`` or ``tag:team``.
+
+    Raises ConfigurationError where there is none.
+    """
+    found = _table()["dimensions"].get(name)
+    if found is not None:
+        return Dimension(name, found["says"], _columns(found), found.get("accounts"))
+    family, _, key = name.partition(":")
+    found = _table()["keyed"].get(family)
+    if found is None or not key:
+        known = ", ".join([*_table()["dimensions"], *(f"{other}:KEY" for other in _table()["keyed"])])
+        raise ConfigurationError(f"There is no dimension {name!r}.", f"Use some of {known}.")
+    return Dimension(name, found["says"], _columns(found), found.get("accounts"), key)
+
+
+def dimensions() -> list[Dimension]:
+    """All that have a fixed name."""
+    return [dimension(name) for name in _table()["dimensions"]]
+
+
+def keyed_families() -> Mapping[str, str]:
+    """The families whose members are named ``family:KEY``, each with what it is."""
+    return {name: found["says"] for name, found in _table()["keyed"].items()}
+
+
+def measure(name: str) -> Measure:
+    """The measure of that name. Raises ConfigurationError where there is none."""
+    found = _table()["measures"].get(name)
+    if found is None:
+        raise ConfigurationError(f"There is no basis {name!r}.", f"Use one of {', '.join(_table()['measures'])}.")
+    return Measure(name, found["says"], _columns(found))
+
+
+def measures() -> list[Measure]:
+    """All measures."""
+    return [measure(name) for name in _table()["measures"]]
+
+
+def _columns(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {mart: entry[mart] for mart in (DAILY_COSTS, *SUMMARIES) if mart in entry}
+
+
+@cache
+def _table() -> Any:
+    text = Path(__file__).with_name("dimensions.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)

@@ -1,0 +1,150 @@
+"""What is asked: a range of days or of bills, what to group, keep and leave out, and what to compare it with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from cost_lakehouse.ask.dimensions import Dimension, Measure, dimension, measure
+from cost_lakehouse.errors import ConfigurationError
+
+MOST_GROUPS = 4
+
+
+class Granularity(StrEnum):
+    """How long the parts are that the range is told in."""
+
+    NONE = "none"
+    DAY = "day"
+    MONTH = "month"
+    QUARTER = "quarter"
+
+
+class Compare(StrEnum):
+    """What the range is compared with: as long a range just before it, the same days of the month or the year before."""
+
+    PREVIOUS = "previous"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Order(StrEnum):
+    """Which groups come first, and are kept by ``top``."""
+
+    MOST = "-cost"
+    LEAST = "cost"
+    GREW = "-change"
+    SHRANK = "change"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A dimension has one of some values: exactly these, or (``contains``) any that holds one, whatever its case.
+
+    An empty text stands for a value that is missing.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    contains: bool = False
+
+
+@dataclass(frozen=True)
+class Range:
+    """Days from ``begin`` up to ``end``, which is no part of it; of usage, or (``of_bills``) of the bills of whole months.
+
+    What a bill holds may have been used on days outside its month: a bill's total is that of its months.
+    """
+
+    begin: date
+    end: date
+    of_bills: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError where it holds no day, or bills are not asked by whole months."""
+        if self.begin >= self.end:
+            raise ConfigurationError(f"Nothing lies between {self.begin} and {self.end}.", "Begin before the end.")
+        if self.of_bills and not self.is_months:
+            raise ConfigurationError(f"{self.begin} to {self.end}: bills are of whole months.", "Begin and end on the first.")
+
+    @property
+    def is_months(self) -> bool:
+        """Whether it consists of whole months."""
+        return self.begin.day == 1 and self.end.day == 1
+
+    @property
+    def months(self) -> int:
+        """From the month that it begins in to the one that it ends before, as a number of months."""
+        return (self.end.year - self.begin.year) * 12 + self.end.month - self.begin.month
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question. Costs of several currencies are never added: each has rows, an order and totals of its own.
+
+    ``top`` keeps so many groups of each currency and adds the others up in one row.
+    """
+
+    range: Range
+    granularity: Granularity = Granularity.NONE
+    groups: tuple[str, ...] = ()
+    filters: tuple[Condition, ...] = ()
+    excludes: tuple[Condition, ...] = ()
+    basis: str = "billed"
+    top: int | None = None
+    order: Order = Order.MOST
+    compare: Compare | None = None
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError where the question makes no sense."""
+        if len(self.groups) > MOST_GROUPS:
+            raise ConfigurationError(f"{len(self.groups)} groups are too many.", f"Group by {MOST_GROUPS} dimensions at most.")
+        if len(set(self.groups)) < len(self.groups):
+            raise ConfigurationError(f"{', '.join(self.groups)}: a dimension stands twice.", "Name each once.")
+        if self.top is not None and not self.groups:
+            raise ConfigurationError("There is no order among the groups of nothing.", "Give top a dimension to group by.")
+        if self.top is not None and self.top < 1:
+            raise ConfigurationError(f"The top {self.top} are nothing.", "Write a number from 1 on.")
+        if self.order in (Order.GREW, Order.SHRANK) and self.compare is None:
+            raise ConfigurationError("Without a comparison nothing has changed.", "Add a comparison, or order by cost.")
+        for name in self.dimension_names:
+            dimension(name)
+        measure(self.basis)
+
+    @property
+    def dimension_names(self) -> tuple[str, ...]:
+        """Everything that is grouped by or asked for, once, groups first."""
+        names = [*self.groups, *(condition.name for condition in (*self.filters, *self.excludes))]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """The same, as the table has them."""
+        return tuple(map(dimension, self.dimension_names))
+
+    @property
+    def measure(self) -> Measure:
+        """The amount that is added up."""
+        return measure(self.basis)
+
+
+def conditions_of(texts: Sequence[str]) -> tuple[Condition, ...]:
+    """``service=AmazonEC2,AmazonS3`` and ``service~ec2`` as conditions; one for each text.
+
+    Raises ConfigurationError where a text is none of these.
+    """
+    return tuple(map(_condition, texts))
+
+
+def _condition(text: str) -> Condition:
+    positions = {sign: text.find(sign) for sign in "=~" if sign in text}
+    if not positions:
+        raise ConfigurationError(f"{text!r} is no condition.", "Write service=AmazonEC2, or service~ec2 for a part of it.")
+    sign = min(positions, key=lambda candidate: positions[candidate])
+    name, _, values = text.partition(sign)
+    dimension(name)
+    return Condition(name, tuple(values.split(",")), contains=sign == "~")

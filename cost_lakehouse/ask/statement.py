@@ -1,0 +1,241 @@
+"""One question as one SELECT, for DuckDB and Trino: names come from ``dimensions.yaml`` alone, values are bound parameters.
+
+Lines of the marts -> the range, and what it is compared with -> groups -> their places -> the first of them, and Others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, Dimension
+from cost_lakehouse.ask.ranges import Shift, before, shift_of
+from cost_lakehouse.ask.request import Condition, Granularity, Order, Range, Request
+
+ACCOUNTS = "aws_accounts"
+
+
+class Dialect(Protocol):
+    """What the two engines write differently."""
+
+    def table(self, mart: str) -> str:
+        """A mart, to select from."""
+
+    def value_of_key(self, column: str, key: str) -> tuple[str, str]:
+        """The value of a key in a column of JSON objects: the SQL with one parameter, and the parameter."""
+
+
+@dataclass
+class Statement:
+    """SQL with its parameters, in the order of their question marks."""
+
+    sql: str = ""
+    parameters: list[Any] = field(default_factory=list)
+
+    def bind(self, value: Any) -> str:
+        """A question mark that stands for the value. The text it goes into must be written in the order of the calls."""
+        self.parameters.append(value)
+        return "?"
+
+
+def marts_of(request: Request) -> tuple[str, ...]:
+    """The marts that have what is asked: ``daily_costs`` alone, or the summaries of all providers."""
+    is_daily = request.measure.is_daily and all(dimension.is_daily for dimension in request.dimensions)
+    return (DAILY_COSTS,) if is_daily else tuple(SUMMARIES)
+
+
+def tables_of(request: Request) -> tuple[str, ...]:
+    """The names of all tables in ``marts`` that the question reads."""
+    names = [SUMMARIES.get(mart, mart) for mart in marts_of(request)]
+    return (*names, ACCOUNTS) if _wants_accounts(request) else tuple(names)
+
+
+def statement_of(request: Request, dialect: Dialect) -> Statement:
+    """The SELECT.
+
+    Columns: bucket, place (null of Others), a column for each group, currency_code, cost, before, line_item_count, groups (how
+    many are in the row), whole and whole_before (what the currency comes to before anything is ranked).
+    """
+    made = Statement()
+    groups = [f"d{number}" for number in range(len(request.groups))]
+    grouped = "".join(f"{group}, " for group in groups)
+    made.sql = f"""
+with costs as (
+{_costs(request, dialect, made)}
+),
+chosen as (
+{_chosen(request, grouped, made)}
+),
+summed as (
+    select
+        bucket, {grouped}currency_code,
+        coalesce(sum(case when period = 0 then cost end), 0) as cost,
+        coalesce(sum(case when period = 1 then cost end), 0) as before,
+        coalesce(sum(case when period = 0 then line_item_count end), 0) as line_item_count
+    from chosen
+    group by bucket, {grouped}currency_code
+),
+totals as (
+    select
+        summed.*,
+        sum(cost) over (partition by {grouped}currency_code) as group_cost,
+        sum(before) over (partition by {grouped}currency_code) as group_before,
+        sum(cost) over (partition by currency_code) as whole,
+        sum(before) over (partition by currency_code) as whole_before
+    from summed
+),
+ranked as (
+    select
+        totals.*,
+        dense_rank() over (partition by currency_code order by {_order(request.order, groups)}) as place
+    from totals
+),
+placed as (
+    select
+        bucket, currency_code, cost, before, line_item_count, whole, whole_before, place as own_place,
+        {"".join(f"{_if_shown(request, group)} as {group}, " for group in groups)}
+        {_if_shown(request, "place")} as place
+    from ranked
+)
+select
+    bucket, place, {grouped}currency_code,
+    sum(cost) as cost,
+    sum(before) as before,
+    cast(sum(line_item_count) as bigint) as line_item_count,
+    count(distinct own_place) as groups,
+    max(whole) as whole,
+    max(whole_before) as whole_before
+from placed
+group by bucket, place, {grouped}currency_code
+order by currency_code, place nulls last, bucket
+"""
+    return made
+
+
+def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
+    """The lines of the marts, each dimension that is asked for in a column of its own: null where it is missing or empty."""
+    parts = []
+    for mart in marts_of(request):
+        columns = [
+            f"nullif({_expression(dimension, mart, dialect, made)}, '') as d{number}"
+            for number, dimension in enumerate(request.dimensions)
+        ]
+        account = _value(_ACCOUNT[mart])
+        joined = (
+            f"""
+    left join {dialect.table(ACCOUNTS)} as accounts
+        on accounts.account_id = {account} and mart.usage_date between accounts.valid_from and accounts.valid_to"""
+            if _wants_accounts(request)
+            else ""
+        )
+        shown = "".join(f"\n        {column}," for column in columns)
+        parts.append(f"""    select{shown}
+        mart.usage_date, mart.billing_period, mart.currency_code, mart.line_item_count,
+        mart.{request.measure.columns[mart]} as cost
+    from {dialect.table(SUMMARIES.get(mart, mart))} as mart{joined}""")
+    return "\n    union all\n".join(parts)
+
+
+# What the summaries call the account that an organisation names.
+_ACCOUNT: Mapping[str, Any] = {
+    DAILY_COSTS: "account_id",
+    "aws": "usage_account_id",
+    "oci": "tenant_id",
+    "focus": ["sub_account_id", "billing_account_id"],
+}
+
+
+def _wants_accounts(request: Request) -> bool:
+    return any(dimension.of_account for dimension in request.dimensions)
+
+
+def _expression(dimension: Dimension, mart: str, dialect: Dialect, made: Statement) -> str:
+    """The dimension's value in a line of a mart, as text."""
+
+    def keyed(column: str) -> str:
+        if dimension.key is None:
+            return column
+        sql, parameter = dialect.value_of_key(column, dimension.key)
+        return sql.replace("?", made.bind(parameter))
+
+    found = []
+    if dimension.of_account:
+        found.append(keyed(f"accounts.{dimension.of_account}"))
+    column = dimension.columns.get(mart)
+    if column is not None:
+        found.append(keyed(_value(column)))
+    if not found:
+        return "cast(null as varchar)"
+    return found[0] if len(found) == 1 else f"coalesce(nullif({found[0]}, ''), {found[1]})"
+
+
+def _value(column: Any) -> str:
+    """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, or a flag."""
+    if isinstance(column, str):
+        return f"mart.{column}"
+    if isinstance(column, list):
+        names = ", ".join(f"nullif(mart.{name}, '')" for name in column)
+        return f"coalesce({names})"
+    if "text" in column:
+        return f"'{column['text']}'"
+    return f"case when mart.{column['column']} then '{column['true']}' else '{column['false']}' end"
+
+
+def _chosen(request: Request, grouped: str, made: Statement) -> str:
+    """The lines of the range, and once more those of the range that it is compared with, moved to the same buckets."""
+
+    def lines(period: int, asked: Range, shift: Shift) -> str:
+        bucket = _bucket(request, shift)
+        column = "billing_period" if asked.of_bills else "usage_date"
+        kept = [f"{column} >= {made.bind(asked.begin)}", f"{column} < {made.bind(asked.end)}"]
+        kept += [_condition(condition, request, made) for condition in request.filters]
+        kept += [f"not {_condition(condition, request, made)}" for condition in request.excludes]
+        if request.currency is not None:
+            kept.append(f"currency_code = {made.bind(request.currency)}")
+        where = "\n        and ".join(kept)
+        return f"""    select {period} as period, {bucket} as bucket, {grouped}currency_code, cost, line_item_count
+    from costs
+    where {where}"""
+
+    parts = [lines(0, request.range, Shift())]
+    if request.compare is not None:
+        parts.append(lines(1, before(request.range, request.compare), shift_of(request.range, request.compare)))
+    return "\n    union all\n".join(parts)
+
+
+def _bucket(request: Request, shift: Shift) -> str:
+    """The first day of the part that a line belongs to; of what is compared, that of the part which it is compared with."""
+    if request.granularity is Granularity.NONE:
+        return "cast(null as date)"
+    day = "usage_date" if request.granularity is Granularity.DAY or not request.range.of_bills else "billing_period"
+    if shift.months:
+        day = f"cast({day} + interval '{shift.months}' month as date)"
+    if shift.days:
+        day = f"cast({day} + interval '{shift.days}' day as date)"
+    return day if request.granularity is Granularity.DAY else f"cast(date_trunc('{request.granularity}', {day}) as date)"
+
+
+def _condition(condition: Condition, request: Request, made: Statement) -> str:
+    column = f"d{request.dimension_names.index(condition.name)}"
+    if condition.contains:
+        parts = [f"strpos(lower(coalesce({column}, '')), lower({made.bind(value)})) > 0" for value in condition.values]
+    else:
+        parts = [f"coalesce({column}, '') = {made.bind(value)}" for value in condition.values]
+    return f"({' or '.join(parts)})"
+
+
+def _order(order: Order, groups: Sequence[str]) -> str:
+    """In which order groups stand; their names decide between equals, so that each has a place of its own."""
+    amounts = {
+        Order.MOST: ["group_cost desc", "group_before desc"],
+        Order.LEAST: ["group_cost", "group_before"],
+        Order.GREW: ["group_cost - group_before desc"],
+        Order.SHRANK: ["group_cost - group_before"],
+        Order.NAME: [],
+    }
+    return ", ".join([*amounts[order], *(f"{group} nulls last" for group in groups)]) or "1"
+
+
+def _if_shown(request: Request, column: str) -> str:
+    return column if request.top is None else f"case when place <= {request.top} then {column} end"
