@@ -19,7 +19,6 @@ def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, objec
     from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
     from cost_lakehouse.loading.month import load_delivery
-    from cost_lakehouse.sources.delivery import Delivery
     from cost_lakehouse.sources.registry import open_source
 
     del out, files  # the lake lies beside the configuration, and the delivery is found as it always is
@@ -30,7 +29,7 @@ def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, objec
     delivery = next(
         candidate.delivery
         for candidate in open_source(settings, source).list_deliveries().months
-        if isinstance(candidate.delivery, Delivery)
+        if candidate.delivery is not None
     )
     result = load_delivery(lake, open_source(settings, source), delivery)
     return {"seconds": time.monotonic() - started, "rows": result.receipt.rows}
@@ -41,7 +40,7 @@ def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
     from cost_lakehouse.loading.increment import load_increment
-    from cost_lakehouse.sources.delivery import Increment
+    from cost_lakehouse.sources.delivery import Delivery
     from cost_lakehouse.sources.registry import open_source
 
     del out, files  # as above
@@ -50,8 +49,8 @@ def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     source = settings.sources[0]
     started = time.monotonic()
     objects = open_source(settings, source).list_deliveries().files["raw.oci_cost"]
-    increment = Increment(source.name, "raw.oci_cost", tuple(objects))
-    result = load_increment(lake, open_source(settings, source), increment)
+    delivery = Delivery.of_files(source.name, "raw.oci_cost", tuple(objects))
+    result = load_increment(lake, open_source(settings, source), delivery)
     return {"seconds": time.monotonic() - started, "rows": sum(receipt.rows for receipt in result.receipts)}
 
 

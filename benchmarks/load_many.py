@@ -13,7 +13,6 @@ from pathlib import Path
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.month import load_delivery
-from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 
 
@@ -25,7 +24,7 @@ def main() -> int:
         (month.delivery, source)
         for source in settings.sources
         for month in open_source(settings, source).list_deliveries().months
-        if isinstance(month.delivery, Delivery)
+        if month.delivery is not None
     ]
     found.sort(key=lambda one: (one[0].billing_period, one[0].source))
     each_took = []

@@ -15,7 +15,6 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.line_items import LogProgress
 from cost_lakehouse.orchestration.instance import command_instance
 from cost_lakehouse.orchestration.runner import InProcess
-from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 
 
@@ -26,7 +25,7 @@ def main() -> int:
     found = [
         month.delivery
         for month in open_source(settings, settings.sources[0]).list_deliveries().months
-        if isinstance(month.delivery, Delivery)
+        if month.delivery is not None
     ]
     chosen = found if everything else found[-1:]
     with command_instance(settings) as instance:
@@ -34,7 +33,8 @@ def main() -> int:
         started = time.monotonic()
         loads = [runner.load(entry, force=True) for entry in chosen]
         loaded = time.monotonic()
-        summary = runner.summarize([Slice(entry.source, entry.billing_period) for entry in chosen], force=True)
+        slices = [Slice(entry.source, entry.billing_period) for entry in chosen if entry.billing_period is not None]
+        summary = runner.summarize(slices, force=True)
         done = time.monotonic()
     problems = [candidate.problem for candidate in loads if not candidate.ok] + ([] if summary.ok else [summary.problem])
     print(json.dumps({"seconds": done - started, "load": loaded - started, "summarise": done - loaded, "problems": problems}))

@@ -20,7 +20,7 @@ from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.increment import load_increment
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.sources.delivery import Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import open_source
 from tests.builders import csv_bytes
 
@@ -103,10 +103,10 @@ class Mirror:
         """How what is there stands."""
         return plan(self.settings, self.settings.source(source), holdings(self.lake))
 
-    def offers(self, standing: Status, source: str = "acme-oci") -> list[Increment]:
+    def offers(self, standing: Status, source: str = "acme-oci") -> list[Delivery]:
         """What is there of that standing."""
         found = [candidate.delivery for candidate in self.planned(source) if candidate.status is standing]
-        return [entry for entry in found if isinstance(entry, Increment)]
+        return [entry for entry in found if entry is not None]
 
     def load(self, source: str = "acme-oci", standing: Status = Status.NEW) -> list[LoadResult]:
         """Load what is new, or of another standing (what is current: by force)."""
@@ -131,11 +131,7 @@ def load_reports(settings: Settings, lake: Lake, source: str = "acme-oci", stand
     """Load what is there of that standing."""
     reports = settings.source(source)
     planned = plan(settings, reports, holdings(lake))
-    offers = [
-        candidate.delivery
-        for candidate in planned
-        if candidate.status is standing and isinstance(candidate.delivery, Increment)
-    ]
+    offers = [candidate.delivery for candidate in planned if candidate.status is standing and candidate.delivery is not None]
     opened = open_source(settings, reports)
     force, replaces = standing is Status.CURRENT, reports.voids_corrected
     return [load_increment(lake, opened, offer, force=force, replaces=replaces) for offer in offers]

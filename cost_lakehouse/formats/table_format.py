@@ -68,6 +68,11 @@ class TableFormat:
     account_ids: tuple[str, ...] = ()  # AWS's account ids: 12 digits, leading zeros included
     account_ids_of: tuple[str, ...] = ()  # columns of the provider's name, which tell whose account ids are; none: AWS's
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether a slice's rows come from many deliveries, and what it holds is the sum of all; else it is one delivery."""
+        return bool(self.period)
+
     @cached_property
     def columns(self) -> Mapping[str, str]:
         """Column -> text, decimal, timestamp or map, in the table's order."""

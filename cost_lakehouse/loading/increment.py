@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,13 +42,14 @@ from cost_lakehouse.loading.records import (
 from cost_lakehouse.loading.repeats import in_order, overlaps, refuse_partial, same_content
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.base import Progress, Source
-from cost_lakehouse.sources.delivery import Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
+from cost_lakehouse.storage.object_store import StoredObject
 
 
 def load_increment(
     lake: Lake,
     source: Source,
-    increment: Increment,
+    increment: Delivery,
     *,
     force: bool = False,
     replaces: bool = False,
@@ -70,9 +70,10 @@ def load_increment(
         for item in held.killed:
             rollback(lake, item)
         remove_files_of_killed_loads(lake, table, increment.source, held.loads)
-        todo = increment if force else _to_load(increment, held)
-        if not todo.objects:
+        objects = increment.objects if force else _to_load(increment, held)
+        if not objects:
             return LoadResult(Status.UNCHANGED)
+        todo = increment if objects == increment.objects else increment.only(objects)
         if progress is not None:
             progress.start(f"{todo.source} {todo.report_name} {len(todo.objects)} files", todo.bytes)
         try:
@@ -82,30 +83,29 @@ def load_increment(
                 progress.finish()
 
 
-def _to_load(increment: Increment, held: Increments) -> Increment:
+def _to_load(increment: Delivery, held: Increments) -> tuple[StoredObject, ...]:
     """What of an increment the lake does not hold as it is: of a month that is delivered whole, all or nothing."""
     if increment.billing_period is None:
         etags = held.etags
-        todo = (
+        return tuple(
             stored_object
             for stored_object in increment.objects
             if etags.get(stored_object.key) != stored_object.etag or held.objects[stored_object.key].repeats in increment.gone
         )
-        return replace(increment, objects=tuple(todo))
     is_held = held.holds_whole(
         increment.billing_period, {stored_object.key: stored_object.etag for stored_object in increment.objects}
     )
-    return replace(increment, objects=()) if is_held else increment
+    return () if is_held else increment.objects
 
 
-class _Load(Load[Increment]):
+class _Load(Load):
     """Some objects beside those that the lake holds, or in place of them."""
 
     def __init__(
         self,
         lake: Lake,
         source: Source,
-        increment: Increment,
+        increment: Delivery,
         held: Increments,
         replaces: bool,
         lock: Lock,
@@ -185,10 +185,8 @@ class _Load(Load[Increment]):
         if isinstance(error, DeliveryRefused) and error.rejected:
             culprits |= set(self.loaded.rejected_by_object)
         objects = self.delivery.objects
-        guilty = (
-            () if self.delivery.is_whole else tuple(stored_object for stored_object in objects if stored_object.key in culprits)
-        )
-        blamed = replace(self.delivery, objects=guilty or objects)
+        guilty = tuple(stored_object for stored_object in objects if stored_object.key in culprits)
+        blamed = self.delivery.only(guilty) if guilty else self.delivery
         receipt, files = refused_receipt(self.delivery, self.load_id, blamed, error, self.loaded, self.meter.read())
         record_increment(self.lake, receipt, [], files)
 

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
@@ -34,10 +33,8 @@ from cost_lakehouse.loading.prove import refuse_unproven
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, load_files
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.base import Progress, Source
-from cost_lakehouse.sources.delivery import Delivery, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.storage.object_store import StoredObject
-
-D = TypeVar("D", bound=Delivery | Increment)
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,18 @@ class Change:
     table_properties: Mapping[str, str] = field(default_factory=dict)
 
 
-class Load(ABC, Generic[D]):
+class Load(ABC):
     """One attempt to load one delivery, under the lock of whoever writes its slices."""
 
     def __init__(
-        self, lake: Lake, source: Source, delivery: D, table: TableFormat, lock: Lock, progress: Progress | None, label: str
+        self,
+        lake: Lake,
+        source: Source,
+        delivery: Delivery,
+        table: TableFormat,
+        lock: Lock,
+        progress: Progress | None,
+        label: str,
     ) -> None:
         """``label`` says for people what is loaded."""
         self.lake = lake

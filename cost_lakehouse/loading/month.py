@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, control_total_rows, digest_of, rejected_values_json
 from cost_lakehouse.errors import CostLakehouseError
@@ -33,7 +33,7 @@ def load_delivery(
     Raises DeliveryRefused where its numbers would be wrong, DeliveryFailed or DeliveryChanged where it cannot be read whole
     (each is put on record, and the old slice stays), SourceError and LakeError where a place cannot be used.
     """
-    slice_ = Slice(delivery.source, delivery.billing_period)
+    slice_ = Slice(delivery.source, _month_of(delivery))
     with lake.lock(f"load-{slice_.source}-{slice_.month}", f"The load of {slice_}", LOCK_WAIT_SECONDS) as lock:
         history = history_of(slice_, receipts(lake, slice_, RAW_TABLE), stored_loads(lake, [slice_]))
         remove_files_of_other_loads(lake, RAW_TABLE, slice_, committed_loads(history))
@@ -53,17 +53,18 @@ def load_delivery(
                 progress.finish()
 
 
-class _Load(Load[Delivery]):
+class _Load(Load):
     """A whole month in place of what its slice holds."""
 
     def __init__(
         self, lake: Lake, source: Source, delivery: Delivery, history: SliceHistory, lock: Lock, progress: Progress | None
     ) -> None:
-        label = f"{Slice(delivery.source, delivery.billing_period)}, delivery {delivery.delivery_id}"
+        self._month = _month_of(delivery)
+        label = f"{Slice(delivery.source, self._month)}, delivery {delivery.delivery_id}"
         super().__init__(lake, source, delivery, AWS_CUR, lock, progress, label)
         self.previous = history.committed
         self._history = history
-        self._slice = self.slice_of(delivery.billing_period)
+        self._slice = self.slice_of(self._month)
 
     def read(self, stack: ExitStack) -> LoadedFiles:
         """Every file that the delivery lists."""
@@ -71,11 +72,11 @@ class _Load(Load[Delivery]):
 
     def change(self, stack: ExitStack) -> Change:
         """Whatever the slice holds goes."""
-        return Change([self.delivery.billing_period], lambda table, file: True)
+        return Change([self._month], lambda table, file: True)
 
     def record(self, change: Change) -> list[Receipt]:
         """The files, the control totals, and the receipt last."""
-        month = self.delivery.billing_period
+        month = self._month
         rows = self.loaded.slices[month].totals.row_count
         totals = control_total_rows(self.loaded.slices[month].totals, self.stored[month])
         objects = [
@@ -100,10 +101,10 @@ class _Load(Load[Delivery]):
         remove_files_of_other_loads(self.lake, RAW_TABLE, self._slice, committed_loads(self._history))
 
     def _receipt(self, state: str, reason: str, digest: str) -> Receipt:
-        delivery, part = self.delivery, self.loaded.slices.get(self.delivery.billing_period)
+        delivery, part = self.delivery, self.loaded.slices.get(self._month)
         return Receipt(
             source=delivery.source,
-            billing_period=delivery.billing_period,
+            billing_period=self._month,
             delivery_id=delivery.delivery_id,
             load_id=self.load_id,
             state=state,
@@ -120,3 +121,9 @@ class _Load(Load[Delivery]):
             digest=digest,
             **self.meter.read().columns,
         )
+
+
+def _month_of(delivery: Delivery) -> date:
+    if delivery.billing_period is None:
+        raise ValueError(f"A delivery of {delivery.table} is one of a known month.")
+    return delivery.billing_period

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, delivery_status
 from cost_lakehouse.sources.base import Delivered
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.registry import open_source
 from cost_lakehouse.storage.object_store import StoredObject
 
@@ -39,14 +40,14 @@ class Planned:
         return month_text(self.finding.billing_period) if self.finding.billing_period else ""
 
     @property
-    def delivery(self) -> Delivery | Increment | None:
+    def delivery(self) -> Delivery | None:
         """The delivery that was found, if one is complete."""
         return self.finding.delivery
 
     @property
     def subject(self) -> str:
         """What the finding is about beside its source: a month, or a kind of report whose months are not known yet."""
-        return self.month or (self.delivery.report_name if isinstance(self.delivery, Increment) else "")
+        return self.month or (self.delivery.report_name if self.delivery else "")
 
     @property
     def label(self) -> str:
@@ -109,14 +110,14 @@ def _of_month(finding: Finding, held: Holdings, first_month: date) -> Planned:
         return Planned(finding, Status.FAILED, finding.reason)
     if delivery is None or month is None:
         return Planned(finding, Status.WAITING, finding.reason)
-    if isinstance(delivery, Increment):
+    if FORMATS[delivery.table].adds_up:
         return _of_files_of_month(finding, delivery, month, held.increments.get((finding.source, delivery.table), Increments()))
     history = held.history(Slice(finding.source, month))
     status = delivery_status(delivery, history)
     return Planned(finding, status, history.refused[-1].reason if status is Status.REFUSED else finding.reason)
 
 
-def _of_files_of_month(finding: Finding, delivery: Increment, month: date, known: Increments) -> Planned:
+def _of_files_of_month(finding: Finding, delivery: Delivery, month: date, known: Increments) -> Planned:
     """Where files stand that are one whole month together, or nothing of them is taken."""
     there = {found.key: found.etag for found in delivery.objects}
     if known.holds_whole(month, there):
@@ -137,7 +138,7 @@ def _of_files(source: str, table: str, listed: Sequence[StoredObject], there: De
     """
 
     def planned(objects: Sequence[StoredObject], status: Status, gone: frozenset[str] = frozenset()) -> Planned:
-        found = Finding(source, None, Status.NEW, Increment(source, table, tuple(objects), gone=gone))
+        found = Finding(source, None, Status.NEW, Delivery.of_files(source, table, tuple(objects), gone))
         if status is Status.REFUSED and known.refusals:
             return Planned(found, status, known.refusals[-1].reason, may_pass=not known.refusals[-1].rejected)
         return Planned(found, status, there.note)

@@ -13,7 +13,7 @@ from cost_lakehouse.lake.increments import EMPTY, REPEATED, TAKEN_OUT, HeldObjec
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.effort import Effort
 from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
-from cost_lakehouse.sources.delivery import Increment
+from cost_lakehouse.sources.delivery import Delivery
 
 FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows
 
@@ -34,7 +34,7 @@ class WithoutRows:
 
 
 def files_of_month(
-    increment: Increment,
+    increment: Delivery,
     month: date,
     records: Mapping[str, int],
     without: Mapping[str, WithoutRows],
@@ -59,7 +59,7 @@ def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
 
 
 def objects_without_rows(
-    increment: Increment, loaded: LoadedFiles, repeated: Mapping[str, WithoutRows]
+    increment: Delivery, loaded: LoadedFiles, repeated: Mapping[str, WithoutRows]
 ) -> dict[str, WithoutRows]:
     """Objects without a row are on record too, in the month that they are announced for or were written in."""
     empty = {
@@ -71,7 +71,7 @@ def objects_without_rows(
 
 
 def accepted_receipt(
-    increment: Increment,
+    increment: Delivery,
     load_id: str,
     month: date,
     part: LoadedSlice,
@@ -112,7 +112,7 @@ def accepted_receipt(
 
 
 def refused_receipt(
-    increment: Increment, load_id: str, blamed: Increment, error: CostLakehouseError, loaded: LoadedFiles | None, effort: Effort
+    increment: Delivery, load_id: str, blamed: Delivery, error: CostLakehouseError, loaded: LoadedFiles | None, effort: Effort
 ) -> tuple[Receipt, list[FileRow]]:
     """The receipt of a load that was refused, and the objects that it is refused for."""
     months = [*(loaded.slices if loaded else ()), *(_month_of(stored_object.last_modified) for stored_object in blamed.objects)]

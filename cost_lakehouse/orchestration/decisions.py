@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from cost_lakehouse.loading.plan import Planned, month_text
-from cost_lakehouse.sources.delivery import Delivery, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=12)
@@ -49,29 +49,26 @@ def delivery_key(source: str, month: str, delivery_id: str, fingerprint: str) ->
     return f"{source}|{month}|{delivery_id}|{fingerprint[:12]}"
 
 
-def delivery_key_of(delivery: Delivery | Increment) -> str:
+def delivery_key_of(delivery: Delivery) -> str:
     """The key of a delivery that was found."""
     return delivery_key(delivery.source, subject_of(delivery), delivery.delivery_id, delivery.fingerprint)
 
 
-def subject_of(delivery: Delivery | Increment) -> str:
-    """A delivery's month as ``YYYY-MM``, or the kind of report of an increment whose months are not known."""
-    if isinstance(delivery, Increment) and delivery.billing_period is None:
-        return delivery.report_name
-    assert delivery.billing_period is not None  # noqa: S101 - a whole delivery always says its month
-    return month_text(delivery.billing_period)
+def subject_of(delivery: Delivery) -> str:
+    """A delivery's month as ``YYYY-MM``, or its kind of report where its months are not known."""
+    return month_text(delivery.billing_period) if delivery.billing_period else delivery.report_name
 
 
-def increment_range(increment: Increment, today: date, first: date) -> tuple[date, date]:
-    """The months that an increment's rows may belong to: that of its oldest file and the one before, up to this month.
+def months_of(delivery: Delivery, today: date, first: date) -> tuple[date, date]:
+    """The first and last month that a delivery's rows may belong to: its own, where it says one.
 
-    For people only, in the run's list of partitions: where rows belong, their usage says. What a manifest announces is of its
-    month alone.
+    Else that of its oldest file and the one before, up to this month: for people only, in the run's list of partitions, since
+    where rows belong, their usage says.
     """
-    if increment.billing_period is not None:
-        return increment.billing_period, increment.billing_period
+    if delivery.billing_period is not None:
+        return delivery.billing_period, delivery.billing_period
     last = today.replace(day=1)
-    written = min(stored_object.last_modified for stored_object in increment.objects).date().replace(day=1)
+    written = min(stored_object.last_modified for stored_object in delivery.objects).date().replace(day=1)
     before = (written - timedelta(days=1)).replace(day=1)
     return min(max(before, first), last), last
 

@@ -12,10 +12,11 @@ import dagster as dg
 
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.last_polls import plan_and_note
-from cost_lakehouse.loading.plan import Planned, month_text, plan_recent
+from cost_lakehouse.loading.plan import Planned, plan_recent
 from cost_lakehouse.orchestration.constants import (
     ATTEMPT_TAG,
     DELIVERY_TAG,
@@ -32,16 +33,17 @@ from cost_lakehouse.orchestration.constants import (
 from cost_lakehouse.orchestration.decisions import (
     attempt_for,
     delivery_key_of,
-    increment_range,
+    months_of,
     next_offset,
     partition_key,
     resume_order,
     seen_text,
+    subject_of,
 )
 from cost_lakehouse.orchestration.pace import Pace
 from cost_lakehouse.orchestration.polls import Poll, Polls
 from cost_lakehouse.orchestration.run_history import could_not_be_read, ends_of_runs
-from cost_lakehouse.sources.delivery import Delivery, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 
 SourcePolls = Polls[list[Planned]]
 
@@ -151,38 +153,41 @@ def requests_for(
 
 
 def request_for(
-    delivery: Delivery | Increment, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition, refused: bool = False
+    delivery: Delivery, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition, refused: bool = False
 ) -> dg.RunRequest:
     """The request to load one delivery: its run key lets Dagster start each attempt once only."""
-    whole = isinstance(delivery, Delivery)
     return dg.RunRequest(
         run_key=f"{delivery_key_of(delivery)}|{attempt}",
         job_name=LOAD_JOB,
-        partition_key=partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None,
+        partition_key=partition_of(delivery),
         asset_selection=[line_items_key(delivery.source)],
         tags=load_tags(delivery, attempt, trigger, months),
-        run_config={} if whole else {"ops": {line_items_op(delivery.source): {"config": increment_config(delivery, refused)}}},
+        run_config={"ops": {line_items_op(delivery.source): {"config": load_config(delivery, refused)}}},
     )
 
 
-def increment_config(delivery: Delivery | Increment, refused: bool, force: bool = False) -> dict[str, object]:
-    """What a run is told that loads one kind of report: of it what is new, or what was refused before."""
-    if isinstance(delivery, Delivery):
+def partition_of(delivery: Delivery) -> str | None:
+    """The partition that a delivery's run is of; None where a run loads what is new, whatever months it belongs to."""
+    month = delivery.billing_period
+    return None if month is None or FORMATS[delivery.table].adds_up else partition_key(month)
+
+
+def load_config(delivery: Delivery, refused: bool, force: bool = False) -> dict[str, object]:
+    """What a run is told that loads a delivery; of a kind of report, what is new, or what was refused before."""
+    if partition_of(delivery):
         return {"force": force}
     return {"force": force, "table": delivery.table, "refused": refused}
 
 
-def load_tags(
-    delivery: Delivery | Increment, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition
-) -> dict[str, str]:
-    """The tags of a run that loads one delivery. An increment's months are a guess: only its rows say them."""
+def load_tags(delivery: Delivery, attempt: int, trigger: str, months: dg.MonthlyPartitionsDefinition) -> dict[str, str]:
+    """The tags of a run that loads one delivery. Where it does not say its month, its months are a guess: its rows say them."""
     tags = {
         SOURCE_TAG: delivery.source,
         DELIVERY_TAG: delivery_key_of(delivery),
         ATTEMPT_TAG: str(attempt),
         TRIGGER_TAG: trigger,
     }
-    if isinstance(delivery, Delivery):
-        return tags | {MONTH_TAG: month_text(delivery.billing_period)}
-    first, last = increment_range(delivery, datetime.now(UTC).date(), months.start.date())
+    if partition_of(delivery):
+        return tags | {MONTH_TAG: subject_of(delivery)}
+    first, last = months_of(delivery, datetime.now(UTC).date(), months.start.date())
     return tags | {REPORT_TAG: delivery.report_name, RANGE_START_TAG: partition_key(first), RANGE_END_TAG: partition_key(last)}

@@ -37,11 +37,11 @@ from cost_lakehouse.orchestration.constants import (
 from cost_lakehouse.orchestration.decisions import delivery_key_of, month_range, partition_key
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.maintenance import MAINTENANCE_OP, maintenance_job
-from cost_lakehouse.orchestration.new_deliveries import increment_config, load_tags
+from cost_lakehouse.orchestration.new_deliveries import load_config, load_tags, partition_of
 from cost_lakehouse.orchestration.partitions import billing_months
 from cost_lakehouse.orchestration.run_history import ends_of_runs
 from cost_lakehouse.orchestration.sensors.daily_costs import DAILY_COSTS, changes_of
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 
 # The terminal belongs to the command; everything is kept in the run's event log.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -83,19 +83,18 @@ class InProcess:
         # The command does not wait before it tries again: whoever calls it sees the failure and decides.
         self._definitions = build_definitions(settings, load_retries=None, progress=progress)
 
-    def load(self, delivery: Delivery | Increment, force: bool, refused: bool = False) -> RunOutcome:
+    def load(self, delivery: Delivery, force: bool, refused: bool = False) -> RunOutcome:
         """Load one delivery, or what is new (or, with ``refused``, was refused before) of one kind of report."""
         month = delivery.billing_period
         if month is not None and not self._months.has_partition_key(partition_key(month)):
             return RunOutcome(False, "", {}, "This month has not begun.", "Check this machine's clock, or wait for the month.")
-        partition = partition_key(delivery.billing_period) if isinstance(delivery, Delivery) else None
         attempt = len(ends_of_runs(self._instance, DELIVERY_TAG, delivery_key_of(delivery))) + 1
         op = line_items_op(delivery.source)
         result = self._execute(
             LOAD_JOB,
-            config={"ops": {op: {"config": increment_config(delivery, refused, force)}}},
+            config={"ops": {op: {"config": load_config(delivery, refused, force)}}},
             tags=load_tags(delivery, attempt, COMMAND, self._months),
-            partition=partition,
+            partition=partition_of(delivery),
             selection=[line_items_key(delivery.source)],
         )
         facts = {

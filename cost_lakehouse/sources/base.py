@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import BinaryIO, Protocol
 
 from cost_lakehouse.config import SourceSettings
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
+from cost_lakehouse.sources.delivery import Delivery, Finding
 from cost_lakehouse.storage.object_store import StoredObject
 
 
@@ -74,7 +74,7 @@ class Source(Protocol):
         cannot be read to its end.
         """
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether what was listed still is what lies there; asked after the data was read, before the commit.
 
         Raises DeliveryFailed where the place does not answer, DeliveryRefused where what was read is not the whole.

@@ -13,7 +13,7 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.config.source import BucketSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.base import Check, Delivered, Progress
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.location_hints import KINDS, LEVELS_UP, Found, LocationHints, wrong_place
 from cost_lakehouse.storage.local_folder import LocalFolder
 from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
@@ -70,7 +70,7 @@ class BucketSource(ABC, Generic[Place]):
         """What is delivered."""
 
     @abstractmethod
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether what was listed still is what lies there."""
 
     @abstractmethod
@@ -125,7 +125,7 @@ class BucketSource(ABC, Generic[Place]):
         return checked
 
 
-def check_of_months(place: str, found: Sequence[Finding]) -> tuple[Check, Delivery | Increment | None]:
+def check_of_months(place: str, found: Sequence[Finding]) -> tuple[Check, Delivery | None]:
     """What findings of months say, and the newest delivery that is there."""
     deliveries = [finding.delivery for finding in found if finding.delivery is not None]
     broken = [finding for finding in found if finding.status is Status.FAILED]

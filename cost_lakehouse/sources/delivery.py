@@ -1,4 +1,4 @@
-"""What a provider has delivered: one complete set of files for a (source, billing period)."""
+"""What a provider has delivered: files that belong together, and the months that they are of."""
 
 from __future__ import annotations
 
@@ -20,20 +20,53 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One complete delivery: all its files are there.
+    """Objects that are to be current together in one raw table, all of them or none.
 
-    ``delivery_id`` is AWS's assemblyId or executionId; ``delivered_at`` the manifest's LastModified (UTC), which orders
-    deliveries.
+    Where ``billing_period`` is known they are the whole bill of that month, and take the place of all that its slice holds.
+    Where it is None, each row tells its month: the objects are added to what is there, each in the place of the one that had
+    its key, and in the months that they have rows in, of those whose keys are ``gone``.
+
+    ``delivery_id`` is the provider's (AWS's assemblyId or executionId), else a digest of the objects; ``delivered_at`` (UTC,
+    aware), when the manifest or the newest object was written, orders deliveries of one month.
     """
 
     source: str
-    billing_period: date  # the first of the month
-    delivery_id: str
+    table: str  # the raw table that the rows belong in
     objects: tuple[StoredObject, ...]
-    manifest: StoredObject
-    file_format: FileFormat
-    report_name: str
+    delivery_id: str
     delivered_at: datetime
+    report_name: str
+    billing_period: date | None = None  # the first of the month
+    manifest: StoredObject | None = None
+    file_format: FileFormat = FileFormat.CSV  # of objects whose names do not tell
+    gone: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_files(
+        cls, source: str, table: str, objects: tuple[StoredObject, ...], gone: frozenset[str] = frozenset()
+    ) -> Delivery:
+        """Files that no manifest announces: the same files are the same delivery, whoever asks. There is at least one."""
+        digest = hashlib.sha256()
+        for key, etag in sorted((stored_object.key, stored_object.etag) for stored_object in objects):
+            digest.update(f"{key}\0{etag}\n".encode())
+        return cls(
+            source=source,
+            table=table,
+            objects=objects,
+            delivery_id=digest.hexdigest()[:32],
+            delivered_at=max(stored_object.last_modified for stored_object in objects),
+            report_name=short_name(table),
+            gone=gone,
+        )
+
+    def only(self, objects: tuple[StoredObject, ...]) -> Delivery:
+        """The delivery of some of its files, which is one of its own. Files that are a whole together are not parted."""
+        return self if self.is_whole else Delivery.of_files(self.source, self.table, objects)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the objects take the place of others, so that none of them can be left out."""
+        return self.billing_period is not None or bool(self.gone)
 
     @property
     def bytes(self) -> int:
@@ -46,60 +79,9 @@ class Delivery:
         return fingerprint_of(self.objects)
 
 
-@dataclass(frozen=True)
-class Increment:
-    """Files that add to a bill, such as OCI's: their months are known only once they are read.
-
-    ``table`` is the raw table that they belong in. ``objects`` are loaded together, by one commit. Where a manifest announces
-    them they are the whole bill of ``billing_period``, and take the place of all that the lake holds of it. ``gone`` are keys
-    of objects that are no part of the bill any more: their rows go from the months that the new objects have rows in.
-    """
-
-    source: str
-    table: str
-    objects: tuple[StoredObject, ...]
-    billing_period: date | None = None
-    manifest: StoredObject | None = None
-    manifest_id: str = ""  # the manifest's; empty where there is none
-    file_format: FileFormat = FileFormat.CSV  # of objects whose names do not tell
-    gone: frozenset[str] = frozenset()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the objects take the place of others, so that none of them can be left out."""
-        return self.billing_period is not None or bool(self.gone)
-
-    @property
-    def delivery_id(self) -> str:
-        """The manifest's id, else a digest of the objects' (key, etag): the same files are the same delivery, whoever asks."""
-        if self.manifest_id:
-            return self.manifest_id
-        digest = hashlib.sha256()
-        for key, etag in sorted((stored_object.key, stored_object.etag) for stored_object in self.objects):
-            digest.update(f"{key}\0{etag}\n".encode())
-        return digest.hexdigest()[:32]
-
-    @property
-    def bytes(self) -> int:
-        """The size of all files as delivered, in bytes."""
-        return sum(stored_object.size for stored_object in self.objects)
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of the files' (key, etag, size)."""
-        return fingerprint_of(self.objects)
-
-    @property
-    def delivered_at(self) -> datetime:
-        """When the manifest, or the newest of the files, was written (UTC, aware)."""
-        if self.manifest is not None:
-            return self.manifest.last_modified
-        return max(stored_object.last_modified for stored_object in self.objects)
-
-    @property
-    def report_name(self) -> str:
-        """The kind of report: the raw table's own name."""
-        return self.table.rsplit(".", 1)[-1]
+def short_name(table: str) -> str:
+    """A raw table's own name, such as ``oci_cost``: the kind of report that feeds it."""
+    return table.rsplit(".", 1)[-1]
 
 
 def fingerprint_of(objects: Iterable[StoredObject]) -> str:
@@ -128,12 +110,12 @@ class Status(StrEnum):
 class Finding:
     """The newest delivery of one (source, billing period), or why there is none.
 
-    ``billing_period`` is None where the whole source is meant (nothing delivered yet), or an increment of unknown months.
+    ``billing_period`` is None where the whole source is meant (nothing delivered yet), or files of months not known yet.
     A NEW finding may carry a ``reason`` too: a newer delivery that is not complete yet.
     """
 
     source: str
     billing_period: date | None
     status: Status
-    delivery: Delivery | Increment | None = None
+    delivery: Delivery | None = None
     reason: str = ""

@@ -17,7 +17,7 @@ from cost_lakehouse.cli.progress import Heartbeat
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake import locks
 from cost_lakehouse.loading.plan import Planned
-from cost_lakehouse.sources.delivery import Finding, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.storage.object_store import StoredObject
 
 # Work that swallows what interrupts it, as a run of Dagster does, or that no exception reaches.
@@ -63,8 +63,9 @@ def test_what_is_kept_and_what_is_left_is_said() -> None:
     moment = datetime(2026, 10, 6, tzinfo=UTC)
     due = []
     for name in ("a", "b", "c"):
-        increment = Increment(name, "raw.focus", (StoredObject("x.csv", "e", 1, moment),), date(2026, 10, 1))
-        due.append(Planned(Finding(name, date(2026, 10, 1), Status.NEW, increment), Status.NEW))
+        objects = (StoredObject("x.csv", "e", 1, moment),)
+        delivery = Delivery(name, "raw.focus", objects, "d", moment, "focus", date(2026, 10, 1))
+        due.append(Planned(Finding(name, date(2026, 10, 1), Status.NEW, delivery), Status.NEW))
 
     class Outcome:
         ok = True

@@ -186,11 +186,11 @@ def test_a_paused_source_is_left_out_unless_named(config: str, tmp_path: Path) -
     ],
 )
 def test_a_manual_run_loads_what_is_new_or_was_refused(standing: Status, by_itself: bool, forced: bool, tmp_path: Path) -> None:
-    from cost_lakehouse.sources.delivery import Delivery, FileFormat
+    from cost_lakehouse.sources.delivery import Delivery
     from cost_lakehouse.storage.object_store import StoredObject
 
     manifest = StoredObject("m", "e", 1, datetime(2026, 1, 1, tzinfo=UTC))
-    delivery = Delivery("acme", SEPTEMBER, "d", (), manifest, FileFormat.CSV, "r", manifest.last_modified)
+    delivery = Delivery("acme", "raw.aws_cur", (), "d", manifest.last_modified, "r", SEPTEMBER, manifest)
     planned = Planned(Finding("acme", SEPTEMBER, Status.NEW, delivery), standing)
     assert is_due(planned, force=False) is by_itself
     assert is_due(planned, force=True) is forced

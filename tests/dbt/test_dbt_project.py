@@ -117,7 +117,9 @@ def test_every_model_and_column_is_described(built: Developer) -> None:
 def test_a_model_that_loses_money_stops_every_mart_and_shows_expected_and_actual(tmp_path: Path) -> None:
     developer = Developer(tmp_path)
     developer.change("int_aws__costs", "from dated", "from dated where line_item_type <> 'Tax'")
-    done = developer.dbt(*build_arguments([Slice("acme", developer.workshop.delivery().billing_period)]))
+    month = developer.workshop.delivery().billing_period
+    assert month is not None
+    done = developer.dbt(*build_arguments([Slice("acme", month)]))
     assert done.returncode == 1
     results = developer.results()
     assert results["daily_summary_reconciles_to_the_raw_bill"] == "fail"

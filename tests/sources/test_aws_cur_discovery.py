@@ -37,6 +37,7 @@ def test_a_complete_delivery_is_available_with_all_its_files(report: Report) -> 
     assert delivered(finding) == NEW
     delivery = finding.delivery
     assert isinstance(delivery, Delivery)
+    assert delivery.manifest is not None
     assert [stored_object.key for stored_object in delivery.objects] == keys
     assert delivery.bytes == 3 * len(f"{NEW} 1")
     assert delivery.manifest.key == report.folder() + "hourly-Manifest.json"
@@ -118,6 +119,7 @@ def test_while_the_newest_delivery_waits_for_a_file_the_newest_complete_one_stan
     assert finding.reason.startswith(f"Delivery {NEW} waits for ")
     assert f"{NEW}/hourly-00002.csv.gz, which is not there (and 1 more)" in finding.reason
     assert isinstance(finding.delivery, Delivery)
+    assert finding.delivery.manifest is not None
     assert finding.delivery.manifest.key == f"{report.folder()}{OLD}/hourly-Manifest.json"
 
 

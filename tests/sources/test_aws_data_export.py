@@ -37,6 +37,7 @@ def test_an_overwritten_export_is_available_with_all_its_files(export: Export) -
     delivery = delivery_of(export.only_finding())
     assert (delivery.billing_period, delivery.delivery_id, delivery.report_name) == (OCTOBER, "E1", "costs")
     assert [stored_object.key for stored_object in delivery.objects] == keys
+    assert delivery.manifest is not None
     assert delivery.file_format is FileFormat.PARQUET
     assert delivery.delivered_at == delivery.manifest.last_modified
     with export.store().open(delivery.objects[1]) as content:
@@ -100,6 +101,7 @@ def test_a_delivery_that_is_replaced_meanwhile_is_not_the_same_any_more(export: 
     assert not export.opened().is_unchanged(delivery)
     export.overwrite("E2", files=2)
     assert not export.opened().is_unchanged(delivery)
+    assert delivery.manifest is not None
     export.place.delete(delivery.manifest.key)
     assert not export.opened().is_unchanged(delivery)
 

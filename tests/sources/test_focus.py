@@ -7,7 +7,7 @@ import pytest
 from cost_lakehouse.config.source import FocusSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.sources.base import Delivered
-from cost_lakehouse.sources.delivery import FileFormat, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, FileFormat, Status
 from cost_lakehouse.sources.registry import open_source
 from tests.sources.exports import Export
 from tests.sources.places import NOVEMBER, OCTOBER, Place, S3Place
@@ -36,7 +36,7 @@ def test_an_export_s_months_are_what_its_manifests_list(export: Export) -> None:
     found = look(export.place, export.location)
 
     october, november = found.months
-    assert isinstance(october.delivery, Increment)
+    assert isinstance(october.delivery, Delivery)
     assert (october.delivery.billing_period, october.delivery.delivery_id) == (OCTOBER, "E2")
     assert [stored_object.key for stored_object in october.delivery.objects] == keys
     assert (october.delivery.table, october.delivery.file_format) == ("raw.focus", FileFormat.PARQUET)
@@ -48,7 +48,7 @@ def test_an_export_that_is_delivered_anew_while_it_is_read_is_noticed(export: Ex
     export.overwrite("E1")
     (finding,) = look(export.place, export.location).months
     opened = open_source(export.place.settings(), source_at(export.place, export.location))
-    assert isinstance(finding.delivery, Increment)
+    assert isinstance(finding.delivery, Delivery)
     assert opened.is_unchanged(finding.delivery)
     export.overwrite("E2")
     assert not opened.is_unchanged(finding.delivery)

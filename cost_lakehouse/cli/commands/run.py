@@ -22,7 +22,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import Planned
 from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
-from cost_lakehouse.sources.delivery import Delivery, Status
+from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.summaries.stale import stale_slices
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def execute(
         deliveries = [(planned, planned.delivery) for planned in due if planned.delivery is not None]
         for number, (each, delivery) in enumerate(deliveries, start=1):
             bar.position = f"[{number}/{len(deliveries)}] "
-            again = force and (isinstance(delivery, Delivery) or each.status is Status.CURRENT)
+            again = force and each.status is Status.CURRENT
             loads.append(Loaded(each, runner.load(delivery, again, each.status is Status.REFUSED)))
             interruption.check()
         summary = _summarize(runner, lake, loads, force, bar) if summarize else None

@@ -40,7 +40,7 @@ from cost_lakehouse.orchestration.decisions import months_between, partition_key
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.sources.base import Progress
-from cost_lakehouse.sources.delivery import Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import kind_of, open_source
 
 ON_MATERIALIZE = (
@@ -147,7 +147,7 @@ def _wanted(config: IncrementConfig) -> list[Status]:
 
 def _loads(
     settings: Settings, source: SourceSettings, table: str, window: list[date], wanted: list[Status], progress: Progress
-) -> Iterator[tuple[Increment, LoadResult]]:
+) -> Iterator[tuple[Delivery, LoadResult]]:
     """Load what is wanted of one kind of report, anew where files change meanwhile; known months only in ``window``."""
     lake = Lake(settings)
     opened = open_source(settings, source)
@@ -166,14 +166,14 @@ def _loads(
                 raise
 
 
-def _offers(planned: list[Planned], table: str, window: list[date], status: Status) -> list[Increment]:
+def _offers(planned: list[Planned], table: str, window: list[date], status: Status) -> list[Delivery]:
     found = [candidate.delivery for candidate in planned if candidate.status is status]
-    own = [entry for entry in found if isinstance(entry, Increment) and entry.table == table]
+    own = [entry for entry in found if entry is not None and entry.table == table]
     return [entry for entry in own if entry.billing_period is None or entry.billing_period in window]
 
 
 def _events(
-    settings: Settings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey, increment: Increment, result: LoadResult
+    settings: Settings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey, increment: Delivery, result: LoadResult
 ) -> Iterator[Event]:
     """A materialization of each month that a load touched, and the proof."""
     lake = Lake(settings)
@@ -192,7 +192,7 @@ def _events(
 def _materialization(
     settings: Settings,
     key: dg.AssetKey,
-    increment: Increment,
+    increment: Delivery,
     result: LoadResult,
     receipt: Receipt,
     added: Mapping[str, CurrencyTotal],
@@ -227,7 +227,7 @@ def _materialization(
     )
 
 
-def _is_money(increment: Increment) -> bool:
+def _is_money(increment: Delivery) -> bool:
     return FORMATS[increment.table].cost.endswith("cost")
 
 

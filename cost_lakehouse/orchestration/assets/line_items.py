@@ -178,7 +178,7 @@ def _newest_delivery(settings: Settings, source: SourceSettings, month: date) ->
     listed = open_source(settings, source).list_deliveries(month).months
     findings = [entry for entry in listed if entry.billing_period in (month, None)]
     for finding in findings:
-        if isinstance(finding.delivery, Delivery) and finding.status is Status.NEW:
+        if finding.delivery is not None and finding.status is Status.NEW:
             return finding.delivery
     reason = findings[0].reason if findings else "no manifest yet"
     raise NothingDelivered(

@@ -28,7 +28,7 @@ from cost_lakehouse.sources.aws.manifest_resolver import (
     ResolvedManifest,
     files_are_unchanged,
 )
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.location_hints import LEGACY, Found, LocationHints, wrong_place
 from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
@@ -45,7 +45,7 @@ def discover_report(store: ObjectStore, prefix: str, source: str, month: date | 
     return _Report(store, ReportLocation(prefix), source).findings(month)
 
 
-def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
+def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
 
     AWS replaces the files of an overwritten report one by one. A manifest of the same delivery, and every file with the ETag it

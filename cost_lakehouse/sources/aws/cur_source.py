@@ -10,7 +10,7 @@ from cost_lakehouse.sources.aws import cur
 from cost_lakehouse.sources.aws.cur_root import find_bucket_root
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 
 
 class CurSource(BucketSource[AwsCurSettings]):
@@ -25,7 +25,7 @@ class CurSource(BucketSource[AwsCurSettings]):
         """A finding a month, oldest first."""
         return Delivered(tuple(cur.discover_report(self.store, self.prefix, self.settings.name, month)))
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether the manifest still announces these files, and they are those that were listed."""
         return cur.is_unchanged(self.store, delivery)
 

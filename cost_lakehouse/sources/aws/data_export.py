@@ -12,7 +12,7 @@ from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billin
 from cost_lakehouse.sources.aws.data_export_manifest import ExportManifest, parse_export_manifest
 from cost_lakehouse.sources.aws.manifest import ManifestError
 from cost_lakehouse.sources.aws.manifest_resolver import Lookup, MonthScan, ResolvedManifest, files_are_unchanged
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.location_hints import EXPORT, Found, LocationHints, wrong_place
 from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
@@ -32,7 +32,7 @@ def discover_export(
     return _Export(store, location, source, kind).findings(month)
 
 
-def is_unchanged(store: ObjectStore, delivery: Delivery | Increment) -> bool:
+def is_unchanged(store: ObjectStore, delivery: Delivery) -> bool:
     """Whether manifest and files are still those of the delivery: read this after the data, before the commit.
 
     AWS replaces the files of an overwritten export one by one, and its manifest last.

@@ -11,7 +11,7 @@ from cost_lakehouse.sources.aws.data_export_layout import ExportLocation
 from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.storage.s3_store import split_location
 
 
@@ -28,7 +28,7 @@ class DataExportSource(BucketSource[DataExportSettings]):
         location = export_location(self.settings, self.prefix)
         return Delivered(tuple(data_export.discover_export(self.store, location, self.settings.name, month)))
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether the manifest still announces these files, and they are those that were listed."""
         return data_export.is_unchanged(self.store, delivery)
 

@@ -12,6 +12,8 @@ from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Statu
 from cost_lakehouse.storage.object_store import Listing, ObjectStore, StoredObject
 
 MANIFEST_SUFFIX = "-Manifest.json"
+TABLE = "raw.aws_cur"
+"""The raw table that every bill of AWS's own columns belongs in."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class MonthScan:
             return None, obstacle
         delivery = Delivery(
             source=self.source,
+            table=TABLE,
             billing_period=self.period,
             delivery_id=announced.delivery_id,
             objects=tuple(found),

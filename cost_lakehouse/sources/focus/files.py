@@ -1,6 +1,6 @@
 """FOCUS from any provider: AWS Data Exports with their manifests, Oracle's FOCUS reports, or a folder of files.
 
-An export's manifests say what a month's bill is. Oracle's reports are increments, which are deleted after a year and stay in
+An export's manifests say what a month's bill is. Oracle's reports add up; they are deleted after a year, and stay in
 the lake. In any other folder the files that are there are the bill: what takes another's place takes out its rows.
 """
 
@@ -18,7 +18,7 @@ from cost_lakehouse.sources.aws.data_export import discover_export
 from cost_lakehouse.sources.aws.data_export_layout import ExportLocation, billing_period_of
 from cost_lakehouse.sources.aws.data_export_root import find_export_root
 from cost_lakehouse.sources.base import Delivered
-from cost_lakehouse.sources.delivery import Delivery, Finding, Increment
+from cost_lakehouse.sources.delivery import Finding, short_name
 from cost_lakehouse.sources.focus.layout import OCI_FOLDER, is_export, sort_files, trap
 from cost_lakehouse.storage.object_store import ObjectStore
 
@@ -36,7 +36,7 @@ def list_focus(store: ObjectStore, location: ExportLocation, source: str, month:
     level = store.list_folder(location.folder)
     if is_export(level.folders) or _has_months(store, location):
         findings = discover_export(store, location, source, month, KIND)
-        return Delivered(tuple(_as_increment(finding) for finding in findings), nothing=_NOTHING)
+        return Delivered(tuple(_as_focus(finding) for finding in findings), nothing=_NOTHING)
     names = parts(location.prefix)
     if OCI_FOLDER in names:
         return _files(store, location.folder, is_complete=False)
@@ -72,21 +72,11 @@ def _has_months(store: ObjectStore, location: ExportLocation) -> bool:
     return any(billing_period_of(last_part(folder)) is not None for folder in store.list_folder(location.data).folders)
 
 
-def _as_increment(finding: Finding) -> Finding:
-    """The month's delivery as what the lake's table of FOCUS is fed with."""
-    delivery = finding.delivery
-    if not isinstance(delivery, Delivery):
+def _as_focus(finding: Finding) -> Finding:
+    """The month's delivery as one of FOCUS, whatever the export is called."""
+    if finding.delivery is None:
         return finding
-    whole = Increment(
-        source=delivery.source,
-        table=TABLE,
-        objects=delivery.objects,
-        billing_period=delivery.billing_period,
-        manifest=delivery.manifest,
-        manifest_id=delivery.delivery_id,
-        file_format=delivery.file_format,
-    )
-    return replace(finding, delivery=whole)
+    return replace(finding, delivery=replace(finding.delivery, table=TABLE, report_name=short_name(TABLE)))
 
 
 def _files(store: ObjectStore, folder: str, is_complete: bool) -> Delivered:

@@ -11,7 +11,7 @@ from cost_lakehouse.sources.aws.data_export_source import export_location
 from cost_lakehouse.sources.aws.manifest_resolver import files_are_unchanged
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
-from cost_lakehouse.sources.delivery import Delivery, Increment, Status
+from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.focus.files import focus_root, list_focus
 
 
@@ -30,14 +30,14 @@ class FocusSource(BucketSource[FocusSettings]):
             self.refuse_wrong_place()
         return found
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether the manifest still announces these files; without one, whether those that take others' places are there.
 
         Every file was read as it was listed.
         """
         if delivery.manifest is not None:
             return data_export.is_unchanged(self.store, delivery)
-        takes_places = isinstance(delivery, Increment) and bool(delivery.gone)
+        takes_places = bool(delivery.gone)
         return not takes_places or files_are_unchanged(self.store, delivery.objects)
 
     def check(self) -> Check:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cost_lakehouse.config.source import OciReportsSettings
 from cost_lakehouse.sources.base import Check, Delivered
 from cost_lakehouse.sources.bucket import BucketSource
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.oci.reports import NO_REPORTS, list_reports, reports_root
 
 
@@ -27,7 +27,7 @@ class OciReportsSource(BucketSource[OciReportsSettings]):
             self.refuse_wrong_place()
         return Delivered(files=found, nothing="no report is there yet")
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Reports are never rewritten; every file was read as it was listed."""
         return True
 

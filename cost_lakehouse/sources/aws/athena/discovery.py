@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.aws.athena.versions import Version
+from cost_lakehouse.sources.aws.manifest_resolver import TABLE
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from cost_lakehouse.storage.object_store import StoredObject
 
@@ -32,6 +33,7 @@ def _delivery(table: AthenaTable, source: str, report: str, version: Version) ->
     whole = StoredObject(table.key_of(version.month), version.name, version.bytes, seen)
     return Delivery(
         source=source,
+        table=TABLE,
         billing_period=version.month,
         delivery_id=version.name,
         objects=(whole,),

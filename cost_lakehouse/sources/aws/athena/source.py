@@ -13,7 +13,7 @@ from cost_lakehouse.sources.aws.athena.discovery import discover_table
 from cost_lakehouse.sources.aws.athena.table import AthenaTable
 from cost_lakehouse.sources.base import Check, Delivered, Progress
 from cost_lakehouse.sources.bucket import check_of_months
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.storage.object_store import StoredObject
 
 
@@ -64,7 +64,7 @@ class AthenaSource:
         """A month as one Parquet file."""
         return self.table.open(obj)
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether the table still has the version that was read, whole."""
         return self.table.is_unchanged(delivery)
 

@@ -20,7 +20,7 @@ from cost_lakehouse.sources.aws.athena.reader import GIGABYTE, Notify, WindowDon
 from cost_lakehouse.sources.aws.athena.sql import SUM_DIGITS, Window
 from cost_lakehouse.sources.aws.athena.versions import TableVersions
 from cost_lakehouse.sources.aws.manifest import first_of_month
-from cost_lakehouse.sources.delivery import Delivery, Increment
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.storage.object_store import StoredObject
 
 _ALMOST = 1e-9  # by how much sums of doubles may differ for being added up in another order
@@ -92,7 +92,7 @@ class AthenaTable:
         self._opened = (kept, results)
         return kept.merged(results, self.versions.table.columns)
 
-    def is_unchanged(self, delivery: Delivery | Increment) -> bool:
+    def is_unchanged(self, delivery: Delivery) -> bool:
         """Whether the table still has the version that was read, whole; looks at the rows that were read, too.
 
         Raises DeliveryRefused where the windows do not add up to the month that they are windows of.
