@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from cost_lakehouse.lake.duckdb_views import connect
 from sample_bills import Bill, BillDelivery, Fault, write_delivery
 from tests.builders import settings_for
 from tests.environment import without_own_variables
+from tests.forked import ForkedCommand
 
 MONTH = date(2026, 9, 1)
 BILL = Bill(months=(MONTH,), rows=300)
@@ -29,28 +28,17 @@ def command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "cost_lakehouse.cli", *arguments, "--config", str(folder / "lakehouse.yaml")]
 
 
-def run(folder: Path) -> None:
-    done = subprocess.run(command(folder, "run"), env=without_own_variables(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def start(folder: Path) -> ForkedCommand:
+    return ForkedCommand(folder / "said.txt", "run", "--config", str(folder / "lakehouse.yaml"))
 
 
 def kill_when(folder: Path, reached: Callable[[], bool]) -> bool:
     """Start the command, and kill it and all its children as soon as ``reached`` holds; False where it ended before."""
-    with subprocess.Popen(
-        command(folder, "run"),
-        env=without_own_variables(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        while process.poll() is None:
-            if reached():
-                os.killpg(process.pid, signal.SIGKILL)
-                return True
-            try:
-                process.wait(timeout=0.01)
-            except subprocess.TimeoutExpired:
-                continue
+    run = start(folder)
+    while run.wait(0.01) is None:
+        if reached():
+            run.kill()
+            return True
     return False
 
 
@@ -65,7 +53,9 @@ def billed(lake: Lake) -> Decimal:
 def test_a_run_killed_while_it_loads_builds_or_publishes_is_finished_by_the_next(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, {"acme": BILL.location})
     first = write_delivery(tmp_path, BILL, BillDelivery(month=MONTH, delivered_at=datetime(2026, 10, 3, tzinfo=UTC)))
-    run(tmp_path)
+    # As people start it; the others are forked.
+    done = subprocess.run(command(tmp_path, "run"), env=without_own_variables(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     second = write_delivery(
         tmp_path,
         BILL,
@@ -89,7 +79,8 @@ def test_a_run_killed_while_it_loads_builds_or_publishes_is_finished_by_the_next
         assert kill_when(tmp_path, new_files(place)), f"the run ended before it could be killed {when}"
         assert billed(lake) in (old, new)
 
-    run(tmp_path)
+    run = start(tmp_path)
+    assert run.wait() == 0, run.said()
 
     assert billed(lake) == new
     with connect(lake) as connection:

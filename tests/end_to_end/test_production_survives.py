@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,17 +21,15 @@ from sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from tests.builders import csv_bytes, line
 from tests.builders import write_delivery as write_tiny
 from tests.environment import without_own_variables
+from tests.forked import ForkedCommand
 from tests.lake.test_replace import COLUMNS, OCTOBER, put
 from tests.services.or_skip import or_skip
-from tests.services.postgres import PostgresServer
-from tests.services.production import ProductionStack
-from tests.services.s3 import S3Server
+from tests.services.production import ProductionStack, write_config
 from tests.services.trino import TrinoServer
 
 MONTH = date(2026, 9, 1)
+FIRST_MONTH = "2026-01"
 ACME = Bill(months=(MONTH,), rows=300)
-GLOBEX = Bill(months=(MONTH,), rows=300, seed=11, payer_account_id="000098765432", bucket="globex-billing")
-BILLED = "select coalesce(sum(billed_cost), 0) from marts.daily_costs where source = 'acme'"
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -47,25 +43,12 @@ def deliver(folder: Path, bill: Bill, day: int, *faults: Fault) -> Written:
     return write_delivery(folder, bill, BillDelivery(month=MONTH, delivered_at=moment, faults=frozenset(faults)))
 
 
-def start_run(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "cost_lakehouse.cli", "run", *arguments, "--config", str(config)],
-        env=without_own_variables(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start(config: Path, *arguments: str) -> ForkedCommand:
+    return ForkedCommand(config.with_name("said.txt"), "run", *arguments, "--config", str(config))
 
 
-def run(config: Path, *arguments: str) -> None:
-    process = start_run(config, *arguments)
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
-
-
-def billed(settings: Settings) -> Decimal:
-    ((total,),) = rows(settings, BILLED)
+def billed(settings: Settings, name: str = "acme") -> Decimal:
+    ((total,),) = rows(settings, f"select coalesce(sum(billed_cost), 0) from marts.daily_costs where source = '{name}'")
     return Decimal(total)
 
 
@@ -80,20 +63,17 @@ def mart_version(lake: Lake, table: str) -> str:
     return lake.table(table).metadata_location
 
 
-def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+def wait_until(run: ForkedCommand, reached: Callable[[], bool]) -> None:
     """Wait until ``reached`` holds, while the run goes on."""
-    pause = threading.Event()
     while not reached():
-        if process.poll() is not None:
-            pytest.fail(f"the run ended before it came that far: {process.communicate()[0]}")
-        pause.wait(0.02)
+        if run.wait(0.02) is not None:
+            pytest.fail(f"the run ended before it came that far: {run.said()}")
 
 
-def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+def kill_when(run: ForkedCommand, reached: Callable[[], bool]) -> None:
     """Kill the run and all its children as soon as ``reached`` holds."""
-    wait_until(process, reached)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    wait_until(run, reached)
+    run.kill()
 
 
 def test_a_reader_on_trino_sees_the_old_or_the_new_slice_and_nothing_else(production_lake: Path) -> None:
@@ -120,80 +100,78 @@ def test_a_reader_on_trino_sees_the_old_or_the_new_slice_and_nothing_else(produc
     assert rows(settings, 'select count(*) from marts."costs$snapshots"') == [(21,)]
 
 
-def test_runs_of_two_sources_at_once_both_land(production: ProductionStack, tmp_path: Path) -> None:
-    config = production.new_lake(tmp_path, [source("acme", ACME.location), source("globex", GLOBEX.location)])
-    expected = {"acme": deliver(tmp_path, ACME, 3), "globex": deliver(tmp_path, GLOBEX, 3)}
-
-    processes = [start_run(config, "--source", name) for name in expected]
-    said = [process.communicate()[0] for process in processes]
-
-    assert [process.returncode for process in processes] == [0, 0], said
-    found = rows(load_settings(config), "select source, sum(billed_cost) from marts.daily_costs group by source")
-    assert {name: Decimal(total) for name, total in found} == {
-        name: written.expected.total()["USD"] for name, written in expected.items()
-    }
-    assert build_schemas(load_settings(config)) == set()
-
-
 @pytest.fixture
 def own_trino(tmp_path: Path) -> Iterator[TrinoServer]:
-    """A Trino that this test may kill."""
+    """A Trino that this test may kill; it starts while other things happen."""
     server = TrinoServer(tmp_path / "trino")
     try:
-        or_skip(server.start)
+        or_skip(server.launch)
         yield server
     finally:
         server.stop()
 
 
-def test_a_killed_run_and_a_killed_trino_leave_the_old_bill_and_the_next_run_completes(
-    own_trino: TrinoServer, postgres_server: PostgresServer, s3_server: S3Server, tmp_path: Path
+def test_whatever_is_killed_a_bill_is_old_or_new_and_the_next_run_completes(
+    production: ProductionStack, own_trino: TrinoServer, tmp_path: Path
 ) -> None:
-    config = ProductionStack(postgres_server, s3_server, own_trino).new_lake(tmp_path, [source("acme", ACME.location)])
+    sources = [source("acme", ACME.location), source("globex", "bucket/cur/hourly")]
+    config = production.new_lake(tmp_path, sources, FIRST_MONTH)
     settings = load_settings(config)
     old = deliver(tmp_path, ACME, 3).expected.total()["USD"]
-    run(config)
-    assert billed(settings) == old
+    write_tiny(tmp_path / "bucket", [[line(UnblendedCost="3")]], assembly="20261101T000000Z")
+
+    # Runs of two sources at once both land. They start as people start them.
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "cost_lakehouse.cli", "run", "--source", name, "--config", str(config)],
+            env=without_own_variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in ("acme", "globex")
+    ]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert {name: billed(settings, name) for name in ("acme", "globex")} == {"acme": old, "globex": Decimal(3)}
+    assert build_schemas(settings) == set()
+
+    # A run that is killed while it builds changes nothing that anybody reads. One of the new bills is empty.
     new = deliver(tmp_path, ACME, 4, Fault.VANISHED_ROWS).expected.total()["USD"]
     assert new != old
-
-    kill_when(start_run(config), lambda: bool(build_schemas(settings)))
+    write_tiny(tmp_path / "bucket", [csv_bytes([], list(line()))], assembly="20261102T000000Z", suffix=".csv")
+    kill_when(start(config), lambda: bool(build_schemas(settings)))
     assert billed(settings) == old
     (left,) = build_schemas(settings)
 
-    process = start_run(config)
-    wait_until(process, lambda: bool(build_schemas(settings) - {left}))
+    # Nor does a run whose Trino is killed; it says so.
+    on_own = ProductionStack(production.postgres, production.s3, own_trino)
+    or_skip(own_trino.start)
+    on_own.open_lake(production.names(config))
+    write_config(config, {"first_month": FIRST_MONTH} | on_own.lake_keys(production.names(config)), sources)
+    run = start(config)
+    wait_until(run, lambda: bool(build_schemas(settings) - {left}))
     own_trino.kill()
-    said, _ = process.communicate()
-    assert process.returncode == 1, said
-    assert "Trino" in said
-    own_trino.start()
+    assert run.wait() == 1, run.said()
+    assert "Trino" in run.said()
+    write_config(config, {"first_month": FIRST_MONTH} | production.lake_keys(production.names(config)), sources)
     assert billed(settings) == old
 
+    # One that is killed while it publishes leaves each slice old or new, and has tidied up after those before it.
     lake = Lake(settings)
     before = mart_version(lake, "marts.aws_daily_summary")
-    kill_when(start_run(config), lambda: mart_version(lake, "marts.aws_daily_summary") != before)
+    kill_when(start(config), lambda: mart_version(lake, "marts.aws_daily_summary") != before)
     assert billed(settings) in (old, new)
     assert left not in build_schemas(settings)
 
-    run(config)
-
+    run = start(config)
+    assert run.wait() == 0, run.said()
     assert billed(settings) == new
-    assert rows(settings, "select count(distinct delivery_id) from marts.aws_daily_summary") == [(1,)]
+    assert rows(settings, "select count(distinct delivery_id) from marts.aws_daily_summary where source = 'acme'") == [(1,)]
     assert build_schemas(settings) == set()
-
-
-def test_a_bill_that_became_empty_empties_its_marts_on_trino(production: ProductionStack, tmp_path: Path) -> None:
-    config = production.new_lake(tmp_path, [source("acme", "bucket/cur/hourly")])
-    write_tiny(tmp_path / "bucket", [[line(UnblendedCost="3")]], assembly="20261101T000000Z")
-    run(config)
-    settings = load_settings(config)
-    assert billed(settings) == 3
-
-    write_tiny(tmp_path / "bucket", [csv_bytes([], list(line()))], assembly="20261102T000000Z", suffix=".csv")
-    run(config)
-
-    assert billed(settings) == 0
-    assert rows(settings, "select delivery_id, state, billed_cost from marts.bill_status") == [
+    # A bill that became empty has emptied its marts.
+    assert billed(settings, "globex") == 0
+    assert rows(settings, "select delivery_id, state, billed_cost from marts.bill_status where source = 'globex'") == [
         ("20261102T000000Z", "estimated", Decimal(0))
     ]
+    production.drop_lake(config)

@@ -1,0 +1,84 @@
+"""The command in processes of its own that start at once: forked from one that has imported what they import.
+
+A start of Python with Dagster and dbt takes some five CPU seconds, which is not what a test of a killed run is about. What runs
+is the command itself, and dies by a real ``kill -9``; other tests start it as people do.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+from tests.environment import without_own_variables
+
+# What a run of the command imports on either engine.
+IMPORTED = (
+    "cost_lakehouse.cli.app",
+    "cost_lakehouse.cli.commands.run",
+    "cost_lakehouse.orchestration.runner",
+    "cost_lakehouse.lake.s3_warehouse",
+    "dbt.cli.main",
+    "dbt.adapters.duckdb",
+    "dbt.adapters.trino",
+)
+
+
+@cache
+def _server() -> ForkServerContext:
+    """The process that others are forked from; it starts with the first of them, and ends with this process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.forked", *IMPORTED])
+    return context
+
+
+class ForkedCommand:
+    """``cost-lakehouse ARGUMENTS`` under way, in a process group of its own; what it says goes to a file."""
+
+    def __init__(self, output: Path, *arguments: str) -> None:
+        self._output = output
+        output.unlink(missing_ok=True)
+        self._process = _server().Process(target=_run, args=(str(output), arguments, without_own_variables()))
+        self._process.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended (``-9``: it was killed), or None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Wait until it has ended, or that long; ``exit_code``."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """End it and all its children as ``kill -9`` does."""
+        assert self._process.pid is not None
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has no group of its own yet
+            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.join()
+
+    def said(self) -> str:
+        """What it has printed until now."""
+        return self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
+
+
+def _run(output: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    """The forked process: the command, as if it had been started."""
+    from cost_lakehouse.cli import main
+
+    os.setsid()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["cost-lakehouse", *arguments]
+    main()
