@@ -16,12 +16,16 @@ _TIME = re.compile(r"\d{4}-\d\d(-\d\d)?([T ].*)?")
 
 
 def meant_moment(lake: Lake, text: str) -> datetime:
-    """``2026-10-15``, ``2026-10-15T12:00Z`` or a delivery id as a moment, UTC without zone.
+    """``2026-10-15``, ``2026-10-15T12:00Z``, a delivery id or ``source/delivery-id`` as a moment, UTC without zone.
 
     Raises ConfigurationError where it is none of them, lies ahead, or names deliveries of several sources.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
     known = receipts(lake)
+    source, separator, delivery_id = text.partition("/")
+    of_source = [receipt for receipt in known if receipt.source == source]
+    if separator and of_source:
+        return moment_of_delivery(of_source, delivery_id, now)
     if any(receipt.delivery_id == text for receipt in known) or not _TIME.fullmatch(text):
         return moment_of_delivery(known, text, now)
     moment = moment_of(text)
@@ -44,7 +48,8 @@ def moment_of_delivery(known: Sequence[Receipt], delivery_id: str, now: datetime
         )
     if len(sources) > 1:
         raise ConfigurationError(
-            f"{delivery_id} is a delivery of {', '.join(sources)}.", "Ask for a moment, such as 2026-10-15T12:00Z."
+            f"{delivery_id} is a delivery of {', '.join(sources)}.",
+            f"Say whose is meant: `--as-of {sources[0]}/{delivery_id}`.",
         )
     last = max(receipt.stored_at for receipt in loads)
     months = {(receipt.raw_table, receipt.billing_period) for receipt in loads}

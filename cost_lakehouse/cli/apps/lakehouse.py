@@ -58,7 +58,7 @@ def query(
     ] = Format.TABLE,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", help="As the tables were then: a date, a UTC time, or a delivery id.", metavar="MOMENT"),
+        typer.Option("--as-of", help="As the tables were: a date, a UTC time, a delivery id, SOURCE/ID.", metavar="MOMENT"),
     ] = None,
     config: Config = None,
 ) -> None:

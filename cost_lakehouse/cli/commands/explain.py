@@ -66,7 +66,7 @@ def _check_condition(settings: Settings, cell: Cell) -> None:
 
 def _print(settings: Settings, found: Explanation) -> None:
     say(f"{found.cell} = {_money(found.amounts)}")
-    say(f"{found.mart_rows} rows of the mart, made of {found.line_count} lines of bills.")
+    say(f"{_number(found.mart_rows, 'row')} of the mart, made of {_number(found.line_count, 'line')} of bills.")
     say()
     say("Deliveries")
     for receipt in found.deliveries:
@@ -97,6 +97,10 @@ def _money(amounts: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{plain_decimal(amount)} {code}".strip() for code, amount in sorted(amounts.items())) or "0"
 
 
+def _number(count: int, of: str) -> str:
+    return f"{count} {of}{'' if count == 1 else 's'}"
+
+
 def _by_rule(parts: Sequence[RulePart]) -> dict[tuple[str, str | None], list[RulePart]]:
     """The parts of each rule: one a currency."""
     found: dict[tuple[str, str | None], list[RulePart]] = {}
@@ -106,7 +110,7 @@ def _by_rule(parts: Sequence[RulePart]) -> dict[tuple[str, str | None], list[Rul
 
 
 def _counted(part: RulePart) -> str:
-    number = f"{part.part.lines} line{'s' if part.part.lines != 1 else ''}"
+    number = _number(part.part.lines, "line")
     counted = f"{_money({part.currency: part.part.amount})} of {number}"
     if part.delivered is None or part.delivered == part.part.amount:
         return counted
