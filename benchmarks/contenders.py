@@ -18,7 +18,7 @@ def lakehouse(config: Path, out: Path, files: Sequence[Path]) -> dict[str, objec
     """Delivery -> committed slice, with types, maps, control totals, receipt and proof."""
     from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
-    from cost_lakehouse.loading.month import load_delivery
+    from cost_lakehouse.loading.load import load_delivery
     from cost_lakehouse.sources.registry import open_source
 
     del out, files  # the lake lies beside the configuration, and the delivery is found as it always is
@@ -39,7 +39,7 @@ def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     """New cost reports -> committed months, with types, maps, control totals, receipts and proof."""
     from cost_lakehouse.config import load_settings
     from cost_lakehouse.lake.catalog import Lake
-    from cost_lakehouse.loading.increment import load_increment
+    from cost_lakehouse.loading.load import load_delivery
     from cost_lakehouse.sources.delivery import Delivery
     from cost_lakehouse.sources.registry import open_source
 
@@ -50,7 +50,7 @@ def oci(config: Path, out: Path, files: Sequence[Path]) -> dict[str, object]:
     started = time.monotonic()
     objects = open_source(settings, source).list_deliveries().files["raw.oci_cost"]
     delivery = Delivery.of_files(source.name, "raw.oci_cost", tuple(objects))
-    result = load_increment(lake, open_source(settings, source), delivery)
+    result = load_delivery(lake, open_source(settings, source), delivery)
     return {"seconds": time.monotonic() - started, "rows": sum(receipt.rows for receipt in result.receipts)}
 
 

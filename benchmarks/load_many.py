@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.sources.registry import open_source
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source

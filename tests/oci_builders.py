@@ -17,7 +17,7 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.identity import WrongLake
 from cost_lakehouse.lake.repair import move
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.loading.increment import load_increment
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.delivery import Delivery, Status
@@ -133,5 +133,4 @@ def load_reports(settings: Settings, lake: Lake, source: str = "acme-oci", stand
     planned = plan(settings, reports, holdings(lake))
     offers = [candidate.delivery for candidate in planned if candidate.status is standing and candidate.delivery is not None]
     opened = open_source(settings, reports)
-    force, replaces = standing is Status.CURRENT, reports.voids_corrected
-    return [load_increment(lake, opened, offer, force=force, replaces=replaces) for offer in offers]
+    return [load_delivery(lake, opened, offer, force=standing is Status.CURRENT) for offer in offers]

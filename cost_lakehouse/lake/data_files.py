@@ -100,34 +100,18 @@ def load_of(file: DataFile) -> str | None:
     return _load_of_location(file.file_path)
 
 
-def remove_files_of_other_loads(lake: Lake, table_name: str, slice_: Slice, known_loads: set[str]) -> list[str]:
-    """Delete the slice's data files of loads that never came to an end, and return their locations.
+def remove_files_of_killed_loads(
+    lake: Lake, table_name: str, source: str, month: date | None, known_loads: set[str]
+) -> list[str]:
+    """Delete a source's data files of loads that never came to their commit, and return their locations.
 
-    ``known_loads`` did. Files of the current snapshot, and files that no load of ours wrote, stay. Costs a look into the
-    slice's folder, not into history. Call it only while holding the slice's lock: a load under way is not known yet.
+    ``known_loads`` did. ``month`` is the only one to look into, None looks into all. Files of the current snapshot, and files
+    that no load of ours wrote, stay. Costs a look into a folder, not into history. Call it only while holding the lock of
+    whoever loads them: a load under way is not known yet.
     """
+    folder = lake.source_folder(table_name, source) if month is None else lake.data_folder(table_name, Slice(source, month))
     found = {
-        entry.location
-        for entry in lake.warehouse.list(lake.data_folder(table_name, slice_))
-        if _load_of_location(entry.location) not in (None, *known_loads)
-    }
-    if not found:
-        return []
-    current = {file.file_path for file in data_files(lake.current(table_name), [slice_])}
-    unneeded = sorted(found - current)
-    lake.warehouse.delete(unneeded)
-    return unneeded
-
-
-def remove_files_of_killed_loads(lake: Lake, table_name: str, source: str, known_loads: set[str]) -> list[str]:
-    """As ``remove_files_of_other_loads``, for all months of a source: a load of increments may touch any of them.
-
-    Call it only while holding the source's lock.
-    """
-    found = {
-        entry.location
-        for entry in lake.warehouse.list(lake.source_folder(table_name, source))
-        if _load_of_location(entry.location) not in (None, *known_loads)
+        entry.location for entry in lake.warehouse.list(folder) if _load_of_location(entry.location) not in (None, *known_loads)
     }
     if not found:
         return []

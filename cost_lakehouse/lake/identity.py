@@ -15,8 +15,8 @@ from typing import Any, Self
 from cost_lakehouse.errors import LakeError
 
 MARKER = ".cost-lakehouse/lake.json"
-FORMAT_VERSION = 1
-"""Of how a lake is laid out; raised when a lake of before has to be changed to be read."""
+FORMAT_VERSION = 2  # each load of line items names itself in its table
+"""Of how a lake is laid out; raised when a lake of before cannot be used any more."""
 ADOPT, MOVE = "`cost-lakehouse lake adopt`", "`cost-lakehouse lake move`"
 
 
@@ -87,7 +87,8 @@ def ensure_same_lake(place: Place, record: Record, marker: Marker | None) -> Non
     """Raises WrongLake unless the catalog there and the warehouse there are those of one lake, each the only one."""
     if marker is None:
         raise _without_marker(place, record)
-    _ensure_format(min(record.format_version, marker.format_version), max(record.format_version, marker.format_version), place)
+    for version in (record.format_version, marker.format_version):
+        ensure_known_format(version, place)
     if record.id != marker.id:
         raise WrongLake(
             f"The catalog {place.catalog} is that of the lake {record.id} (warehouse {record.location}), but the warehouse "
@@ -127,7 +128,7 @@ def ensure_new(place: Place, marker: Marker | None, has_tables: bool, found: str
             f"End whatever works with it, and run {ADOPT} once.",
         )
     if marker is not None:
-        _ensure_format(marker.format_version, marker.format_version, place)
+        ensure_known_format(marker.format_version, place)
         if marker.location != place.location:
             raise WrongLake(
                 f"The catalog {place.catalog} is new, but the warehouse {place.location} is a copy of the lake at "
@@ -165,21 +166,17 @@ def _without_marker(place: Place, record: Record) -> WrongLake:
 
 
 def ensure_known_format(version: int, place: Place) -> None:
-    """Raises WrongLake where a later version of the program has changed how the lake is laid out."""
+    """Raises WrongLake where another version of the program lays lakes out in another way."""
     if version > FORMAT_VERSION:
         raise WrongLake(
             f"The lake at {place.location} has format {version}; this version of cost-lakehouse knows formats up to "
             f"{FORMAT_VERSION}.",
             "Use the version of cost-lakehouse that wrote it last, or a newer one.",
         )
-
-
-def _ensure_format(oldest: int, newest: int, place: Place) -> None:
-    ensure_known_format(newest, place)
-    if oldest < FORMAT_VERSION:
+    if version < FORMAT_VERSION:
         raise WrongLake(
-            f"The lake at {place.location} has format {oldest}; this version of cost-lakehouse needs format {FORMAT_VERSION}.",
-            f"End whatever works with it, and run {ADOPT}, which brings it up to date.",
+            f"The lake at {place.location} has format {version}; this version of cost-lakehouse needs format {FORMAT_VERSION}.",
+            "Load its bills into a new lake: name an empty catalog and an empty warehouse.",
         )
 
 

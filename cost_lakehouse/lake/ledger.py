@@ -12,17 +12,17 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from cost_lakehouse.audit.receipts import REFUSED, Receipt
+from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import StoredLoad, delivery_of, load_of, stored_loads
+from cost_lakehouse.lake.data_files import delivery_of, load_of, stored_loads
 from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import CONTROL_TOTALS, FILES, INCREMENT_TABLES, RECEIPTS
+from cost_lakehouse.lake.tables import ADDING_TABLES, CONTROL_TOTALS, FILES, RECEIPTS
 
 _SNAPSHOTS = 20  # of a ledger, whose rows all stay: old ones tell nothing, and would make every commit dearer
 LEDGERS = ("raw.files", "raw.control_totals", "raw.receipts")
@@ -35,26 +35,12 @@ _PAYERS = pa.schema(
 BILLS = ("raw.aws_cur", "raw.oci_cost", "raw.focus")  # the tables of costs: no payer's month may be in two of their slices
 
 
-def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None) -> list[Receipt]:
-    """Every receipt, or those of one slice, or of one raw table, oldest first."""
-    rows = ledger_rows(lake, "raw.receipts", RECEIPTS, None if slice_ is None else [slice_])
+def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None, source: str | None = None) -> list[Receipt]:
+    """Every receipt, or those of one slice, raw table or source, oldest first."""
+    rows = ledger_rows(lake, "raw.receipts", RECEIPTS, None if slice_ is None else [slice_], source=source)
     found = [Receipt(**_aware(dict(zip(RECEIPTS.names, row, strict=True)))) for row in rows]
     chosen = [entry for entry in found if raw_table in (None, entry.raw_table)]
     return sorted(chosen, key=lambda one: (one.loaded_at, one.load_id))
-
-
-def newest(all_receipts: Sequence[Receipt], state: str) -> dict[Slice, Receipt]:
-    """The newest receipt of that state, a slice each."""
-    return {Slice(receipt.source, receipt.billing_period): receipt for receipt in all_receipts if receipt.state == state}
-
-
-def is_current(receipt: Receipt | None, stored: StoredLoad | None) -> bool:
-    """Whether the slice holds what its newest accepted receipt proves (an empty slice has the receipt alone)."""
-    if receipt is None:
-        return False
-    if stored is None:
-        return receipt.rows == 0
-    return stored.delivery_id == receipt.delivery_id and stored.load_id in (None, receipt.load_id)
 
 
 def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, set[str]]) -> dict[date, dict[str, set[str]]]:
@@ -81,7 +67,7 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
     counts: dict[tuple[date, str, str], int] = {}
     for table, month, name, delivery_id, payer, count in same:
         load = present[table].get(Slice(name, month))
-        if load is not None and (table in INCREMENT_TABLES or load.delivery_id == delivery_id):
+        if load is not None and (table in ADDING_TABLES or load.delivery_id == delivery_id):
             counts[month, name, payer] = counts.get((month, name, payer), 0) + count
     held: dict[date, dict[str, set[str]]] = {}
     for (month, name, payer), count in counts.items():
@@ -90,64 +76,35 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
     return held
 
 
-def record_accepted(
-    lake: Lake,
-    receipt: Receipt,
-    totals: Sequence[dict[str, Any]],
-    files: Sequence[dict[str, Any]],
-    committed_loads: set[str],
-    refused_loads: set[str],
-) -> None:
-    """Put an accepted load on record, its receipt last.
+def record_load(lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
+    """Put what a load brings to one month on record, its receipt first.
 
-    A repeated load of a delivery takes the place of its earlier totals and files, so that nobody adds them up twice. So do
-    the records of loads that were killed before their commit (neither committed nor refused): they never happened.
+    It says nothing before the commit of its load, and where that is killed it tells what to take back. Where a month is one
+    delivery, the totals and files of an earlier load of the same one go, so that nobody adds them up twice; elsewhere what was
+    there stays, and the sum of all is what the month holds. For a refused load ``files`` are the objects it is refused for.
     """
-
-    def never_happened(load_id: str) -> bool:
-        return load_id not in committed_loads
 
     def repeated(load_id: str, delivery_id: str) -> bool:
-        return never_happened(load_id) or delivery_id == receipt.delivery_id
+        return receipt.state == ACCEPTED and receipt.raw_table not in ADDING_TABLES and delivery_id == receipt.delivery_id
 
-    def killed(load_id: str, delivery_id: str) -> bool:
-        return never_happened(load_id) and load_id not in refused_loads
-
-    _replace(lake, "raw.files", FILES, receipt, files, repeated)
-    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, repeated)
-    _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], killed)
-
-
-def record_refused(lake: Lake, receipt: Receipt) -> None:
-    """Put a refused load on record. An accepted receipt of the same load, written just before, is taken back."""
-
-    def same_load(load_id: str, delivery_id: str) -> bool:
-        return load_id == receipt.load_id
-
-    _replace(lake, "raw.files", FILES, receipt, [], same_load)
-    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, [], same_load)
-    _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], same_load)
-
-
-def record_increment(lake: Lake, receipt: Receipt, totals: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
-    """Put what a load of increments adds to one month on record. What was there stays.
-
-    Its receipt comes first: it says nothing before the commit of its load, and where that is killed it tells what to take back.
-    For a refused load ``files`` are the objects that it is refused for.
-    """
     _replace(lake, "raw.receipts", RECEIPTS, receipt, [_naive(receipt)], _nothing)
-    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, _nothing)
-    _replace(lake, "raw.files", FILES, receipt, files, _nothing)
+    _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, totals, repeated)
+    _replace(lake, "raw.files", FILES, receipt, files, repeated)
 
 
-def rollback(lake: Lake, receipt: Receipt) -> None:
-    """Take a load's records out of one month again: it never came to its commit."""
+def rollback(lake: Lake, receipt: Receipt, *, keep_proof: bool = False) -> None:
+    """Take a load's records out of one month again, its receipt last: it never came to its commit.
+
+    ``keep_proof`` leaves its totals and files, which took the place of those of an earlier load of the same objects.
+    """
 
     def same_load(load_id: str, delivery_id: str) -> bool:
         return load_id == receipt.load_id
 
-    for name, schema in (("raw.files", FILES), ("raw.control_totals", CONTROL_TOTALS), ("raw.receipts", RECEIPTS)):
-        _replace(lake, name, schema, receipt, [], same_load)
+    if not keep_proof:
+        _replace(lake, "raw.files", FILES, receipt, [], same_load)
+        _replace(lake, "raw.control_totals", CONTROL_TOTALS, receipt, [], same_load)
+    _replace(lake, "raw.receipts", RECEIPTS, receipt, [], same_load)
 
 
 def _nothing(load_id: str, delivery_id: str) -> bool:

@@ -97,6 +97,11 @@ def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[Data
     return [task.file for task in file_tasks(table, slices)]
 
 
+def has_rows_of(table: Table, source: str) -> bool:
+    """Whether a sliced table has files of a source."""
+    return any(slice_of(file).source == source for file in data_files(table))
+
+
 def _may_hold_months(manifest: ManifestFile, months: Collection[date]) -> bool:
     bounds = bounds_of(manifest)
     return bounds is None or any(bounds[0].billing_period <= month <= bounds[1].billing_period for month in months)

@@ -110,7 +110,7 @@ def move(settings: Settings) -> Repaired:
 
 
 def _said(lake: Lake) -> tuple[Record | None, Marker | None]:
-    """What catalog and warehouse say; nothing where it is damaged. Raises WrongLake where a newer program wrote it."""
+    """What catalog and warehouse say; nothing where it is damaged. Raises WrongLake where another version wrote it."""
     record, marker = None, None
     with suppress(WrongLake):
         record = lake.identity.record()

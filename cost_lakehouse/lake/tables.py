@@ -232,5 +232,5 @@ def read_marts() -> dict[str, pa.Schema]:
     return {COST_CHANGES: COST_CHANGE_COLUMNS}
 
 
-INCREMENT_TABLES = tuple(name for name, item in FORMATS.items() if item.adds_up)
+ADDING_TABLES = tuple(name for name, item in FORMATS.items() if item.adds_up)
 """The raw tables whose slices are fed by many loads, each of which may touch several months."""

@@ -1,104 +1,134 @@
 """The one way a delivery is loaded: read, prove, put on record, commit; all of it, or nothing of it.
 
-What whole months and files that add to a bill do differently are hooks: which objects are read, which rows leave the lake for
-them, and how the books are kept.
+A load puts its receipts on record first, then control totals and files, and last commits the rows; the commit names the load in
+the table. So whatever was killed is told by receipts after the table's last load, and the next load takes it back.
 """
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.audit.receipts import Receipt, control_total_rows, retracted_total_rows
 from cost_lakehouse.audit.stored_totals import StoredTotals, stored_totals
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryFailed, DeliveryRefused, LakeError, SourceError
-from cost_lakehouse.formats.table_format import TableFormat
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import commit_labels
+from cost_lakehouse.lake.data_files import commit_labels, remove_files_of_killed_loads
+from cost_lakehouse.lake.ledger import receipts, record_load, rollback
+from cost_lakehouse.lake.loads import Loads, held_loads, last_load_property, load_lock
 from cost_lakehouse.lake.locks import Lock
+from cost_lakehouse.lake.manifests import has_rows_of
 from cost_lakehouse.lake.replace import replace_files
+from cost_lakehouse.lake.retraction import Retraction
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.effort import Meter
-from cost_lakehouse.loading.holders import commit_lock, refuse_other_holders
+from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS, commit_lock, refuse_other_holders
+from cost_lakehouse.loading.leaving import leaving_of, retractions
 from cost_lakehouse.loading.prove import refuse_unproven
-from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, load_files
+from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, LoadedSlice, load_files
+from cost_lakehouse.loading.records import (
+    WithoutRows,
+    accepted_receipt,
+    corrections_text,
+    files_of_month,
+    objects_without_rows,
+    refused_receipt,
+    taken_out_rows,
+)
+from cost_lakehouse.loading.repeats import repeated_objects
 from cost_lakehouse.loading.result import LoadResult
+from cost_lakehouse.loading.standing import standing_of
 from cost_lakehouse.sources.base import Progress, Source
-from cost_lakehouse.sources.delivery import Delivery, Status
+from cost_lakehouse.sources.delivery import Delivery, Status, short_name
 from cost_lakehouse.storage.object_store import StoredObject
 
 
-@dataclass(frozen=True)
-class Change:
-    """What one commit does to the slices of some months: of their files, those that ``drops`` picks go, and new ones come.
+def load_delivery(
+    lake: Lake, source: Source, delivery: Delivery, *, force: bool = False, progress: Progress | None = None
+) -> LoadResult:
+    """Load what of a delivery the lake does not hold: a month whole, or not at all; of files that add up, those that are new.
 
-    ``kept`` are locations of new files with rows that stay. The load's own files come as well.
+    ``force`` loads again what is current, never a month that is older than what the lake holds.
+    Raises DeliveryRefused where its numbers would be wrong, DeliveryFailed or DeliveryChanged where it cannot be read whole
+    (the first two are put on record; what the lake holds stays), SourceError and LakeError where a place cannot be used.
     """
+    table, name, month = delivery.table, delivery.source, delivery.billing_period
+    what = f"{name}'s {short_name(table)}" if month is None else str(Slice(name, month))
+    with lake.lock(load_lock(name, table), f"The load of {what}", LOCK_WAIT_SECONDS) as lock:
+        loads = _recovered(lake, name, table)
+        remove_files_of_killed_loads(lake, table, name, month, loads.ids)
+        standing = standing_of(delivery, loads)
+        if standing.status is Status.OLDER or (standing.status is Status.CURRENT and not force):
+            status = Status.OLDER if standing.status is Status.OLDER else Status.UNCHANGED
+            held = (standing.receipt,) if standing.receipt is not None else ()
+            return LoadResult(status, held, previous=standing.receipt)
+        objects = delivery.objects if force else standing.objects
+        todo = delivery if objects == delivery.objects else delivery.only(objects)
+        if progress is not None:
+            progress.start(_label(todo), todo.bytes)
+        try:
+            return Load(lake, source, todo, loads, lock, progress).run()
+        finally:
+            if progress is not None:
+                progress.finish()
 
-    months: Sequence[date]
-    drops: Callable[[Table, DataFile], bool]
-    kept: Sequence[str] = ()
-    table_properties: Mapping[str, str] = field(default_factory=dict)
+
+def _recovered(lake: Lake, source: str, table: str) -> Loads:
+    """What the lake holds of a source, after the records of loads that were killed before their commit are taken back.
+
+    Call it only while holding the source's lock: a load under way is on record before its commit. Raises LakeError where rows
+    are there that no load on record brought: then nothing tells what was killed.
+    """
+    loads = held_loads(lake, receipts(lake, raw_table=table, source=source), source).get((source, table), Loads())
+    if loads.killed and not loads.committed and has_rows_of(lake.current(table), source):
+        raise LakeError(
+            f"{table} has rows of {source}, and does not name the load on record that they come from.",
+            "Somebody changed the table or the ledgers: put them back together, or load the bills into a new lake.",
+        )
+    for killed in loads.killed:
+        rollback(lake, killed, keep_proof=not FORMATS[table].adds_up and loads.is_repetition(killed))
+    return loads.recovered() if loads.killed else loads
 
 
-class Load(ABC):
-    """One attempt to load one delivery, under the lock of whoever writes its slices."""
+def _label(delivery: Delivery) -> str:
+    """What is loaded, for people."""
+    if delivery.billing_period is None:
+        return f"{delivery.source}, {delivery.report_name}, delivery {delivery.delivery_id}"
+    return f"{Slice(delivery.source, delivery.billing_period)}, delivery {delivery.delivery_id}"
+
+
+class Load:
+    """One attempt to load one delivery, under the lock of whoever writes its source's rows."""
 
     def __init__(
-        self,
-        lake: Lake,
-        source: Source,
-        delivery: Delivery,
-        table: TableFormat,
-        lock: Lock,
-        progress: Progress | None,
-        label: str,
+        self, lake: Lake, source: Source, delivery: Delivery, loads: Loads, lock: Lock, progress: Progress | None
     ) -> None:
-        """``label`` says for people what is loaded."""
         self.lake = lake
         self.source = source
         self.delivery = delivery
-        self.format = table
-        self.label = label
+        self.loads = loads
+        self.format = FORMATS[delivery.table]
+        self.label = _label(delivery)
         self.load_id = new_load_id()
         self.loaded = LoadedFiles()
         self.stored: Mapping[date, StoredTotals] = {}
         self.locations: Mapping[date, Sequence[str]] = {}
-        self.findings: tuple[str, ...] = ()  # a sentence for each object that is taken without its rows
-        self.previous: Receipt | None = None  # of what a whole month takes the place of
+        self.without: Mapping[str, WithoutRows] = {}
+        self.leaving = leaving_of(delivery, loads)
         self._lock = lock
         self._progress = progress
         self._started = time.monotonic()
-        self.meter = Meter(source)
-
-    @abstractmethod
-    def read(self, stack: ExitStack) -> LoadedFiles:
-        """Read the objects that are to be loaded, by ``read_objects``."""
-
-    @abstractmethod
-    def change(self, stack: ExitStack) -> Change:
-        """What the commit will do. Raises DeliveryRefused where that would be wrong."""
-
-    @abstractmethod
-    def record(self, change: Change) -> list[Receipt]:
-        """Put the load on record, a receipt for each month; until the commit they say nothing."""
-
-    @abstractmethod
-    def record_refused(self, error: CostLakehouseError) -> None:
-        """Take back what ``record`` did, and put the refusal on record."""
-
-    @abstractmethod
-    def clean(self) -> None:
-        """Remove what the load wrote and did not commit."""
+        self._meter = Meter(source)
+        self._on_record: list[Receipt] = []
 
     def run(self) -> LoadResult:
         """Read, prove, commit. Whatever goes wrong before the commit leaves every slice as it was.
@@ -108,34 +138,52 @@ class Load(ABC):
         committed = False
         try:
             with ExitStack() as stack:
-                self.loaded = self.read(stack)
+                self._read(stack)
                 self.stored = {month: stored_totals(part.files, self.format) for month, part in self.loaded.slices.items()}
                 refuse_unproven(self.label, self.loaded, self.stored)
                 if not self.source.is_unchanged(self.delivery):
                     raise DeliveryChanged(f"{self.label}: it was replaced while it was read.", "Run it again.")
                 self._refuse_other_holders()
-                change = self.change(stack)
+                months = {*self.loaded.slices, *(item.month for item in self.without.values())}
+                aside = Path(stack.enter_context(TemporaryDirectory(prefix="cost-lakehouse-retracted-")))
+                retracted = retractions(self.lake, self.delivery, self.leaving, months, aside)
                 self.locations = {
-                    month: self.lake.warehouse.keep(part.files, self.folder(month))
+                    month: self.lake.warehouse.keep(part.files, self._folder(month))
                     for month, part in self.loaded.slices.items()
                 }
-                receipts = self._commit(change)
+                self._commit(sorted({*months, *retracted}), retracted)
             committed = True
-            return self._result(receipts)
+            return self._result()
         except (DeliveryChanged, LakeError, SourceError):
             raise
         except (DeliveryRefused, DeliveryFailed) as error:
-            self.record_refused(error)
+            self._record_refused(error)
             raise
         finally:
             if not committed:
-                self.clean()
+                remove_files_of_killed_loads(
+                    self.lake, self.delivery.table, self.delivery.source, self.delivery.billing_period, self.loads.ids
+                )
 
-    def read_objects(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
+    def _read(self, stack: ExitStack) -> None:
+        """Every object, without those that say again what another one says: these are left out, and read no second time."""
+        objects = self.delivery.objects
+        self.loaded = self._read_objects(stack, objects)
+        repeated: Mapping[str, WithoutRows] = {}
+        if self.delivery.billing_period is None:
+            repeated = repeated_objects(self.lake, self.label, self.delivery, self.loaded, self.loads, self.leaving.keys)
+        if repeated:
+            for part in self.loaded.slices.values():
+                for path in part.files:
+                    path.unlink()
+            self.loaded = self._read_objects(stack, [found for found in objects if found.key not in repeated])
+        self.without = objects_without_rows(self.delivery, self.loaded, repeated)
+
+    def _read_objects(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
         """Some objects of the delivery, their rows in new files of the months they belong to; the files go with ``stack``."""
 
         def folder_of(month: date) -> Path:
-            return stack.enter_context(self.lake.warehouse.writing(self.folder(month), self.load_id))
+            return stack.enter_context(self.lake.warehouse.writing(self._folder(month), self.load_id))
 
         delivery = self.delivery
         wanted = FilesToLoad(
@@ -149,52 +197,114 @@ class Load(ABC):
         )
         return load_files(self.source, wanted, folder_of, self.load_id, self._progress)
 
-    def slice_of(self, month: date) -> Slice:
-        """The slice of a month."""
-        return Slice(self.delivery.source, month)
-
-    def folder(self, month: date) -> str:
+    def _folder(self, month: date) -> str:
         """Where the files of a month's slice are in the warehouse."""
-        return self.lake.data_folder(self.format.table, self.slice_of(month))
+        return self.lake.data_folder(self.format.table, Slice(self.delivery.source, month))
 
     def _refuse_other_holders(self) -> None:
         """An account's (tenancy's) month comes from one source only, or its costs would add up twice."""
         wanted = {month: totals.accounts for month, totals in self.stored.items()}
         refuse_other_holders(self.lake, self.format.table, self.delivery.source, wanted)
 
-    def _commit(self, change: Change) -> list[Receipt]:
-        self._may_commit()
-        receipts = self.record(change)
-        slices = [self.slice_of(month) for month in change.months]
-        labels = commit_labels(self.delivery.delivery_id, self.load_id, slices)
-        labels |= {"rows": str(sum(receipt.rows for receipt in receipts)), "receipt-digest": receipts[0].digest}
-        new = [location for locations in self.locations.values() for location in locations]
-        with commit_lock(self.lake, self.label):
-            replace_files(
-                self.lake,
-                self.format.table,
-                slices,
-                [*new, *change.kept],
-                change.drops,
-                labels,
-                guard=self._may_commit,
-                table_properties=change.table_properties,
-            )
-        return receipts
-
     def _may_commit(self) -> None:
         """Asked before anything is on record, and again by the commit, of the state that it changes."""
         self._lock.ensure_held()
         self._refuse_other_holders()
 
-    def _result(self, receipts: Sequence[Receipt]) -> LoadResult:
+    def _commit(self, months: Sequence[date], retracted: Mapping[date, Retraction]) -> None:
+        """Put the load on record; then one commit drops what leaves, adds what was read, and names the load in the table."""
+        self._may_commit()
+        self._record(months, retracted)
+        slices = [Slice(self.delivery.source, month) for month in months]
+        labels = commit_labels(self.delivery.delivery_id, self.load_id, slices)
+        rows = sum(receipt.rows for receipt in self._on_record)
+        labels |= {"rows": str(rows), "receipt-digest": self._on_record[0].digest}
+        new = [location for locations in self.locations.values() for location in locations]
+        kept = [location for part in retracted.values() for location in part.kept]
+        dropped = {location for part in retracted.values() for location in part.dropped}
+
+        def leaves(table: Table, file: DataFile) -> bool:
+            return not self.format.adds_up or file.file_path in dropped
+
+        with commit_lock(self.lake, self.label):
+            replace_files(
+                self.lake,
+                self.format.table,
+                slices,
+                [*new, *kept],
+                leaves,
+                labels,
+                guard=self._may_commit,
+                table_properties={last_load_property(self.delivery.source): self.load_id},
+            )
+
+    def _record(self, months: Sequence[date], retracted: Mapping[date, Retraction]) -> None:
+        """A receipt for each month that the commit touches, what is taken out of it included."""
+        loaded_at = self._now()
+        read = [sum(self._part(month).records.values()) for month in months]
+        for month, effort in zip(months, self._meter.read().shares(read), strict=True):
+            part, gone = self._part(month), retracted.get(month, Retraction())
+            totals = control_total_rows(part.totals, self.stored.get(month, StoredTotals()), self.format.cost)
+            totals += retracted_total_rows(stored_totals(gone.gone, self.format))
+            files = files_of_month(self.delivery, month, part.records, self.without, self.loaded.contents)
+            corrections = corrections_text(
+                self.lake,
+                self.delivery,
+                month,
+                part,
+                gone,
+                self.locations.get(month, ()),
+                voids=self.source.settings.voids_corrected,
+            )
+            receipt = accepted_receipt(
+                self.delivery,
+                self.load_id,
+                month,
+                part,
+                self.leaving.of(month),
+                gone.rows,
+                files,
+                totals,
+                corrections,
+                loaded_at,
+                effort,
+            )
+            self._on_record.append(receipt)
+            record_load(self.lake, receipt, totals, [*files, *taken_out_rows(self.leaving.taken_out(month))])
+
+    def _part(self, month: date) -> LoadedSlice:
+        return self.loaded.slices.get(month, LoadedSlice())
+
+    def _now(self) -> datetime:
+        """Loads of one source are told by their order, which no clock that goes wrong may change."""
+        last = self.loads.last_at
+        now = datetime.now(UTC)
+        return now if last is None else max(now, last + timedelta(microseconds=1))
+
+    def _record_refused(self, error: CostLakehouseError) -> None:
+        """Take back what is on record, and put the refusal there, with the objects to blame: others load without them."""
+        for receipt in self._on_record:
+            repeats = not self.format.adds_up and self.loads.is_repetition(receipt)
+            rollback(self.lake, receipt, keep_proof=repeats)
+        culprits: Collection[str] = {error.key} if error.key else set()
+        if isinstance(error, DeliveryRefused) and error.rejected:
+            culprits = {*culprits, *self.loaded.rejected_by_object}
+        guilty = tuple(found for found in self.delivery.objects if found.key in culprits)
+        blamed = self.delivery.only(guilty) if guilty else self.delivery
+        receipt, files = refused_receipt(
+            self.delivery, self.load_id, self.label, blamed, error, self.loaded, self._now(), self._meter.read()
+        )
+        record_load(self.lake, receipt, [], files)
+
+    def _result(self) -> LoadResult:
+        month = self.delivery.billing_period
         return LoadResult(
             Status.LOADED,
-            tuple(receipts),
+            tuple(self._on_record),
             time.monotonic() - self._started,
             {month: part.totals.row_count for month, part in self.loaded.slices.items()},
             {month: part.totals.by_currency(self.format.cost) for month, part in self.loaded.slices.items()},
             {month: totals.top_services for month, totals in self.stored.items()},
-            self.findings,
-            self.previous,
+            tuple(item.sentence(key) for key, item in sorted(self.without.items())),
+            self.loads.newest.get(month) if month is not None else None,
         )

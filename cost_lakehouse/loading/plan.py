@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cost_lakehouse.config import Settings, SourceSettings
-from cost_lakehouse.formats.table_format import FORMATS
-from cost_lakehouse.lake.increments import Increments
-from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.loading.holdings import Holdings, delivery_status
+from cost_lakehouse.lake.loads import Loads
+from cost_lakehouse.loading.holdings import Holdings
+from cost_lakehouse.loading.standing import sort_objects, standing_of
 from cost_lakehouse.sources.base import Delivered
 from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.registry import open_source
@@ -55,15 +54,6 @@ class Planned:
         return f"{self.source} {self.subject}".strip()
 
 
-@dataclass(frozen=True)
-class Sorted:
-    """What is listed of one kind of report, against what the lake knows."""
-
-    new: tuple[StoredObject, ...]
-    refused: tuple[StoredObject, ...]
-    loaded: tuple[StoredObject, ...]
-
-
 def plan(settings: Settings, source: SourceSettings, held: Holdings, month: date | None = None) -> list[Planned]:
     """Every month of a source (or ``month`` alone), each with where it stands.
 
@@ -95,7 +85,7 @@ def plan_delivered(source: str, there: Delivered, held: Holdings, first_month: d
         return [_of_month(finding, held, first_month) for finding in there.months]
     planned = []
     for table, objects in there.files.items():
-        planned += _of_files(source, table, objects, there, held.increments.get((source, table), Increments()))
+        planned += _of_files(source, table, objects, there, held.of(source, table))
     if planned:
         return planned
     reason = "; ".join(said for said in (there.nothing, there.note) if said)
@@ -110,72 +100,31 @@ def _of_month(finding: Finding, held: Holdings, first_month: date) -> Planned:
         return Planned(finding, Status.FAILED, finding.reason)
     if delivery is None or month is None:
         return Planned(finding, Status.WAITING, finding.reason)
-    if FORMATS[delivery.table].adds_up:
-        return _of_files_of_month(finding, delivery, month, held.increments.get((finding.source, delivery.table), Increments()))
-    history = held.history(Slice(finding.source, month))
-    status = delivery_status(delivery, history)
-    return Planned(finding, status, history.refused[-1].reason if status is Status.REFUSED else finding.reason)
+    standing = standing_of(delivery, held.of(finding.source, delivery.table))
+    return Planned(finding, standing.status, standing.reason or finding.reason, standing.may_pass)
 
 
-def _of_files_of_month(finding: Finding, delivery: Delivery, month: date, known: Increments) -> Planned:
-    """Where files stand that are one whole month together, or nothing of them is taken."""
-    there = {found.key: found.etag for found in delivery.objects}
-    if known.holds_whole(month, there):
-        return Planned(finding, Status.CURRENT, finding.reason)
-    loads = known.of_month(month)
-    if loads and delivery.delivered_at < loads[-1].delivered_at:
-        return Planned(finding, Status.OLDER, finding.reason)
-    if known.refused_objects.issuperset(there.items()):
-        last = [receipt for receipt in known.refusals if receipt.billing_period == month] or list(known.refusals)
-        return Planned(finding, Status.REFUSED, last[-1].reason, may_pass=not last[-1].rejected)
-    return Planned(finding, Status.NEW, finding.reason)
-
-
-def _of_files(source: str, table: str, listed: Sequence[StoredObject], there: Delivered, known: Increments) -> list[Planned]:
-    """Where the files of one kind of report stand.
+def _of_files(source: str, table: str, listed: Sequence[StoredObject], there: Delivered, known: Loads) -> list[Planned]:
+    """Where the files of one kind of report stand: a delivery of each standing that some of them have.
 
     Where some are gone, those that take their place are loaded together or not at all: a part of them would be a wrong bill.
     """
-
-    def planned(objects: Sequence[StoredObject], status: Status, gone: frozenset[str] = frozenset()) -> Planned:
-        found = Finding(source, None, Status.NEW, Delivery.of_files(source, table, tuple(objects), gone))
-        if status is Status.REFUSED and known.refusals:
-            return Planned(found, status, known.refusals[-1].reason, may_pass=not known.refusals[-1].rejected)
-        return Planned(found, status, there.note)
-
-    parts = sort_objects(listed, known.etags, known.refused_objects)
+    parts = sort_objects(listed, known)
+    groups = [(parts.new, frozenset[str]()), (parts.refused, frozenset[str]())]
     gone = frozenset(known.objects) - there.keys if there.is_complete else frozenset()
-    result = []
     if gone and (parts.new or parts.refused):
         # Copies of what is gone, whose lines only the gone one has, come along.
         copies = [found for found in parts.loaded if known.objects[found.key].repeats in gone]
         together = sorted((*parts.new, *parts.refused, *copies), key=lambda found: found.key)
-        result.append(planned(together, Status.NEW if parts.new else Status.REFUSED, gone))
-    else:
-        for objects, status in ((parts.new, Status.NEW), (parts.refused, Status.REFUSED)):
-            if objects:
-                result.append(planned(objects, status))
-    if parts.loaded:
-        result.append(planned(parts.loaded, Status.CURRENT))
+        groups = [(tuple(together), gone)]
+    result = []
+    for objects, replaced in [*groups, (parts.loaded, frozenset[str]())]:
+        if objects:
+            delivery = Delivery.of_files(source, table, objects, replaced)
+            standing = standing_of(delivery, known)
+            found = Finding(source, None, Status.NEW, delivery)
+            result.append(Planned(found, standing.status, standing.reason or there.note, standing.may_pass))
     return result
-
-
-def sort_objects(listed: Sequence[StoredObject], loaded: Mapping[str, str], refused: Iterable[tuple[str, str]] = ()) -> Sorted:
-    """What is new, what was refused as it lies there, and what the lake holds; ``loaded`` maps a key to its etag. Pure.
-
-    The whole set counts, not the last name: new names may sort before old ones. An object with another etag is new.
-    """
-    known_refused = set(refused)
-    parts: tuple[list[StoredObject], list[StoredObject], list[StoredObject]] = ([], [], [])
-    for stored_object in listed:
-        if loaded.get(stored_object.key) == stored_object.etag:
-            parts[2].append(stored_object)
-        elif (stored_object.key, stored_object.etag) in known_refused:
-            parts[1].append(stored_object)
-        else:
-            parts[0].append(stored_object)
-    new, bad, held = (tuple(part) for part in parts)
-    return Sorted(new, bad, held)
 
 
 def month_text(month: date) -> str:

@@ -1,4 +1,4 @@
-"""What a load of increments leaves on record: its files and its receipt of each month, or why it was refused."""
+"""What a load leaves on record: its files and its receipt of each month, or why it was refused."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import duckdb
+
+from cost_lakehouse.audit.corrections import as_json, corrections_of
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of, rejected_values_json
 from cost_lakehouse.errors import CostLakehouseError
-from cost_lakehouse.lake.increments import EMPTY, REPEATED, TAKEN_OUT, HeldObject
+from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, OCI_COST
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.loads import EMPTY, REPEATED, TAKEN_OUT, HeldObject
+from cost_lakehouse.lake.manifests import data_files
+from cost_lakehouse.lake.retraction import Retraction
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.effort import Effort
 from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
@@ -34,7 +41,7 @@ class WithoutRows:
 
 
 def files_of_month(
-    increment: Delivery,
+    delivery: Delivery,
     month: date,
     records: Mapping[str, int],
     without: Mapping[str, WithoutRows],
@@ -42,9 +49,10 @@ def files_of_month(
 ) -> list[FileRow]:
     """The objects with ``records`` in a month (key -> rows), and those that are on record there without a row."""
     rows: list[FileRow] = []
-    for found in increment.objects:
+    for found in delivery.objects:
         nothing = without.get(found.key)
-        if records.get(found.key) or (nothing is not None and nothing.month == month):
+        belongs = month in (delivery.billing_period, nothing.month if nothing is not None else None)
+        if records.get(found.key) or belongs:
             row: FileRow = {"key": found.key, "etag": found.etag, "size": found.size, "rows": records.get(found.key, 0)}
             row["content"] = contents.get(found.key)
             if nothing is not None:
@@ -59,19 +67,21 @@ def taken_out_rows(gone: Mapping[str, HeldObject]) -> list[FileRow]:
 
 
 def objects_without_rows(
-    increment: Delivery, loaded: LoadedFiles, repeated: Mapping[str, WithoutRows]
+    delivery: Delivery, loaded: LoadedFiles, repeated: Mapping[str, WithoutRows]
 ) -> dict[str, WithoutRows]:
-    """Objects without a row are on record too, in the month that they are announced for or were written in."""
+    """Files that add up and have no row are on record too, in the month that they are announced for or were written in."""
+    if not FORMATS[delivery.table].adds_up:
+        return {}
     empty = {
-        found.key: WithoutRows(increment.billing_period or _month_of(found.last_modified))
-        for found in increment.objects
+        found.key: WithoutRows(delivery.billing_period or _month_of(found.last_modified))
+        for found in delivery.objects
         if not loaded.records.get(found.key)
     }
     return empty | dict(repeated)
 
 
 def accepted_receipt(
-    increment: Delivery,
+    delivery: Delivery,
     load_id: str,
     month: date,
     part: LoadedSlice,
@@ -87,11 +97,11 @@ def accepted_receipt(
     objects = [
         (str(file_row["key"]), str(file_row["etag"]), int(file_row["size"]), int(file_row["rows"])) for file_row in files
     ]
-    slice_ = Slice(increment.source, month)
+    slice_ = Slice(delivery.source, month)
     return Receipt(
-        source=increment.source,
+        source=delivery.source,
         billing_period=month,
-        delivery_id=increment.delivery_id,
+        delivery_id=delivery.delivery_id,
         load_id=load_id,
         state=ACCEPTED,
         reason="",
@@ -102,46 +112,78 @@ def accepted_receipt(
         rejected_values="",
         rounding_values=part.rounded,
         loaded_at=loaded_at,
-        delivered_at=increment.delivered_at.astimezone(UTC),
-        fingerprint=increment.fingerprint,
-        digest=digest_of(f"{slice_} {increment.delivery_id}", objects, part.totals.row_count, totals),
-        raw_table=increment.table,
+        delivered_at=delivery.delivered_at.astimezone(UTC),
+        fingerprint=delivery.fingerprint,
+        digest=digest_of(f"{slice_} {delivery.delivery_id}", objects, part.totals.row_count, totals),
+        raw_table=delivery.table,
         corrections=corrections,
         **effort.columns,
     )
 
 
 def refused_receipt(
-    increment: Delivery, load_id: str, blamed: Delivery, error: CostLakehouseError, loaded: LoadedFiles | None, effort: Effort
+    delivery: Delivery,
+    load_id: str,
+    label: str,
+    blamed: Delivery,
+    error: CostLakehouseError,
+    loaded: LoadedFiles,
+    loaded_at: datetime,
+    effort: Effort,
 ) -> tuple[Receipt, list[FileRow]]:
-    """The receipt of a load that was refused, and the objects that it is refused for."""
-    months = [*(loaded.slices if loaded else ()), *(_month_of(stored_object.last_modified) for stored_object in blamed.objects)]
+    """The receipt of a load that was refused, and the objects that it is refused for, where objects are taken one by one.
+
+    The receipts of a slice that adds up do so too, so there it says nothing of rows.
+    """
+    months = [*loaded.slices, *(_month_of(stored_object.last_modified) for stored_object in blamed.objects)]
+    adds_up = FORMATS[delivery.table].adds_up
     reason = str(error)
-    label = f"{increment.source}, {increment.report_name}, delivery {increment.delivery_id}"
     receipt = Receipt(
-        source=increment.source,
-        billing_period=increment.billing_period or min(months),
+        source=delivery.source,
+        billing_period=delivery.billing_period or min(months),
         delivery_id=blamed.delivery_id,
         load_id=load_id,
         state=REFUSED,
         reason=reason,
         files=len(blamed.objects),
-        rows=0,
+        rows=0 if adds_up else sum(part.totals.row_count for part in loaded.slices.values()),
         bytes=blamed.bytes,
-        rejected=loaded.rejected_count if loaded else 0,
-        rejected_values=rejected_values_json(loaded.rejected) if loaded else "",
-        rounding_values=0,
-        loaded_at=datetime.now(UTC),
-        delivered_at=increment.delivered_at.astimezone(UTC),
-        fingerprint=increment.fingerprint,
+        rejected=loaded.rejected_count,
+        rejected_values=rejected_values_json(loaded.rejected),
+        rounding_values=0 if adds_up else loaded.rounded,
+        loaded_at=loaded_at,
+        delivered_at=delivery.delivered_at.astimezone(UTC),
+        fingerprint=delivery.fingerprint,
         digest=digest_of(f"{label} {reason}", [], 0, []),
-        raw_table=increment.table,
+        raw_table=delivery.table,
         **effort.columns,
     )
-    return receipt, [
-        {"key": stored_object.key, "etag": stored_object.etag, "size": stored_object.size, "rows": None}
-        for stored_object in blamed.objects
-    ]
+    objects = blamed.objects if adds_up else ()
+    return receipt, [{"key": found.key, "etag": found.etag, "size": found.size, "rows": None} for found in objects]
+
+
+def corrections_text(
+    lake: Lake,
+    delivery: Delivery,
+    month: date,
+    part: LoadedSlice,
+    gone: Retraction,
+    new: Sequence[str],
+    voids: bool,
+) -> str:
+    """What the load's corrections in a month come to, for the receipt; only bills of costs have any that count.
+
+    ``new`` are locations of the load's own files. ``voids`` says that a correction takes the place of the row it refers to,
+    which changes no row here.
+    """
+    if delivery.table != OCI_COST.table or not any(row.line_item_type == CORRECTION for row in part.totals.rows):
+        return ""
+    slices = [Slice(delivery.source, month)]
+    present = [file.file_path for file in data_files(lake.current(delivery.table), slices)]
+    files = [location for location in present if location not in gone.dropped] + gone.kept + list(new)
+    with duckdb.connect(":memory:") as connection:
+        lake.warehouse.let_duckdb_read(connection)
+        return as_json(corrections_of(connection, files, delivery.delivery_id, voids))
 
 
 def _month_of(moment: datetime) -> date:

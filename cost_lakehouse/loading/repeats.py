@@ -16,9 +16,14 @@ import duckdb
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.formats.duckdb_paths import duckdb_list, parquet_rows
 from cost_lakehouse.formats.header import FINDINGS
-from cost_lakehouse.formats.table_format import TableFormat
+from cost_lakehouse.formats.table_format import FORMATS, TableFormat
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.increments import HeldObject
+from cost_lakehouse.lake.loads import HeldObject, Loads
+from cost_lakehouse.lake.manifests import data_files
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.read import LoadedFiles
+from cost_lakehouse.loading.records import WithoutRows
+from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.storage.object_store import StoredObject
 
 _HELD = -1  # the rank of what the lake holds: before all that is new
@@ -132,3 +137,25 @@ def refuse_partial(label: str, found: Overlap, records: int) -> None:
     )
     error.key = found.key
     raise error
+
+
+def repeated_objects(
+    lake: Lake, label: str, delivery: Delivery, loaded: LoadedFiles, loads: Loads, leaving: Collection[str]
+) -> dict[str, WithoutRows]:
+    """The objects of a delivery all of whose lines are in others, new ones or held ones; ``leaving`` (keys) do not count.
+
+    Raises DeliveryRefused where a part of an object's lines is; ``label`` says for people what is loaded.
+    """
+    order = in_order(delivery.objects, loaded.records)
+    others = {key: item for key, item in loads.objects.items() if key not in leaving}
+    copies = same_content(order, loaded.contents, others)
+    slices = [Slice(delivery.source, month) for month in sorted(loaded.slices)]
+    new = [path for part in loaded.slices.values() for path in part.files]
+    held = [file.file_path for file in data_files(lake.current(delivery.table), slices)]
+    table = FORMATS[delivery.table]
+    for found in overlaps(lake, table, [key for key in order if key not in copies], new, held, leaving):
+        if found.lines < loaded.records[found.key]:
+            refuse_partial(label, found, loaded.records[found.key])
+        copies[found.key] = found.other
+    months = {key: min(month for month, part in loaded.slices.items() if part.records[key]) for key in copies}
+    return {key: WithoutRows(months[key], other, loaded.records[key]) for key, other in copies.items()}

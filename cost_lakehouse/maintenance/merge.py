@@ -12,15 +12,15 @@ from pyiceberg.table import FileScanTask, Table
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.commit import Change, commit
-from cost_lakehouse.lake.increments import increment_lock
 from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.loads import load_lock
 from cost_lakehouse.lake.locks import Lock
 from cost_lakehouse.lake.manifests import file_tasks, slice_of
 from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.rewrite import check_same_rows, new_rewrite_id, read_rows
 from cost_lakehouse.lake.slice_writer import SliceWriter
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import INCREMENT_TABLES
+from cost_lakehouse.lake.tables import ADDING_TABLES
 from cost_lakehouse.maintenance.facts import SlicePlan
 from cost_lakehouse.maintenance.report import Files
 
@@ -40,7 +40,7 @@ class Batch:
 def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
     """What is merged together, and who has to stay away meanwhile.
 
-    A slice of line items is large, and its load is kept away from it; a load of increments from all months of its source.
+    Loads of a source are kept away from its line items, whose months are merged one by one where each is one delivery.
     The publisher removes unfinished files of its own, so it is kept away from marts. Ledgers are small: should a load come in
     between, it wins, and they are merged next time.
     """
@@ -50,16 +50,16 @@ def batches(table_name: str, plans: Sequence[SlicePlan]) -> list[Batch]:
         return [Batch(list(plans))]
     if table_name.startswith("marts."):
         return [Batch(list(plans), "publish", "Publishing summaries")]
-    if table_name in INCREMENT_TABLES:
-        report = table_name.rsplit(".", 1)[-1]
+    if table_name in ADDING_TABLES:
         sources: dict[str, list[SlicePlan]] = {}
         for slice_plan in plans:
             sources.setdefault(slice_plan.slice_.source, []).append(slice_plan)
+        report = table_name.rsplit(".", 1)[-1]
         return [
-            Batch(own, increment_lock(source, report), f"The load of {source}'s {report}") for source, own in sources.items()
+            Batch(own, load_lock(source, table_name), f"The load of {source}'s {report}") for source, own in sources.items()
         ]
     return [
-        Batch([slice_plan], f"load-{slice_plan.slice_.source}-{slice_plan.slice_.month}", f"The load of {slice_plan.slice_}")
+        Batch([slice_plan], load_lock(slice_plan.slice_.source, table_name), f"The load of {slice_plan.slice_}")
         for slice_plan in plans
     ]
 

@@ -16,7 +16,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import INCREMENT_TABLES
+from cost_lakehouse.lake.tables import ADDING_TABLES
 from cost_lakehouse.proof.mart_lines import ensure_explained
 from cost_lakehouse.proof.protocols import Engine
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
@@ -228,4 +228,4 @@ def _deliveries(lake: Lake, engine: Engine, lines: str, slices: Sequence[Slice])
         found = [receipt for receipt in receipts(lake, slice_) if receipt.state == ACCEPTED and receipt.load_id in loads]
         last = {receipt.raw_table: receipt for receipt in found}
         # Where a delivery is the whole month, the last one took the place of all before it.
-        yield from (receipt for receipt in found if receipt.raw_table in INCREMENT_TABLES or receipt is last[receipt.raw_table])
+        yield from (receipt for receipt in found if receipt.raw_table in ADDING_TABLES or receipt is last[receipt.raw_table])

@@ -8,13 +8,13 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
+from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import stored_loads
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.lake.increments import current_increments
-from cost_lakehouse.lake.ledger import is_current, newest, receipts
+from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.ledger_rows import ledger_rows
+from cost_lakehouse.lake.loads import held_loads, proven_of
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import INVOICE_COLUMNS, INVOICES
 from cost_lakehouse.summaries.closings import LOCKED, Closing, Load, closed_months, closings
@@ -44,20 +44,16 @@ class StaleSlice:
 
 
 def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
-    """The newest accepted receipt of every slice that holds what it proves.
+    """The newest receipt of every slice whose load came to its commit.
 
-    A slice that holds something else (a load is under way or was killed) is left out: its next load makes it whole.
+    A slice whose proof a killed load of the same delivery took is left out: its next load makes it whole.
     """
-    known = receipts(lake)
-    stored = stored_loads(lake)
-    whole = newest([candidate for candidate in known if candidate.raw_table == AWS_CUR], ACCEPTED)
-    proven = {slice_: item for slice_, item in whole.items() if is_current(item, stored.get(slice_))}
-    reports = current_increments(lake, known, OCI_COST)
-    repeated = stored.keys() | stored_loads(lake, table_name=OCI_COST).keys()
-    focus = {slice_: item for slice_, item in current_increments(lake, known, FOCUS).items() if slice_ not in repeated}
-    proven |= reports | focus
+    loads = held_loads(lake, receipts(lake))
+    repeated = {slice_ for name in (AWS_CUR, OCI_COST) for slice_ in stored_loads(lake, table_name=name)}
+    focus = {slice_: item for slice_, item in proven_of(loads, FOCUS).items() if slice_ not in repeated}
+    proven = proven_of(loads, AWS_CUR) | proven_of(loads, OCI_COST) | focus
     first = lake.settings.lake.first_month
-    # An increment may reach back to months before the lake's first: its lines are kept, and no summary is made of them.
+    # Files may reach back to months before the lake's first: their lines are kept, and no summary is made of them.
     return {slice_: item for slice_, item in proven.items() if slice_.billing_period >= first}
 
 

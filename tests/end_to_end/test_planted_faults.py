@@ -12,7 +12,7 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.registry import open_source
 from sample_bills import Bill, BillDelivery, Fault, FileFormat, Headers, Versioning, Written, write_delivery

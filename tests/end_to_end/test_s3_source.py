@@ -10,7 +10,7 @@ import pytest
 from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import open_source
 from sample_bills import Bill, BillDelivery, FileFormat, Versioning, write_delivery

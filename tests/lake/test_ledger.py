@@ -19,7 +19,6 @@ from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.rewrite import new_rewrite_id
 from cost_lakehouse.loading import load as loading_load
-from cost_lakehouse.loading import month as loading_month
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.summaries.stale import proven_receipts
@@ -91,7 +90,7 @@ def killed_before_its_commit(workshop: Workshop, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(loading_load, "replace_files", kill)
         # A killed process tidies up nothing.
-        patch.setattr(loading_month, "remove_files_of_other_loads", lambda *_: [])
+        patch.setattr(loading_load, "remove_files_of_killed_loads", lambda *_: [])
         with pytest.raises(Killed):
             workshop.load()
 
@@ -215,7 +214,7 @@ def test_a_commit_that_meets_files_merged_in_between_looks_again(workshop: Works
 
     def merged_first(lake: Any, name: str, *rest: Any, **more: Any) -> None:
         looked.append(name)
-        if looked == ["raw.files"]:
+        if looked == ["raw.receipts"]:
             maintain(lake, [name], rules=rules(keep=timedelta(days=30)))
         replace_files(lake, name, *rest, **more)
 
@@ -224,7 +223,7 @@ def test_a_commit_that_meets_files_merged_in_between_looks_again(workshop: Works
         patch.setattr(ledger, "replace_files", merged_first)
         workshop.load()
 
-    assert looked[:2] == ["raw.files", "raw.files"]
+    assert looked[:2] == ["raw.receipts", "raw.receipts"]
     assert ledger_rows(workshop)["files"] == [("A0001",), ("A0002",), ("A0003",), ("A0004",)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.errors import DeliveryRefused
-from cost_lakehouse.lake.increments import HeldObject
+from cost_lakehouse.lake.loads import HeldObject
 from cost_lakehouse.loading.repeats import in_order, same_content
 from cost_lakehouse.sources.delivery import Status
 from cost_lakehouse.storage.object_store import StoredObject

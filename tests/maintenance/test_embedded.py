@@ -133,7 +133,7 @@ def test_line_items_that_are_just_loaded_are_left_for_next_time(workshop: Worksh
     deliver(workshop, 1)
     _split_line_items(lake)
 
-    with Lake(lake.settings).lock("load-acme-2026-10", "The load of acme 2026-10"):
+    with Lake(lake.settings).lock("load-acme-aws_cur", "The load of acme 2026-10"):
         report = maintain(lake, ["raw.aws_cur"], rules=rules()).tables[0]
 
     assert report.skipped == ["not merged: The load of acme 2026-10 is being worked on by another process."]

@@ -135,7 +135,7 @@ def test_without_trino_the_deleted_rows_of_one_slice_can_go_while_another_is_bei
     embedded = settings_for(workshop.bucket.parent, {"acme": "bucket/cur/hourly"}, keys | {"engine": "duckdb", "trino": None})
     lake = Lake(embedded)
 
-    with Lake(embedded).lock("load-acme-2026-10", "The load of acme 2026-10"):
+    with Lake(embedded).lock("load-acme-aws_cur", "The load of acme 2026-10"):
         half = maintain(lake, ["raw.aws_cur"], rules=rules()).tables[0]
     assert (half.slices_merged, half.position_deletes, len(half.skipped)) == (1, 1, 1)
     count = 'SELECT count(*) FROM raw."aws_cur$files" WHERE content <> 0'

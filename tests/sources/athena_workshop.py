@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.aws.athena.source import AthenaSource
 from cost_lakehouse.sources.aws.athena.table import AthenaTable

@@ -19,7 +19,7 @@ from cost_lakehouse.cli.doctor.examine import checks, examine_one
 from cost_lakehouse.cli.doctor.findings import Finding
 from cost_lakehouse.errors import DeliveryChanged, DeliveryRefused, SourceError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.sources.aws.athena.sql import windows_of
 from cost_lakehouse.sources.delivery import Status
 from sample_bills import Fault

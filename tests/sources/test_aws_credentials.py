@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from cost_lakehouse.config import Settings
 from cost_lakehouse.config.source import AwsCurSettings
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.sources.bucket import BucketSource
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source

@@ -18,7 +18,7 @@ import yaml
 from cost_lakehouse.config.source import DataExportSettings
 from cost_lakehouse.errors import DeliveryChanged
 from cost_lakehouse.lake.duckdb_views import connect
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.sources.aws.data_export_source import DataExportSource
 from cost_lakehouse.storage.object_store import StoredObject

@@ -17,14 +17,13 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.formats.table_format import FORMATS, OCI_USAGE
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.increments import Increments
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, holdings
 from cost_lakehouse.loading.last_polls import LastPoll, last_polls
 from cost_lakehouse.summaries.stale import stale_slices
 
-# Of a source of increments: the table whose numbers stand for a month, the first of these that has any.
+# Of a source whose files add up: the table whose numbers stand for a month, the first of these that has any.
 _STAND_FOR_A_MONTH = ("raw.oci_cost", "raw.focus", "raw.oci_usage")
 
 
@@ -32,7 +31,7 @@ _STAND_FOR_A_MONTH = ("raw.oci_cost", "raw.focus", "raw.oci_usage")
 class SliceStatus:
     """How one (source, month) stands.
 
-    ``held`` are the receipts of what the lake holds: one, or of a bill in increments one a load, oldest first. ``refused`` is
+    ``held`` are the receipts of what the lake holds: one, or of a bill that adds up one a load, oldest first. ``refused`` is
     that of a later delivery which was refused. ``totals`` are the cost that the lake holds; ``others`` the rows of other
     kinds of report.
     """
@@ -68,28 +67,31 @@ def statuses(lake: Lake) -> list[SliceStatus]:
     """How every (source, month) stands that was ever tried, sorted."""
     known = holdings(lake)
     stale = {stale_slice.slice for stale_slice in stale_slices(lake)}
-    found = [*_of_deliveries(lake, known, stale), *_of_increments(lake, known, stale)]
+    found = [*_of_whole_months(lake, known, stale), *_of_sums(lake, known, stale)]
     return sorted(found, key=lambda one: one.slice_)
 
 
-def _of_deliveries(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
+def _of_whole_months(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
     totals = totals_by_delivery(lake)
-    for slice_ in known.receipts:
-        history = known.history(slice_)
-        held, refused = history.committed, history.refused[-1] if history.refused else None
-        if held and refused and held.loaded_at >= refused.loaded_at:
-            refused = None
-        if held is None and refused is None:
-            continue  # a first load was killed between its receipt and its commit: it never happened
-        by_currency = totals.get((slice_, held.delivery_id), {}) if held else {}
-        amounts = {currency: total.stored for currency, total in by_currency.items()}
-        yield SliceStatus(slice_, (held,) if held else (), refused, amounts, held is not None and slice_ not in stale)
+    for (source, table), loads in known.loads.items():
+        if FORMATS[table].adds_up:
+            continue
+        tried = {receipt.billing_period for receipt in (*loads.committed, *loads.refused)}
+        for month in sorted(tried):
+            slice_, held = Slice(source, month), loads.newest.get(month)
+            refused = next(iter(reversed(loads.refused_of(month))), None)
+            if held and refused and held.loaded_at >= refused.loaded_at:
+                refused = None
+            by_currency = totals.get((slice_, held.delivery_id), {}) if held else {}
+            amounts = {currency: total.stored for currency, total in by_currency.items()}
+            yield SliceStatus(slice_, (held,) if held else (), refused, amounts, held is not None and slice_ not in stale)
 
 
-def _of_increments(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
-    by_table = {table: totals_by_load(lake, FORMATS[table].cost, table) for table in {table for _, table in known.increments}}
-    for source in dict.fromkeys(source for source, _ in known.increments):
-        own = {table: known.increments.get((source, table), Increments()) for table in _STAND_FOR_A_MONTH}
+def _of_sums(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:
+    adding = {key: loads for key, loads in known.loads.items() if FORMATS[key[1]].adds_up}
+    by_table = {table: totals_by_load(lake, FORMATS[table].cost, table) for table in {table for _, table in adding}}
+    for source in dict.fromkeys(source for source, _ in adding):
+        own = {table: known.of(source, table) for table in _STAND_FOR_A_MONTH}
         tried = {refusal.billing_period for history in own.values() for refusal in (*history.committed, *history.refusals)}
         for month in sorted(tried):
             slice_ = Slice(source, month)

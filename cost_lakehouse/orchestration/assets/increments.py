@@ -18,7 +18,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_load
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import holdings
-from cost_lakehouse.loading.increment import load_increment
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.orchestration.assets.load_metadata import (
@@ -156,8 +156,8 @@ def _loads(
         try:
             for status in wanted:
                 for increment in _offers(offered, table, window, status):
-                    again, replaces = status is Status.CURRENT, source.voids_corrected
-                    result = load_increment(lake, opened, increment, force=again, replaces=replaces, progress=progress)
+                    again = status is Status.CURRENT
+                    result = load_delivery(lake, opened, increment, force=again, progress=progress)
                     if result.status is Status.LOADED:
                         yield increment, result
             return
@@ -236,9 +236,9 @@ def _unchanged(settings: Settings, source: SourceSettings, key: dg.AssetKey, win
 
     Raises Failure where it holds none of them: a run that says so must not look like a load.
     """
-    held = holdings(Lake(settings)).increments
+    held = holdings(Lake(settings)).loads
     committed = [item for (name, _), own in held.items() if name == source.name for item in own.committed]
-    newest = {slice_.billing_period: slice_ for slice_ in committed if slice_.billing_period in window}
+    newest = {receipt.billing_period: receipt for receipt in committed if receipt.billing_period in window}
     if not newest:
         error = NothingDelivered(
             f"Nothing to load for {source.name} {_subject(window)} at {source.place}: no file is new there.",

@@ -14,7 +14,7 @@ from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryR
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.loading.month import load_delivery
+from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.plan import month_text
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.orchestration.assets.increments import ON_MATERIALIZE, ProgressFactory, increment_asset

@@ -1,10 +1,11 @@
-"""What the lake holds of a bill that arrives in increments: which objects, by which loads, in which months."""
+"""What the lake holds of each source: which loads came to their commit, and which objects they brought, in which months."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.slices import Slice
-from cost_lakehouse.lake.tables import FILES, INCREMENT_TABLES
+from cost_lakehouse.lake.tables import ADDING_TABLES, FILES
 
 TAKEN_OUT = ""  # the etag in ``raw.files`` of an object whose rows a load took out of a month, because others replace it
 _LAST_LOAD = "cost-lakehouse.last-load"
@@ -35,8 +36,11 @@ class HeldObject:
 
 
 @dataclass(frozen=True)
-class Increments:
-    """What one source's loads put into one raw table. Receipts are oldest first, one a load and month."""
+class Loads:
+    """What one source's loads put into one raw table. Receipts are oldest first, one a load and month.
+
+    ``objects`` are told of tables alone whose slices add up: elsewhere the last load of a month brought all that it holds.
+    """
 
     committed: tuple[Receipt, ...] = ()
     killed: tuple[Receipt, ...] = ()  # on record, but their load was killed before its commit: it never happened
@@ -46,30 +50,46 @@ class Increments:
     refusals: tuple[Receipt, ...] = ()  # the refused receipts that these are of
 
     @property
-    def etags(self) -> dict[str, str]:
-        """The key of every object that is held -> its etag."""
-        return {key: item.etag for key, item in self.objects.items()}
-
-    @property
-    def loads(self) -> set[str]:
+    def ids(self) -> set[str]:
         """The loads that came to their commit."""
         return {load.load_id for load in self.committed}
 
-    def holds_whole(self, month: date, etags: Mapping[str, str]) -> bool:
-        """Whether a month's rows are those of exactly these objects (key -> etag), each as it is; an empty one has none."""
-        return all(key in etags for key, item in self.objects.items() if month in item.rows) and all(
-            (held := self.objects.get(key)) is not None and held.etag == etag and (month in held.rows or not held.rows)
-            for key, etag in etags.items()
-        )
+    @property
+    def last_at(self) -> datetime | None:
+        """When the newest load that is on record was put there (UTC, aware)."""
+        return max((receipt.loaded_at for receipt in (*self.committed, *self.killed, *self.refused)), default=None)
+
+    @cached_property
+    def newest(self) -> Mapping[date, Receipt]:
+        """The last receipt that was committed to each month."""
+        return {receipt.billing_period: receipt for receipt in self.committed}
+
+    @cached_property
+    def proven(self) -> Mapping[date, Receipt]:
+        """The newest receipt of each month whose proof is on record.
+
+        A repeated load's control totals take the place of the earlier ones before its commit. Where it was killed in between,
+        the month is left out: its next load makes it whole.
+        """
+        repeated = {(receipt.billing_period, receipt.delivery_id) for receipt in self.killed}
+        return {month: item for month, item in self.newest.items() if (month, item.delivery_id) not in repeated}
 
     def of_month(self, month: date) -> list[Receipt]:
         """What was committed to one month, oldest first."""
-        return [slice_ for slice_ in self.committed if slice_.billing_period == month]
+        return [receipt for receipt in self.committed if receipt.billing_period == month]
 
-    @property
-    def months(self) -> list[date]:
-        """Every month that a load touched."""
-        return sorted({slice_.billing_period for slice_ in self.committed})
+    def refused_of(self, month: date) -> list[Receipt]:
+        """What was refused of one month, oldest first."""
+        return [receipt for receipt in self.refused if receipt.billing_period == month]
+
+    def recovered(self) -> Loads:
+        """The same once the records of killed loads are taken back."""
+        return replace(self, killed=())
+
+    def is_repetition(self, receipt: Receipt) -> bool:
+        """Whether a committed load of the same objects into the same month is on record beside this one."""
+        same = (receipt.billing_period, receipt.delivery_id, receipt.fingerprint)
+        return any(same == (item.billing_period, item.delivery_id, item.fingerprint) for item in self.committed)
 
 
 def last_load_property(source: str) -> str:
@@ -77,36 +97,37 @@ def last_load_property(source: str) -> str:
     return f"{_LAST_LOAD}.{source}"
 
 
-def increment_lock(source: str, report: str) -> str:
-    """The lock of whoever writes a source's rows of one kind of report; ``report`` is the table's own name."""
-    return f"load-{source}-{report}"
+def load_lock(source: str, table: str) -> str:
+    """The lock of whoever writes a source's rows of one raw table."""
+    return f"load-{source}-{table.rsplit('.', 1)[-1]}"
 
 
-def held_increments(
-    lake: Lake, all_receipts: Sequence[Receipt], source: str | None = None
-) -> dict[tuple[str, str], Increments]:
-    """(source, raw table) -> what it holds, of every source or of one. ``all_receipts`` are oldest first."""
+def held_loads(lake: Lake, all_receipts: Sequence[Receipt], source: str | None = None) -> dict[tuple[str, str], Loads]:
+    """(source, raw table) -> what it holds, of every source or of one. ``all_receipts`` are oldest first.
+
+    The one answer to "does the lake hold it?": loads of a source and table follow each other, each names itself in the table
+    by its own commit, and what is on record after the last one that did never happened.
+    """
     own: dict[tuple[str, str], list[Receipt]] = {}
     for receipt in all_receipts:
-        if receipt.raw_table in INCREMENT_TABLES and source in (None, receipt.source):
+        if source in (None, receipt.source):
             own.setdefault((receipt.source, receipt.raw_table), []).append(receipt)
-    if not own:
-        return {}
-    last = {table: lake.current(table).properties for table in {table for _, table in own}}
-    files = _files(lake, source)
+    tables = {table for _, table in own}
+    last = {table: lake.current(table).properties for table in tables}
+    files = _files(lake, source) if tables.intersection(ADDING_TABLES) else {}
     return {
-        (name, table): _increments(found, last[table].get(last_load_property(name)), files.get((name, table), []))
+        (name, table): _loads(found, last[table].get(last_load_property(name)), files.get((name, table), []))
         for (name, table), found in own.items()
     }
 
 
-def current_increments(lake: Lake, all_receipts: Sequence[Receipt], raw_table: str) -> dict[Slice, Receipt]:
-    """The newest committed receipt of every slice of a table that is fed by increments."""
+def proven_of(loads: Mapping[tuple[str, str], Loads], raw_table: str) -> dict[Slice, Receipt]:
+    """The newest proven receipt of every slice of a table."""
     return {
-        Slice(slice_.source, slice_.billing_period): slice_
-        for (_, table), held in held_increments(lake, all_receipts).items()
+        Slice(source, month): receipt
+        for (source, table), own in loads.items()
         if table == raw_table
-        for slice_ in held.committed
+        for month, receipt in own.proven.items()
     }
 
 
@@ -126,7 +147,7 @@ class _FileRow(NamedTuple):
     detail: str | None
 
 
-def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence[_FileRow]) -> Increments:
+def _loads(found: Sequence[Receipt], last_load: str | None, files: Sequence[_FileRow]) -> Loads:
     """Loads of one source follow each other: what is on record after the last one that was committed never happened."""
     accepted = [receipt for receipt in found if receipt.state == ACCEPTED]
     ends = [index for index, item in enumerate(accepted, 1) if item.load_id == last_load]
@@ -159,7 +180,7 @@ def _increments(found: Sequence[Receipt], last_load: str | None, files: Sequence
         if row.load_id in refused_at and (row.key not in held_since or held_since[row.key] < refused_at[row.load_id])
     ]
     standing = {row.load_id for row in bad}
-    return Increments(
+    return Loads(
         tuple(committed),
         tuple(killed),
         tuple(refused),
@@ -205,9 +226,9 @@ _FILE_COLUMNS = pa.schema(
 
 
 def _files(lake: Lake, source: str | None) -> dict[tuple[str, str], list[_FileRow]]:
-    rows = ledger_rows(lake, "raw.files", _FILE_COLUMNS)
+    rows = ledger_rows(lake, "raw.files", _FILE_COLUMNS, source=source)
     found: dict[tuple[str, str], list[_FileRow]] = {}
     for name, table, *rest in rows:
-        if table in INCREMENT_TABLES and source in (None, name):
+        if table in ADDING_TABLES:
             found.setdefault((name, table), []).append(_FileRow(*rest))
     return found
