@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pyiceberg.table import Table
@@ -34,6 +34,15 @@ def answer(lake: Lake, request: Request, as_of: datetime | None = None) -> Answe
         rows, totals = rows_of(request, fetch(statement_of(request, dialect)))
         bills = tuple(Bill(*row) for row in fetch(_bills_of(request, dialect)))
     return Answer(request, rows, totals, bills, snapshots, as_of)
+
+
+def newest_month(lake: Lake) -> date | None:
+    """The month of the newest bill that is published; None where there is none. Raises LakeError."""
+    tables = _tables(lake, [f"marts.{_STATES}"], None)
+    dialect = _dialect(lake, {name: table.metadata.current_snapshot_id for name, table in tables.items()})
+    with _reading(lake, tables) as fetch:
+        ((month,),) = fetch(Statement(f"select max(billing_period) from {dialect.table(_STATES)}"))
+    return month if isinstance(month, date) else None
 
 
 def _tables(lake: Lake, names: Sequence[str], as_of: datetime | None) -> dict[str, Table]:

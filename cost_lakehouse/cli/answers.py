@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from datetime import time as clock_time
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 from cost_lakehouse.cli.output import is_unicode, json_value, plain_decimal, print_lines, terminal_width
 from cost_lakehouse.cli.tables import Column, lay_out, too_wide, vertical
@@ -33,9 +33,9 @@ class Answer:
 def print_answer(answer: Answer, output: str) -> None:
     """Print it as ``table``, ``csv`` or ``json``."""
     if output == "csv":
-        _print_csv(answer.names, answer.rows)
+        write_csv(answer.names, answer.rows, sys.stdout)
     elif output == "json":
-        _print_json(answer.names, answer.rows)
+        write_json(answer.names, answer.rows, sys.stdout)
     else:
         _print_table(answer)
 
@@ -57,10 +57,10 @@ def _print_table(answer: Answer) -> None:
 _NUMBERS = {"NUMBER", "BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "FLOAT", "REAL", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER"}
 
 
-def _check_encodable(text: str) -> str:
-    """Raises CostLakehouseError where stdout cannot take it: another character in its place would be another value."""
+def _check_encodable(text: str, stream: TextIO) -> str:
+    """Raises CostLakehouseError where the stream cannot take it: another character in its place would be another value."""
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError as error:
         raise CostLakehouseError(
             f"The result holds {text[error.start]!a}, which stdout's encoding {error.encoding} has not.",
@@ -69,36 +69,37 @@ def _check_encodable(text: str) -> str:
     return text
 
 
-def _print_csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
+def write_csv(names: Sequence[str], rows: Iterator[Sequence[Any]], stream: TextIO) -> None:
+    """A header line, then a line for each row; null is empty. Raises CostLakehouseError for what the stream cannot take."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
     for number, row in enumerate(rows, start=1):
-        writer.writerow(["" if value is None else _text(value) for value in row])
+        writer.writerow(["" if value is None else plain_text(value) for value in row])
         if number % ROWS_AT_ONCE == 0:
-            sys.stdout.write(_check_encodable(buffer.getvalue()))
+            stream.write(_check_encodable(buffer.getvalue(), stream))
             buffer.seek(0)
             buffer.truncate()
-    sys.stdout.write(_check_encodable(buffer.getvalue()))
+    stream.write(_check_encodable(buffer.getvalue(), stream))
 
 
-def _print_json(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
+def write_json(names: Sequence[str], rows: Iterator[Sequence[Any]], stream: TextIO) -> None:
     """One object a line; decimals are text because most readers would turn a JSON number into a double."""
-    in_ascii = not is_unicode(sys.stdout)  # JSON can say everything in ASCII
-    sys.stdout.write("[")
+    in_ascii = not is_unicode(stream)  # JSON can say everything in ASCII
+    stream.write("[")
     separator = "\n"
     for row in rows:
         line = json.dumps(dict(zip(names, map(_json_ready, row), strict=True)), default=json_value, ensure_ascii=in_ascii)
-        sys.stdout.write(f"{separator}{line}")
+        stream.write(f"{separator}{line}")
         separator = ",\n"
-    sys.stdout.write("\n]\n" if separator != "\n" else "]\n")
+    stream.write("\n]\n" if separator != "\n" else "]\n")
 
 
 def _shown(value: Any) -> str:
-    return "" if value is None else _text(value)
+    return "" if value is None else plain_text(value)
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """A value as plain text: no exponent, no thousands separators, ISO dates."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -8,6 +8,7 @@ import typer
 
 from cost_lakehouse.cli.apps import (
     alerts,
+    ask,
     close,
     export,
     history,
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(pipeline.app)
 app.add_typer(lakehouse.app)
+app.add_typer(ask.app)
 app.add_typer(proof.app)
 app.add_typer(lake.app, name="lake")
 app.add_typer(alerts.app, name="alerts")

@@ -110,6 +110,29 @@ def test_both_engines_give_the_same_table_to_the_last_digit(pipelines: dict[str,
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--by", "service,account", "--top", "3", "--compare", "previous"),
+        ("--by", "tag:team,type", "--daily", "--where", "provider=aws,oci", "--exclude", "type=Tax"),
+        ("--by", "account_name,unit,account_tag:owner", "--basis", "list", "--quarterly"),
+        ("--by", "service", "--where", "service~e", "--order", "-change", "--compare", "month", "--monthly"),
+    ],
+    ids=" ".join,
+)
+def test_both_engines_answer_a_question_alike(pipelines: dict[str, Pipeline], options: tuple[str, ...]) -> None:
+    answers = {}
+    for engine, pipeline in pipelines.items():
+        asked = ("costs", "--month", "2026-10", *options, "--format", "csv", "--config", str(pipeline.config))
+        answer = command(*asked)
+        assert answer.exit_code == 0, answer.stderr
+        answers[engine] = answer.stdout.splitlines()
+
+    assert len(answers["duckdb"]) > 2
+    assert answers["trino"] == answers["duckdb"]
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_both_engines_bill_what_the_generator_wrote(pipelines: dict[str, Pipeline], engine: str, tmp_path: Path) -> None:
     story.first_deliveries(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,9 @@ def query(
         str | None,
         typer.Option("--as-of", help="As the tables were: a date, a UTC time, a delivery id, SOURCE/ID.", metavar="MOMENT"),
     ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--output", help="Write a .csv, .json, .parquet or .xlsx file instead.", metavar="FILE")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Ask the lake in SQL; stdout carries the result alone."""
@@ -67,7 +71,7 @@ def query(
         chosen = checked(context, config)
         from cost_lakehouse.cli.commands.query import run_query
 
-        raise typer.Exit(run_query(chosen, sql, output.value, as_of))
+        raise typer.Exit(run_query(chosen, sql, output.value, as_of, file))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
+from cost_lakehouse.cli.files import file_format, write_answer
 from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_problem
 from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, statements
 from cost_lakehouse.cli.streams import drop_output
@@ -26,9 +27,14 @@ class QueryFailed(Exception):
     """The statement is wrong; the engine's message says where."""
 
 
-def run_query(config: Path | None, sql: str, output: str, as_of: str | None = None) -> int:
-    """Run the statement, on the tables as they were at a moment where one is named, and print its result; the exit code."""
+def run_query(config: Path | None, sql: str, output: str, as_of: str | None = None, file: Path | None = None) -> int:
+    """Run the statement, on the tables as they were at a moment where one is named, and print its result; the exit code.
+
+    With ``file`` the result is written there, in the format that its name ends with.
+    """
     settings = settings_of(config)
+    if file is not None:
+        output = file_format(file)
     if not statements(sql):
         return _not_asked(NotAsked.of_nothing(), EXIT_USAGE)
     from cost_lakehouse.lake.catalog import Lake
@@ -39,8 +45,11 @@ def run_query(config: Path | None, sql: str, output: str, as_of: str | None = No
         with ask(lake, sql, _tables(lake, as_of)) as answer:
             if output == "json":
                 _check_names(answer.names)
-            print_answer(answer, output)
-            sys.stdout.flush()
+            if file is not None:
+                write_answer(answer, file)
+            else:
+                print_answer(answer, output)
+                sys.stdout.flush()
     except NotAsked as error:
         return _not_asked(error, EXIT_FAILED)
     except QueryFailed as error:
