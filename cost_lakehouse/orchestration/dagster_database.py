@@ -24,6 +24,8 @@ from cost_lakehouse.orchestration.dagster_internals import ConfigurableClassData
 if TYPE_CHECKING:
     from dagster_postgres import DagsterPostgresStorage
 
+    from cost_lakehouse.orchestration.dagster_internals import EventLogStorage
+
 DATABASE_VARIABLE = "COST_LAKEHOUSE_DAGSTER_DB"
 # Dagster's tables have plain names (runs, jobs); in the catalog's database they keep to themselves.
 SCHEMA = "dagster"
@@ -58,13 +60,15 @@ def open_storage(url: URL, inst_data: ConfigurableClassData | None) -> DagsterPo
     try:
         with _alone(url) as connection:
             _make_schema(connection)
-            return DagsterPostgresStorage(in_schema, inst_data=inst_data)
+            storage = DagsterPostgresStorage(in_schema, inst_data=inst_data)
     except DBAPIError as error:
         cause = str(error.orig or error).strip().splitlines()[0]
         raise LakeError(
             f"Dagster's records cannot be opened in {url.render_as_string(hide_password=True)}: {cause}.",
             f"Check that the database is up and that this user may create a schema, or name another with {DATABASE_VARIABLE}.",
         ) from None
+    _let_two_need_a_new_pool(storage.event_log_storage)
+    return storage
 
 
 def engine_arguments(url: URL) -> dict[str, Any]:
@@ -91,6 +95,25 @@ def _make_schema(connection: Connection) -> None:
     """Create the schema; not `if not exists`, which asks for the right to create one even where it is there."""
     if not connection.execute(text("select 1 from pg_namespace where nspname = :name"), {"name": SCHEMA}).scalar():
         connection.execute(text(f"create schema {SCHEMA}"))
+
+
+def _let_two_need_a_new_pool(events: EventLogStorage) -> None:
+    """Let both of two runs have a concurrency pool that is used for the first time.
+
+    Dagster (1.13) inserts it, and where another run was faster goes on in the transaction that PostgreSQL has ended by then:
+    the later run failed, and said nothing.
+    """
+    make = events.initialize_concurrency_limit_to_default
+
+    def make_unless_there(concurrency_key: str) -> bool:
+        try:
+            return make(concurrency_key)
+        except DBAPIError:
+            if concurrency_key in {pool.name for pool in events.get_pool_limits()}:
+                return True
+            raise
+
+    events.initialize_concurrency_limit_to_default = make_unless_there  # type: ignore[method-assign]
 
 
 def _postgres_url(given: str) -> URL:

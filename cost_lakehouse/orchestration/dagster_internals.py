@@ -15,6 +15,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.compute_log_manager import ComputeLogManager
+from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
@@ -27,6 +28,7 @@ __all__ = [
     "ConfigurableClassData",
     "DagsterSqliteStorage",
     "DagsterStorage",
+    "EventLogStorage",
     "InstanceRef",
     "InstigatorStatus",
     "LocalArtifactStorage",

@@ -196,6 +196,16 @@ def test_several_processes_may_be_the_first_at_once(database: str) -> None:
             storage.schedule_storage.all_instigator_state()
 
 
+def test_two_runs_may_be_the_first_to_need_a_pool(settings: Settings) -> None:
+    with command_instance(settings) as instance:
+        events = instance.event_log_storage
+        # Both saw that there is none, and make it.
+        assert [events.initialize_concurrency_limit_to_default("summaries") for _ in range(2)] == [True, True]
+        assert [(pool.name, pool.limit) for pool in events.get_pool_limits()] == [("summaries", 1)]
+        assert events.claim_concurrency_slot("summaries", "run", "step").is_claimed
+        assert not events.claim_concurrency_slot("summaries", "other", "step").is_claimed
+
+
 def killed_run(instance: dg.DagsterInstance, label: str) -> dg.DagsterRun:
     return instance.create_run_for_job(nothing, tags={PROCESS_TAG: label}, status=dg.DagsterRunStatus.STARTED)
 
