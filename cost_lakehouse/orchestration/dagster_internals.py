@@ -6,11 +6,16 @@ Why there is no public way:
   keep them in files, are documented in dagster.yaml alone and live in ``dagster._core``.
 - An instance of a folder with overrides (the command's: no logs of what it prints) is made by ``InstanceRef``;
   ``DagsterInstance.get`` takes none.
+- A run that waits for a concurrency pool asks again after a pause, as it should, and computes that pause as no time at all
+  (1.13.27: the least of 0 and the time that is left): it kept a core busy as long as it waited. Nothing public lies between.
 - The status of a sensor and of its ticks, by which alerts notice one that fails again and again, has no exported name.
 """
 
 from __future__ import annotations
 
+import time
+
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from dagster._core.storage.base_storage import DagsterStorage
@@ -29,6 +34,7 @@ __all__ = [
     "DagsterSqliteStorage",
     "DagsterStorage",
     "EventLogStorage",
+    "InstanceConcurrencyContext",
     "InstanceRef",
     "InstigatorStatus",
     "LocalArtifactStorage",
@@ -36,3 +42,12 @@ __all__ = [
     "NoOpComputeLogManager",
     "TickStatus",
 ]
+
+
+def _until_the_next_claim(context: InstanceConcurrencyContext) -> float:
+    """Seconds until a waiting run asks for its pool again."""
+    due = context._pending_timeouts.values()
+    return max(0.0, min(due) - time.time()) if due else 0.0
+
+
+InstanceConcurrencyContext.interval_to_next_pending_claim_check = _until_the_next_claim  # type: ignore[assignment]

@@ -15,6 +15,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
+from cost_lakehouse.orchestration.dagster_internals import InstanceConcurrencyContext
 from cost_lakehouse.orchestration.instance import INSTANCE_RULES, command_instance, end_dead_runs, process_label
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,23 @@ def test_a_run_of_the_command_is_seen_by_dagster_dev_without_a_dagster_home(
     temporary.mkdir()
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(temporary), config_dir=str(ROOT))) as seen_by_dev:
         assert [get_run.run_id for get_run in seen_by_dev.get_runs()] == [run_id]
+
+
+def test_a_run_that_waits_for_a_pool_sleeps_until_it_asks_again(settings: Settings) -> None:
+    @dg.job
+    def nothing() -> None:
+        pass
+
+    with command_instance(settings) as instance:
+        runs = [instance.create_run_for_job(nothing) for _ in range(2)]
+        with (
+            InstanceConcurrencyContext(instance, runs[0]) as first,
+            InstanceConcurrencyContext(instance, runs[1]) as second,
+        ):
+            assert first.claim("summaries", "summaries")
+            assert not second.claim("summaries", "summaries")
+            assert 0.5 < second.interval_to_next_pending_claim_check() <= 15
+            first.free_step("summaries")
 
 
 def test_the_two_dagster_configurations_are_the_same() -> None:
