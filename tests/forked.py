@@ -1,7 +1,7 @@
-"""The command in processes of its own that start at once: forked from one that has imported what they import.
+"""Commands in processes of their own that start at once: forked from one that has imported what they import.
 
-A start of Python with Dagster and dbt takes some five CPU seconds, which is not what a test of a killed run is about. What runs
-is the command itself, and dies by a real ``kill -9``; other tests start it as people do.
+A start of Python with Dagster and dbt takes some five CPU seconds, which is not what a test of a killed run or of a spoiled
+model is about. What runs is the command itself, and dies by a real ``kill -9``; other tests start both commands as people do.
 """
 
 from __future__ import annotations
@@ -9,24 +9,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from tests.environment import without_own_variables
 
-# What a run of the command imports on either engine.
+# What a run of the command, and dbt by hand, import on either engine.
 IMPORTED = (
     "cost_lakehouse.cli.app",
     "cost_lakehouse.cli.commands.run",
     "cost_lakehouse.orchestration.runner",
     "cost_lakehouse.lake.s3_warehouse",
+    "cost_lakehouse.summaries.dbt_plugin",
     "dbt.cli.main",
     "dbt.adapters.duckdb",
     "dbt.adapters.trino",
 )
+OURS, DBT = "cost-lakehouse", "dbt"
 
 
 @cache
@@ -38,12 +41,22 @@ def _server() -> ForkServerContext:
 
 
 class ForkedCommand:
-    """``cost-lakehouse ARGUMENTS`` under way, in a process group of its own; what it says goes to a file."""
+    """``cost-lakehouse ARGUMENTS`` (or ``dbt``) under way, in a process group of its own; what it says goes to a file."""
 
-    def __init__(self, output: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        output: Path,
+        *arguments: str,
+        program: str = OURS,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """It works in ``folder`` (by default in this process's) with ``environment`` (by default this one's without ours)."""
         self._output = output
         output.unlink(missing_ok=True)
-        self._process = _server().Process(target=_run, args=(str(output), arguments, without_own_variables()))
+        given = dict(without_own_variables() if environment is None else environment)
+        where = (str(output), str(folder or Path.cwd()))
+        self._process = _server().Process(target=_run, args=(*where, program, arguments, given))
         self._process.start()
 
     @property
@@ -70,15 +83,31 @@ class ForkedCommand:
         return self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
 
 
-def _run(output: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
-    """The forked process: the command, as if it had been started."""
-    from cost_lakehouse.cli import main
+def forked_dbt(
+    output: Path, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """``dbt ARGUMENTS``, run to its end in ``folder``; what it said is all in ``stdout``."""
+    run = ForkedCommand(output, *arguments, program=DBT, folder=folder, environment=environment)
+    code = run.wait()
+    assert code is not None
+    return subprocess.CompletedProcess([DBT, *arguments], code, run.said(), "")
 
+
+def _run(output: str, folder: str, program: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    """The forked process: the command, as if it had been started."""
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["cost-lakehouse", *arguments]
-    main()
+    sys.argv = [program, *arguments]
+    if program == DBT:
+        from dbt.cli.main import cli
+
+        cli()
+    else:
+        from cost_lakehouse.cli import main
+
+        main()

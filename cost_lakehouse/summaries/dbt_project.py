@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -132,7 +132,9 @@ def parse_if_stale(settings: Settings) -> ParsedProject:
         with FileLock(caches / ".lock"):  # several processes of `dagster dev` come here at once
             if not (project.cache / "manifest.json").exists():
                 _parse(project, settings)
-                _remove_oldest(caches)
+                _remove_unused(caches)
+    with suppress(OSError):  # another process may have removed it, or parsed it anew
+        os.utime(project.cache)
     return project
 
 
@@ -165,7 +167,8 @@ QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-version-check"
 """dbt says nothing: its results are read, and told in the words of whoever asked."""
 
 
-def _remove_oldest(caches: Path) -> None:
+def _remove_unused(caches: Path) -> None:
+    """Keep the manifests that were used last."""
     kept = sorted((path for path in caches.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in kept[_MANIFESTS_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

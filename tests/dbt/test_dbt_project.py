@@ -17,6 +17,7 @@ import pytest
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.dbt_arguments import build_arguments
 from tests.builders import Workshop, line
+from tests.forked import forked_dbt
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 
@@ -42,9 +43,11 @@ class Developer:
     def scratch(self) -> Path:
         return self.project / "target" / "dev.duckdb"
 
-    def dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run dbt inside the project, with no variable of ours set."""
+    def dbt(self, *arguments: str, forked: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run dbt inside the project, with no variable of ours set; not ``forked``: started as a developer starts it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COST_LAKEHOUSE_")}
+        if forked:
+            return forked_dbt(self.project.with_name("said.txt"), arguments, self.project, environment)
         command = [str(Path(sys.executable).with_name("dbt")), *arguments]
         return subprocess.run(command, cwd=self.project, env=environment, capture_output=True, text=True, check=False)
 
@@ -65,7 +68,7 @@ class Developer:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Developer:
     """A project in which a plain ``dbt build`` was run, unit tests included."""
     developer = Developer(tmp_path_factory.mktemp("developer"))
-    done = developer.dbt("build")
+    done = developer.dbt("build", forked=False)
     assert done.returncode == 0, done.stdout
     developer.first_results = developer.results()
     return developer

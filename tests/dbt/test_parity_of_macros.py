@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import duckdb
 import pytest
 import yaml
 
+from tests.forked import forked_dbt
 from tests.services.trino import TrinoServer
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
@@ -215,11 +214,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[s
 
 def _compile(folder: Path, engine: str) -> dict[str, str]:
     target = folder / engine
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", "--no-populate-cache", "--no-introspect"]
-    command += ["--target", engine, "--target-path", str(target), "--log-path", str(target)]
-    environment = {**os.environ, "DBT_PROFILES_DIR": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    arguments = ["--quiet", "compile", "--no-populate-cache", "--no-introspect"]
+    arguments += ["--target", engine, "--target-path", str(target), "--log-path", str(target)]
+    done = forked_dbt(folder / f"{engine}.txt", arguments, folder, {**os.environ, "DBT_PROFILES_DIR": str(folder)})
+    assert done.returncode == 0, done.stdout
     return {path.stem: path.read_text(encoding="utf-8") for path in target.rglob("compiled/**/models/*.sql")}
 
 

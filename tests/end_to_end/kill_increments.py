@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,13 @@ def recover(folder: Path) -> dict[str, Any]:
     return {"after_kill": after_kill, "after_run": seen(folder)}
 
 
-def main(folder: Path, points: int) -> None:
-    """Kill ``points`` loads, evenly spread over a load's calls."""
+def main(folder: Path, points: int, chosen: Sequence[int]) -> None:
+    """Kill loads at those of ``points`` points that are evenly spread over a load's calls."""
     for number in (1, 2):
         deliver(folder, number)
         _, (until, rest) = in_process(lambda: counted(Mirror(folder).load))
-    for number in range(3, 3 + points):
-        kill_at = (until + rest) * (2 * (number - 3) + 1) // (2 * points)
+    for number, point in enumerate(chosen, 3):
+        kill_at = (until + rest) * (2 * point + 1) // (2 * points)
         deliver(folder, number)
         ended_by, _ = in_process(lambda kill_at=kill_at: counted(Mirror(folder).load, kill_at))  # type: ignore[misc]
         _, recovery = in_process(lambda: recover(folder))
@@ -68,4 +69,4 @@ def main(folder: Path, points: int) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TZ", "UTC")
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), [int(point) for point in sys.argv[3].split(",")])

@@ -13,7 +13,7 @@ from tests.end_to_end.kill_loads import AFTER_COMMIT
 from tests.kill_points import as_text, chosen
 
 POINTS = 54
-FEW = 10
+FEW = 5
 
 
 @pytest.mark.timeout(900)

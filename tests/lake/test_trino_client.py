@@ -8,8 +8,6 @@ import json
 import os
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +25,7 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.trino_client import StatementRefused, rows, running
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_output, trino_secret, write_trino_profile
 from tests.dbt.building import PROJECT
+from tests.forked import forked_dbt
 from tests.services.certificates import make_tls
 from tests.services.or_skip import or_skip
 from tests.services.ports import free_ports
@@ -189,10 +188,8 @@ def debug(folder: Path, given: Settings, secret: str) -> str:
     arguments = ["debug", "--connection", "--profiles-dir", str(folder / "profile"), "--target", "trino"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COST_LAKEHOUSE_")}
     environment |= {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "target")}
-    command = [str(Path(sys.executable).with_name("dbt")), *arguments, "--project-dir", str(PROJECT)]
     environment |= trino_environment(given, secret)
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    return forked_dbt(folder / "said.txt", [*arguments, "--project-dir", str(PROJECT)], PROJECT, environment).stdout
 
 
 @pytest.mark.parametrize(
