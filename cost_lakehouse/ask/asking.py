@@ -54,7 +54,7 @@ def _tables(lake: Lake, names: Sequence[str], as_of: datetime | None) -> dict[st
         )
     if as_of is None:
         return {name: lake.current(name) for name in names}
-    shown = tables_at(lake, as_of)
+    shown = tables_at(lake, as_of, lambda name: name in names)
     return {name: shown[name] for name in names}
 
 

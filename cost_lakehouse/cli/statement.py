@@ -92,6 +92,11 @@ def at_snapshots(sql: str, snapshots: Mapping[str, int | None]) -> str:
     return "".join(parts)
 
 
+def may_name(sql: str, name: str) -> bool:
+    """Whether a statement may read a table (``marts.daily_costs``): its last word stands somewhere in it, however written."""
+    return re.search(rf"(?<!\w){re.escape(name.rpartition('.')[2])}(?!\w)", sql, re.IGNORECASE) is not None
+
+
 def reads_only(sql: str) -> bool:
     """Whether a Trino statement changes nothing, by the word it begins with; what EXPLAIN is asked of counts too."""
     rest = _after_nothing(sql)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -16,11 +16,12 @@ _MONTH_END = "month-end-"
 
 @dataclass(frozen=True)
 class KnownSnapshot:
-    """What matters of a snapshot here; ``at`` is UTC without zone."""
+    """What matters of a snapshot here; ``at`` is UTC without zone, ``sequence`` 1 of a table's first."""
 
     snapshot_id: int
     parent_id: int | None
     at: datetime
+    sequence: int
 
 
 class Expired(Exception):
@@ -44,15 +45,17 @@ def snapshot_at(snapshots: Sequence[KnownSnapshot], current_id: int | None, mome
             return found.snapshot_id
         oldest = found
         found = by_id.get(found.parent_id) if found.parent_id is not None else None
-    if oldest is not None and oldest.parent_id is not None:
+    # What expires a snapshot may also take its id out of the next one: its number alone tells that it was not the first.
+    if oldest is not None and oldest.sequence > 1:
         raise Expired(oldest.at)
     return None
 
 
-def tables_at(lake: Lake, moment: datetime) -> dict[str, Table]:
+def tables_at(lake: Lake, moment: datetime, needed: Callable[[str], bool] = lambda name: True) -> dict[str, Table]:
     """Every table as it was at ``moment`` (UTC, without zone): its snapshot, and the columns it had.
 
-    Raises LakeError where a table's snapshot of then is not kept any more.
+    A table of which then is not kept any more is left out, unless it is ``needed`` (``marts.daily_costs`` -> whether).
+    Raises LakeError where one is.
     """
     found: dict[str, Table] = {}
     for name in lake.table_names():
@@ -62,12 +65,19 @@ def tables_at(lake: Lake, moment: datetime) -> dict[str, Table]:
             found[name] = at_snapshot(table, tagged[moment])
             continue
         known = [
-            KnownSnapshot(snapshot.snapshot_id, snapshot.parent_snapshot_id, _naive(snapshot.timestamp_ms))
+            KnownSnapshot(
+                snapshot.snapshot_id,
+                snapshot.parent_snapshot_id,
+                _naive(snapshot.timestamp_ms),
+                snapshot.sequence_number or 0,
+            )
             for snapshot in table.metadata.snapshots
         ]
         try:
             snapshot_id = snapshot_at(known, table.metadata.current_snapshot_id, moment)
         except Expired as error:
+            if not needed(name):
+                continue
             raise LakeError(
                 f"{name} of {moment:%Y-%m-%d %H:%M:%S} UTC is not kept any more: its oldest snapshot is of "
                 f"{error.oldest:%Y-%m-%d %H:%M:%S} UTC.",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, first_word, statements
+from cost_lakehouse.cli.statement import (
+    NotAsked,
+    at_snapshots,
+    check_on_duckdb,
+    check_on_trino,
+    first_word,
+    may_name,
+    statements,
+)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +154,17 @@ def test_a_query_of_the_past_names_a_snapshot_of_each_table() -> None:
     assert at_snapshots("select raw.aws_cur.source from raw.aws_cur", snapshots) == (
         "select raw.aws_cur.source from raw.aws_cur for version as of 8"
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("select 1 from marts.daily_costs", True),
+        ('select 1 from MARTS . "Daily_Costs" as c', True),
+        ("select 1 from marts.daily_costs_of_mine", False),
+        ("select 1 from marts.bill_status", False),
+    ],
+    ids=["plain", "quoted", "longer", "other"],
+)
+def test_a_statement_names_a_table_however_it_is_written(sql: str, named: bool) -> None:
+    assert may_name(sql, "marts.daily_costs") is named

@@ -13,7 +13,7 @@ def on(day: int, hour: int = 0) -> datetime:
     return datetime(2026, 10, day, hour)
 
 
-CHAIN = [KnownSnapshot(1, None, on(1)), KnownSnapshot(2, 1, on(5)), KnownSnapshot(3, 2, on(9))]
+CHAIN = [KnownSnapshot(1, None, on(1), 1), KnownSnapshot(2, 1, on(5), 2), KnownSnapshot(3, 2, on(9), 3)]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,10 @@ def test_what_maintenance_removed_is_told_from_what_never_was() -> None:
     with pytest.raises(Expired) as told:
         snapshot_at(CHAIN[1:], 3, on(4))
     assert told.value.oldest == on(5)
+    # Expiring may leave the oldest that is kept without a parent: that does not make it the first.
+    with pytest.raises(Expired):
+        snapshot_at([KnownSnapshot(3, None, on(9), 3)], 3, on(4))
 
 
 def test_a_snapshot_that_was_rolled_back_is_not_found() -> None:
-    assert snapshot_at([*CHAIN, KnownSnapshot(9, 2, on(6))], 3, on(7)) == 2
+    assert snapshot_at([*CHAIN, KnownSnapshot(9, 2, on(6), 4)], 3, on(7)) == 2

@@ -275,6 +275,21 @@ def test_the_end_of_a_month_stays_readable_until_it_is_one_too_many(workshop: Wo
     assert at_end not in month_end_tags(lake.table("raw.aws_cur")).values()
 
 
+def test_a_table_of_which_a_moment_is_gone_holds_back_those_alone_that_need_it(workshop: Workshop) -> None:
+    lake = workshop.lake
+    deliver(workshop, 1)
+    then = datetime.now(UTC).replace(tzinfo=None)
+    for number in (2, 3):
+        deliver(workshop, number)
+    maintain(lake, ["raw.aws_cur"], rules=rules(keep_deliveries=1, keep_month_ends=0), now=later())
+
+    at_then = tables_at(lake, then, lambda name: name == "raw.receipts")
+    assert "raw.aws_cur" not in at_then
+    assert "raw.receipts" in at_then
+    with pytest.raises(LakeError, match=r"raw\.aws_cur of .* is not kept any more: its oldest snapshot is of"):
+        tables_at(lake, then, lambda name: name == "raw.aws_cur")
+
+
 def _deliveries_at(lake: Lake, moment: datetime) -> list[str]:
     with connect(lake, tables={"raw.aws_cur": tables_at(lake, moment)["raw.aws_cur"]}) as connection:
         return [name for (name,) in connection.execute("select distinct delivery_id from raw.aws_cur").fetchall()]

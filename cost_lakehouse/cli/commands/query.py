@@ -13,7 +13,7 @@ from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.files import file_format, write_answer
 from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_problem
-from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, statements
+from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, may_name, statements
 from cost_lakehouse.cli.streams import drop_output
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_query(config: Path | None, sql: str, output: str, as_of: str | None = No
     lake = Lake(settings)
     ask = _on_duckdb if settings.lake.engine == "duckdb" else _on_trino
     try:
-        with ask(lake, sql, _tables(lake, as_of)) as answer:
+        with ask(lake, sql, _tables(lake, as_of, sql)) as answer:
             if output == "json":
                 _check_names(answer.names)
             if file is not None:
@@ -76,14 +76,14 @@ def _check_names(names: Sequence[str]) -> None:
         )
 
 
-def _tables(lake: Lake, as_of: str | None) -> Mapping[str, Table] | None:
-    """The tables as they were; None: as they are. Raises ConfigurationError, LakeError."""
+def _tables(lake: Lake, as_of: str | None, sql: str) -> Mapping[str, Table] | None:
+    """The tables as they were; None: as they are. Raises ConfigurationError, LakeError where one that ``sql`` names is gone."""
     if as_of is None:
         return None
     from cost_lakehouse.lake.moments import tables_at
     from cost_lakehouse.proof.moments import meant_moment
 
-    return tables_at(lake, meant_moment(lake, as_of))
+    return tables_at(lake, meant_moment(lake, as_of), lambda name: may_name(sql, name))
 
 
 @contextmanager
