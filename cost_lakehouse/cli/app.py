@@ -19,6 +19,7 @@ from cost_lakehouse.cli.apps import (
     pipeline,
     policy,
     proof,
+    serving,
 )
 from cost_lakehouse.cli.options import Config
 
@@ -41,6 +42,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(close.app)
 app.add_typer(history.app)
+app.add_typer(serving.app)
 
 
 def _show_version(asked: bool) -> None:

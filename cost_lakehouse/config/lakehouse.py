@@ -20,6 +20,7 @@ from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
 from cost_lakehouse.config.organizations import OrganizationSettings, check_source
 from cost_lakehouse.config.places import Place
 from cost_lakehouse.config.polling import PollingSettings
+from cost_lakehouse.config.serve import ServeSettings
 from cost_lakehouse.config.source import SOURCE_KINDS, AnySource, SourceSettings
 from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.config.trino import TrinoSettings
@@ -146,6 +147,7 @@ class Settings(Strict):
     organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
     polling: PollingSettings = PollingSettings()
+    serve: ServeSettings = ServeSettings()
     # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
     models: str | None = None
     base: Path = Field(exclude=True)
@@ -317,5 +319,6 @@ def load_settings(given: Path | None = None) -> Settings:
         raise ConfigurationError(f"{path} is wrong.", wrong) from None
     except TypeError:
         raise ConfigurationError(
-            f"{path}: unknown key at the top.", "Known keys: lake, sources, mirrors, organizations, alerts, polling, models."
+            f"{path}: unknown key at the top.",
+            "Known keys: lake, sources, mirrors, organizations, alerts, polling, serve, models.",
         ) from None

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED
-from cost_lakehouse.cli.commands.status import SourceStatus, source_statuses
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.last_polls import LastPoll, last_polls, plan_and_note, seen
+from cost_lakehouse.loading.statuses import SourceStatus, source_statuses
 from tests.builders import Workshop, line
 from tests.demo import command
 

@@ -1,0 +1,103 @@
+"""Reads the lake's tables, as they are or as they were, with the engine that it is configured for; no longer than allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Timer
+from typing import Any
+
+import duckdb
+from pyiceberg.table import Table
+
+from cost_lakehouse.ask.dialects import DuckdbDialect, TrinoDialect
+from cost_lakehouse.ask.statement import Dialect, Statement
+from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.lake import trino_client
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.moments import tables_at
+
+Fetch = Callable[[Statement], list[tuple[Any, ...]]]
+"""Runs a statement and gives all its rows."""
+
+
+class TooMuchAsked(ConfigurationError):
+    """An answer is larger than allowed, or takes longer; nothing is answered rather than a part of it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long an answer may take (DuckDB; Trino has session properties for it), and how many rows it may have."""
+
+    seconds: float | None = None
+    rows: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+def tables_of_moment(lake: Lake, names: Sequence[str], as_of: datetime | None = None) -> dict[str, Table]:
+    """Tables by their names (``marts.daily_costs``), as they are, or as they were at a moment (UTC, without zone).
+
+    Raises LakeError where one is not there yet, or its snapshot of then is not kept any more.
+    """
+    there = set(lake.table_names())
+    if missing := [name for name in names if name not in there]:
+        raise LakeError(
+            f"There is no table {', '.join(missing)} yet.",
+            "Run `cost-lakehouse run`: it loads what is delivered and summarises it.",
+        )
+    if as_of is None:
+        return {name: lake.current(name) for name in names}
+    shown = tables_at(lake, as_of, lambda name: name in names)
+    return {name: shown[name] for name in names}
+
+
+def snapshots_of(tables: Mapping[str, Table]) -> dict[str, int | None]:
+    """The snapshot that each table is shown at; None where it has none, and no rows."""
+    return {name: table.metadata.current_snapshot_id for name, table in tables.items()}
+
+
+@contextmanager
+def reading(lake: Lake, tables: Mapping[str, Table], limits: Limits = NO_LIMITS) -> Iterator[tuple[Fetch, Dialect]]:
+    """Runs statements on the lake's engine, which sees these tables; and how that engine writes.
+
+    Raises TooMuchAsked, and LakeError where the engine does not answer.
+    """
+    if lake.settings.lake.engine == "trino":
+        dialect = TrinoDialect(trino_client.trino_settings(lake.settings).catalog, snapshots_of(tables))
+        yield lambda made: _checked(trino_client.rows(lake.settings, made.sql, made.parameters), limits), dialect
+        return
+    with connect(lake, tables=tables) as connection:
+        connection.execute("set autoinstall_known_extensions = false")
+        timer = Timer(limits.seconds, connection.interrupt) if limits.seconds is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield lambda made: _fetched(connection, made, limits), DuckdbDialect()
+        except duckdb.InterruptException:
+            raise TooMuchAsked(
+                f"The answer took longer than {limits.seconds:g} seconds.",
+                "Ask for fewer days or groups, or raise serve.timeout_seconds in lakehouse.yaml.",
+            ) from None
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, made: Statement, limits: Limits) -> list[tuple[Any, ...]]:
+    result = connection.execute(made.sql, made.parameters)
+    return _checked(result.fetchall() if limits.rows is None else result.fetchmany(limits.rows + 1), limits)
+
+
+def _checked(rows: list[tuple[Any, ...]], limits: Limits) -> list[tuple[Any, ...]]:
+    if limits.rows is not None and len(rows) > limits.rows:
+        raise TooMuchAsked(
+            f"The answer has more than {limits.rows:,} rows.",
+            "Ask for the top groups (others are added up), fewer groups or days, or raise serve.most_rows in lakehouse.yaml.",
+        )
+    return rows

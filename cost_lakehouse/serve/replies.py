@@ -1,0 +1,132 @@
+"""What is sent back: JSON with decimals as text, or the same rows as CSV; what has not changed is not sent again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cost_lakehouse.audit.receipts import plain
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+
+JSON, CSV = "application/json", "text/csv"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Rows, and what is to be known of them. ``columns`` are those of the CSV."""
+
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kind_of(request: Request) -> str:
+    """JSON, or CSV: by the parameter ``format``, else by what the ``Accept`` header names first.
+
+    Raises ConfigurationError where the format is neither.
+    """
+    asked = request.query_params.get("format")
+    if asked is not None:
+        if asked not in ("json", "csv"):
+            raise ConfigurationError("There is no such format.", "Use format=json or format=csv.")
+        return CSV if asked == "csv" else JSON
+    for part in request.headers.get("accept", "").split(","):
+        name = part.partition(";")[0].strip().lower()
+        if name == CSV:
+            return CSV
+        if name in (JSON, "application/*", "*/*"):
+            break
+    return JSON
+
+
+def sent(request: Request, reply: Reply, etag: str | None = None) -> Response:
+    """The reply in the form that is asked for; 304 where the asker has it. ``etag`` defaults to one of its content."""
+    kind = kind_of(request)
+    text = as_csv(reply) if kind == CSV else as_json({"meta": reply.meta, "data": reply.rows})
+    return sent_text(request, text, kind, etag or etag_of(text))
+
+
+def sent_text(request: Request, text: str, kind: str, etag: str) -> Response:
+    """A text with its ETag; 304 where the asker has it."""
+    return unchanged(request, etag) or Response(
+        text, media_type=f"{kind}; charset=utf-8" if kind != JSON else JSON, headers={"ETag": etag, "Vary": "Accept"}
+    )
+
+
+def unchanged(request: Request, etag: str) -> Response | None:
+    """304 where the asker has what has this ETag (RFC 9110: a weak comparison)."""
+    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    if etag.removeprefix("W/") not in known and "*" not in known:
+        return None
+    return Response(status_code=304, headers={"ETag": etag, "Vary": "Accept"})
+
+
+def etag_of(*parts: object) -> str:
+    """A weak ETag of what decides an answer, such as the snapshots that it is read from."""
+    return f'W/"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def refused(error: CostLakehouseError) -> Response:
+    """400 for a wrong question, 503 where the lake cannot answer: what happened, and what to do."""
+    status = 400 if isinstance(error, ConfigurationError) else 503
+    return problem(status, error.problem, error.fix)
+
+
+def problem(status: int, error: str, fix: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as JSON."""
+    return Response(as_json({"error": error, "fix": fix}), status_code=status, media_type=JSON, headers=dict(headers or {}))
+
+
+def as_json(document: Any) -> str:
+    """JSON text; a decimal is text too, so that no reader makes a double of it."""
+    return json.dumps(document, default=plain_value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def as_csv(reply: Reply) -> str:
+    """The rows with a header line; nothing stands for null."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(reply.columns)
+    for row in reply.rows:
+        writer.writerow([_cell(row.get(column)) for column in reply.columns])
+    return buffer.getvalue()
+
+
+def plain_value(value: Any) -> str:
+    """What JSON has no type for, as text: no exponent, ISO dates, times in UTC with a Z."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return utc_text(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment, UTC where it has no zone, as ISO text with a Z."""
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.isoformat().replace("+00:00", "Z")
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of all rows' columns, in order."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping | list | tuple):
+        return as_json(value)
+    return str(value) if isinstance(value, str | int) else plain_value(value)

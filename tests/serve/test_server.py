@@ -1,0 +1,65 @@
+"""The command binds, says where, answers, and stops when it is told to."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.serve.server import address_of, bound
+from tests.demo import command
+
+
+def test_the_command_answers_until_it_is_stopped(lake: Lake) -> None:
+    arguments = [sys.executable, "-m", "cost_lakehouse.cli", "serve", "--port", "0", "--config", str(lake.settings.file)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found is not None
+            with urllib.request.urlopen(f"{found[0]}/v1/sources", timeout=60) as answer:  # noqa: S310
+                assert (answer.status, b'"acme"' in answer.read()) == (200, True)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, logged = process.communicate(timeout=60)
+    assert "GET /v1/sources" in logged
+
+
+def test_a_taken_port_is_said_with_what_to_do() -> None:
+    with bound("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        assert address_of(first) == f"http://127.0.0.1:{port}"
+        with pytest.raises(CostLakehouseError, match=rf"127\.0\.0\.1:{port} cannot be bound: Address already in use"):
+            bound("127.0.0.1", port)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    try:
+        listener = bound("::1", 0)
+    except CostLakehouseError:
+        pytest.skip("this machine has no IPv6")
+    with listener:
+        assert re.fullmatch(r"http://\[::1\]:\d+", address_of(listener))
+
+
+def test_others_are_not_served_without_a_token(lake: Lake) -> None:
+    result = command("serve", "--host", "0.0.0.0", "--port", "0", "--config", str(lake.settings.file))  # noqa: S104
+
+    assert result.exit_code == 2
+    assert "Set a token in lakehouse.yaml" in result.stderr
+
+
+def test_wrong_configuration_is_said_before_anything_is_bound(tmp_path: Path) -> None:
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text("serve: {token: x}\n", encoding="utf-8")
+
+    assert command("serve", "--config", str(file)).exit_code == 2
