@@ -22,7 +22,9 @@ from cost_lakehouse.cli.app import app
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.s3_warehouse import S3Warehouse
 from cost_lakehouse.loading.load import load_delivery
+from cost_lakehouse.publish.focus_export import export_slice, slices_to_export
 from cost_lakehouse.publish.target import open_target
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
@@ -30,8 +32,10 @@ from sample_bills.bills import Bill, BillDelivery
 from sample_bills.oci_bills import OciBill, OciReport
 from sample_bills.oci_writing import write_oci
 from sample_bills.writing import write_delivery
+from tests.lake.stores import store_of
 from tests.oci_builders import load_reports
 from tests.publish.focus_rules import Rule, rules
+from tests.services.s3 import S3Server
 
 OCTOBER = date(2026, 10, 1)
 BILL = Bill(months=(OCTOBER,), rows=150)
@@ -160,6 +164,33 @@ def test_what_a_killed_export_left_is_made_whole_and_cleared(lakehouse: Lakehous
     assert {(row["BillingPeriodStart"], row["BillingPeriodEnd"]) for row in rows} == {
         ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z")
     }
+
+
+def test_an_export_into_a_bucket_is_the_same_as_into_a_folder(
+    lakehouse: Lakehouse, s3_server: S3Server, s3_bucket: str
+) -> None:
+    """On a real S3 server, and beside what a killed export left there; what is there already is not written again."""
+    lake = Lake(load_settings(lakehouse.config))
+    target = S3Warehouse(f"s3://{s3_bucket}/finops/focus", store_of(s3_server))
+    target.write("acme-oci/2026-10/focus-killed-00001.parquet", b"cut sho", only_new=True)
+    ((slice_, receipt),) = slices_to_export(lake, OCTOBER, "acme-oci").items()
+
+    done = export_slice(lake, target, slice_, receipt, "parquet")
+
+    assert (done.is_new, done.location) == (True, f"s3://{s3_bucket}/finops/focus/acme-oci/2026-10")
+    in_folder = lakehouse.manifest("acme-oci")
+    manifest = json.loads(target.read("acme-oci/2026-10/manifest.json") or b"")
+    assert {name: manifest[name] for name in ("rows", "totals", "columns")} == {
+        name: in_folder[name] for name in ("rows", "totals", "columns")
+    }
+    (entry,) = manifest["files"]
+    assert {file.location.rpartition("/")[2] for file in target.list("acme-oci/2026-10")} == {entry["path"], "manifest.json"}
+    content = target.read(f"acme-oci/2026-10/{entry['path']}") or b""
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
+
+    again = export_slice(lake, target, slice_, receipt, "parquet")
+
+    assert (again.is_new, again.rows, again.totals) == (False, done.rows, done.totals)
 
 
 @pytest.mark.parametrize(
