@@ -4,5 +4,6 @@
     {%- for column in columns -%}
         {%- do parts.append("coalesce(cast(" ~ column ~ " as varchar), chr(30))") -%}
     {%- endfor -%}
-    {{ dbt.hash(parts | join(" || chr(31) || ")) }}
+    {#- Put together by one call: `||` copies what it has so far once a column. -#}
+    {{ dbt.hash("concat_ws(chr(31), " ~ parts | join(", ") ~ ")") }}
 {%- endmacro %}

@@ -164,6 +164,13 @@ CASES: dict[str, list[Case]] = {
     "split_text": [
         Case("{{ split_text('x', 'chr(30)') }} as parts", texts([None, "", "a", "a\x1eb\x1fc", "\x1ea\x1e", "🌍\x1e部門"]))
     ],
+    "count_different": [
+        Case(
+            "{{ count_different('x') }} as y",
+            "(values (1, 'b'), (1, 'a'), (1, 'b'), (1, null), (2, null), (3, ''), (3, ' '), (4, 'A'), (4, 'a')) as t (id, x)",
+            grouped=True,
+        )
+    ],
     "joined_text": [
         Case(
             "{{ joined_text('x') }} as y",

@@ -22,54 +22,55 @@ classified as (
         coalesce(reservations.recurring_is_amortized, false) as recurring_is_amortized,
         -- A share of an instance that a container used. The instance's own line carries the money, so these must not add to
         -- it. A line that names a parent but carries money of its own is no share.
-        coalesce(
-            line_items.operation in ('EKSPod-EC2', 'ECSTask-EC2')
-            or (
-                line_items.split_parent_resource_id is not null
-                and coalesce(line_items.unblended_cost, 0) = 0
+        case
+            when line_items.operation in ('EKSPod-EC2', 'ECSTask-EC2') then true
+            when line_items.split_parent_resource_id is null then false
+            else
+                coalesce(line_items.unblended_cost, 0) = 0
                 and coalesce(line_items.blended_cost, 0) = 0
                 and coalesce(line_items.net_unblended_cost, 0) = 0
                 and coalesce(line_items.public_on_demand_cost, 0) = 0
                 and coalesce(line_items.reservation_effective_cost, 0) = 0
                 and coalesce(line_items.savings_plan_effective_cost, 0) = 0
-            ),
-            false
-        ) as is_split_row,
+        end as is_split_row,
         coalesce(
             line_items.line_item_type in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage'), false
         ) as is_usage,
         -- Refunds of a commitment's upfront fee: the fee amortises to 0, so its refund has to as well.
-        coalesce(
-            line_items.line_item_type = 'Refund' and (
-                lower(line_items.description) like 'refund for one-time fee for savings plan%'
-                or (
-                    line_items.savings_plan_arn is not null
-                    and (
-                        lower(line_items.description) like '%one-time fee%'
-                        or lower(line_items.description) like '%upfront%'
-                    )
-                )
-                or (
-                    line_items.reservation_arn is not null
-                    -- The refund of a recurring fee or of usage lowers what the month really cost.
-                    and lower(coalesce(line_items.description, '')) not like '%recurring%'
-                    and lower(coalesce(line_items.description, '')) not like '%hourly%'
-                    and lower(coalesce(line_items.description, '')) not like '%monthly%'
-                    -- What was never amortised (a Dedicated Host's fee) is refunded in full.
-                    and not (
-                        not coalesce(reservations.upfront_is_amortized, false)
+        -- Few lines are: only theirs are read for what they say.
+        case
+            when line_items.line_item_type = 'Refund'
+                then coalesce(
+                    lower(line_items.description) like 'refund for one-time fee for savings plan%'
+                    or (
+                        line_items.savings_plan_arn is not null
                         and (
-                            coalesce(reservations.has_upfront_fee, false)
-                            or lower(line_items.reservation_arn) like '%host-reservation%'
-                            or lower(line_items.reservation_arn) like '%dedicated-host%'
-                            or lower(coalesce(line_items.usage_type, '')) like '%hostusage%'
-                            or lower(coalesce(line_items.usage_type, '')) like '%hostboxusage%'
+                            lower(line_items.description) like '%one-time fee%'
+                            or lower(line_items.description) like '%upfront%'
                         )
                     )
+                    or (
+                        line_items.reservation_arn is not null
+                        -- The refund of a recurring fee or of usage lowers what the month really cost.
+                        and lower(coalesce(line_items.description, '')) not like '%recurring%'
+                        and lower(coalesce(line_items.description, '')) not like '%hourly%'
+                        and lower(coalesce(line_items.description, '')) not like '%monthly%'
+                        -- What was never amortised (a Dedicated Host's fee) is refunded in full.
+                        and not (
+                            not coalesce(reservations.upfront_is_amortized, false)
+                            and (
+                                coalesce(reservations.has_upfront_fee, false)
+                                or lower(line_items.reservation_arn) like '%host-reservation%'
+                                or lower(line_items.reservation_arn) like '%dedicated-host%'
+                                or lower(coalesce(line_items.usage_type, '')) like '%hostusage%'
+                                or lower(coalesce(line_items.usage_type, '')) like '%hostboxusage%'
+                            )
+                        )
+                    ),
+                    false
                 )
-            ),
-            false
-        ) as is_upfront_refund
+            else false
+        end as is_upfront_refund
     from line_items
     inner join slices
         on

@@ -29,7 +29,7 @@ with label_sets as (
         {%- endfor %}
         sum(lines.x_delivered_cost) - sum(lines.billed_cost) as x_excluded_cost,
         coalesce(sum(tag_sets.collisions), 0) as tag_collisions,
-        {{ "count(distinct nullif(lines.resource_id, ''))" if kind == 'aws' else 'cast(0 as bigint)' }} as resource_count,
+        {{ count_different("nullif(lines.resource_id, '')") if kind == 'aws' else 'cast(0 as bigint)' }} as resource_count,
         count(*) filter (where lines.x_is_voided) as voided_line_item_count,
         count(*) filter (where lines.invoice_id is null and lines.x_delivered_cost <> 0) as uninvoiced_line_item_count,
         count(*) as line_item_count
