@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from benchmarks import commands, everything, history
+from benchmarks import commands, everything, history, latency
 from benchmarks.measuring import Measured
 
 ROOT = Path(__file__).parents[2]
@@ -122,3 +125,61 @@ def test_many_small_loads_are_measured_at_the_start_in_the_middle_and_at_the_end
 
     assert "5 loads of 150 rows, 3 payers" in told
     assert [line.split("|")[1].strip() for line in told.splitlines()[4:7]] == ["10th", "median", "last"]
+
+
+def a_report(folder: Path, *months: str) -> Path:
+    """A report's folder with a delivery a month: one data file, its own manifest, and the month's."""
+    for month in months:
+        assembly = folder / "report" / f"{month}01-20270101" / "20261101T000000Z"
+        assembly.mkdir(parents=True)
+        for file in (
+            assembly / "part-00001.csv.gz",
+            assembly / "report-Manifest.json",
+            assembly.parent / "report-Manifest.json",
+        ):
+            file.write_text(month, encoding="utf-8")
+    return folder / "report"
+
+
+def test_a_delivery_arrives_whole_with_its_manifest_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, watched = a_report(tmp_path, "202609", "202610"), tmp_path / "watched"
+    watched.mkdir()
+    seen: list[list[str]] = []
+
+    def clock() -> float:
+        seen.append(sorted(path.relative_to(watched).as_posix() for path in watched.rglob("*") if path.is_file()))
+        return 7.0
+
+    monkeypatch.setattr(time, "monotonic", clock)
+
+    assert latency.deliver(report, watched, date(2026, 10, 1)) == 7.0
+    files = [f"20261001-20270101/20261101T000000Z/{name}" for name in ("part-00001.csv.gz", "report-Manifest.json")]
+    assert seen == [files]  # when the clock was read, all but the manifest was there
+    there = sorted(path.relative_to(watched).as_posix() for path in watched.rglob("*") if path.is_file())
+    assert there == [*files, "20261001-20270101/report-Manifest.json"]
+
+
+def test_what_never_arrives_ends_the_wait() -> None:
+    with pytest.raises(RuntimeError, match="nothing was there within 0 s"):
+        latency.wait_for(lambda: False, time.monotonic() - 1, longest=0)
+
+
+def test_the_latency_of_a_delivery_is_told_without_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = iter([90.0, 120.0, 20.0, 40.0, 21.0, 44.0])
+
+    @contextmanager
+    def no_dagster(_: Path) -> Iterator[None]:
+        """Starting it, and what it does, is what tests of production do."""
+        yield
+
+    monkeypatch.setattr(latency, "sample_bill", lambda folder, *_: a_report(folder, "202608", "202609", "202610"))
+    monkeypatch.setattr(latency, "dagster_dev", no_dagster)
+    monkeypatch.setattr(latency, "wait_for", lambda *_: next(took))
+    monkeypatch.setattr("sys.argv", ["latency", "--rounds", "2", "--out", str(tmp_path)])
+
+    assert latency.main() == 0
+    told = capsys.readouterr().out
+    assert "| on record in raw.receipts | 20.5 | 21.0 |" in told
+    assert "| published in every mart | 42.0 | 44.0 |" in told
