@@ -44,12 +44,18 @@ class Order(StrEnum):
 class Condition:
     """A dimension has one of some values: exactly these, or (``contains``) any that holds one, whatever its case.
 
-    An empty text stands for a value that is missing.
+    An empty text stands for a value that is missing. It holds too where one of ``either`` does.
     """
 
     name: str
     values: tuple[str, ...]
     contains: bool = False
+    either: tuple[Condition, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that decide it."""
+        return (self.name, *(name for other in self.either for name in other.names))
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Request:
     @property
     def dimension_names(self) -> tuple[str, ...]:
         """Everything that is grouped by or asked for, once, groups first."""
-        names = [*self.groups, *(condition.name for condition in (*self.filters, *self.excludes))]
+        names = [*self.groups, *(name for condition in (*self.filters, *self.excludes) for name in condition.names)]
         return tuple(dict.fromkeys(names))
 
     @property

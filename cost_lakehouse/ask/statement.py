@@ -222,6 +222,7 @@ def _condition(condition: Condition, request: Request, made: Statement) -> str:
         parts = [f"strpos(lower(coalesce({column}, '')), lower({made.bind(value)})) > 0" for value in condition.values]
     else:
         parts = [f"coalesce({column}, '') = {made.bind(value)}" for value in condition.values]
+    parts += [_condition(other, request, made) for other in condition.either]
     return f"({' or '.join(parts)})"
 
 

@@ -120,3 +120,16 @@ def test_a_question_that_makes_no_sense_is_refused(wrong: object, said: str) -> 
 
     assert said in raised.value.problem
     assert raised.value.fix
+
+
+def test_a_condition_may_hold_by_another_dimension_instead() -> None:
+    bill = [line(1, "AmazonEC2", "10"), line(2, "AmazonS3", "7", team="red"), line(3, "AWSLambda", "2"), line(4, None, "1")]
+    either = Condition(
+        "service", ("AmazonEC2",), either=(Condition("service", ("LAMBDA",), True), Condition("tag:team", ("red",)))
+    )
+
+    with marts_of_lines(bill) as connection:
+        _, (kept,) = asked(connection, Request(BILL, filters=(either,)))
+        _, (left,) = asked(connection, Request(BILL, excludes=(either,)))
+
+    assert (kept.cost, left.cost) == (Decimal(19), Decimal(1))

@@ -14,14 +14,15 @@ from cost_lakehouse.serve.v1 import ROUTES
 from tests.docs.pages import ROOT, Example, commands
 
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
-CALLS = [example for example in commands() if example.page.name == "serve.md" and example.text.startswith("curl ")]
+PAGES = ("serve.md", "koku-api.md")
+CALLS = [example for example in commands() if example.page.name in PAGES and example.text.startswith("curl ")]
 
 
 def test_every_command_of_the_page_is_run() -> None:
-    others = [one.text for one in commands() if one.page.name == "serve.md" and one not in CALLS]
+    others = [one.text for one in commands() if one.page.name in PAGES and one not in CALLS]
 
     assert others == ["uv run cost-lakehouse serve --port 8080"]  # tests/serve/test_server.py starts it
-    assert len(CALLS) > 5
+    assert len(CALLS) > 9
 
 
 @pytest.mark.parametrize("example", CALLS, ids=str)

@@ -1,0 +1,235 @@
+"""An answer of the query core as Koku's cost report: dates, then groups inside each other, then values. Pure.
+
+Amounts are JSON numbers here, as Koku's clients expect them: doubles. They are made of exact sums, each rounded once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID, uuid5
+
+from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.ask.request import Condition, Request
+from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.serve.koku.query import BASES, Query
+from cost_lakehouse.serve.parameters import Pairs
+
+_SOURCES = UUID("6c1b7f0e-5d0c-5f0e-9a57-6f3a1c1d2b90")
+"""The namespace of sources' ids: one of a name, the same in every answer."""
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class Cell:
+    """What a group costs on a date, and cost on the date that it is compared with."""
+
+    cost: Decimal = Decimal(0)
+    before: Decimal = Decimal(0)
+    sources: set[str] = field(default_factory=set)
+    alias: str | None = None
+
+    def add(self, other: Cell) -> None:
+        """Add another's amounts."""
+        self.cost, self.before = EXACT.add(self.cost, other.cost), EXACT.add(self.before, other.before)
+        self.sources |= other.sources
+        self.alias = other.alias or self.alias
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every date's groups in order, their total, and how they were chosen."""
+
+    dates: Sequence[tuple[date, Sequence[tuple[Key, Cell]]]]
+    total: Cell
+    ranks: int
+    others: int
+
+
+def question_of(query: Query, currency: str, provider: Iterable[Condition]) -> Request:
+    """What the core is asked: the groups, and the sources and accounts' names that stand beside them."""
+    beside = [*(["account_name"] if "account" in query.groups else []), "source"]
+    return Request(
+        query.window.range,
+        granularity=query.window.granularity,
+        groups=(*query.dimensions, *beside),
+        filters=(*provider, *query.filters),
+        excludes=query.excludes,
+        basis=BASES[query.cost_type],
+        compare=query.window.compare if query.has_delta else None,
+        currency=currency,
+    )
+
+
+def report_of(query: Query, rows: Iterable[Row]) -> Report:
+    """The rows folded to the query's groups, ranked over the whole window, what is beyond the limit as Others, last."""
+    cells: dict[date, dict[Key, Cell]] = {bucket: {} for bucket in query.window.buckets}
+    whole: dict[Key, Cell] = defaultdict(Cell)
+    total = Cell()
+    count = len(query.groups)
+    for row in rows:
+        key = tuple(value or f"No-{name}" for name, value in zip(query.groups, row.values[:count], strict=True))
+        alias = row.values[count] if "account" in query.groups else None
+        cell = Cell(row.cost, row.before or Decimal(0), {row.values[-1] or ""}, alias)
+        for sums in (cells[row.bucket or query.window.range.begin].setdefault(key, Cell()), whole[key], total):
+            sums.add(cell)
+    ranks = _in_order(query, whole, cells)
+    if query.ranked is None:
+        dates = [(bucket, [(key, there[key]) for key in _in_order(query, there, cells)]) for bucket, there in cells.items()]
+        return Report(dates, total, len(ranks), 0)
+    begin = query.skipped or 0
+    kept = ranks[begin : begin + query.ranked]
+    left = ranks[query.ranked :] if query.skipped is None else []
+    dates = []
+    for bucket, there in cells.items():
+        shown = [(key, there.get(key, Cell(sources=whole[key].sources, alias=whole[key].alias))) for key in kept]
+        if left:
+            others = Cell()
+            for key in left:
+                others.add(there.get(key, Cell()))
+            others.alias = None
+            shown.append((("Other" if len(left) == 1 else "Others",) * count, others))
+        dates.append((bucket, shown))
+    return Report(dates, total, len(ranks), len(left))
+
+
+def document_of(query: Query, report: Report, currency: str, path: str, pairs: Pairs) -> dict[str, Any]:
+    """The whole answer, one page of dates."""
+    page = report.dates[query.offset : query.offset + query.limit]
+    is_paged_by_rank = query.skipped is not None
+    meta: dict[str, Any] = {"count": report.ranks if is_paged_by_rank else len(report.dates)}
+    if query.ranked is not None:
+        meta |= {"limit": query.ranked, "offset": query.skipped or 0, "others": report.others}
+    filters = {name: values[0] if len(values) == 1 else list(values) for name, values in query.given["filter"].items()}
+    order, downwards = query.order
+    meta |= {
+        "currency": currency,
+        "cost_type": query.cost_type,
+        "filter": {**query.window.shown, **filters} | ({"limit": query.ranked} if query.ranked is not None else {}),
+        "group_by": query.given["group_by"],
+        "order_by": query.given["order_by"] or {order: "desc" if downwards else "asc"},
+        "exclude": query.given["exclude"],
+    }
+    if query.has_delta:
+        meta["delta"] = {"value": _double(_change(report.total)), "percent": _percent(report.total)}
+    meta["total"] = _money(report.total.cost, currency)
+    data = [
+        {"date": query.window.label(bucket), **_nested(query, query.window.label(bucket), groups, currency, 0)}
+        for bucket, groups in page
+    ]
+    return {"meta": meta, "links": links_of(path, pairs, query.limit, query.offset, len(report.dates)), "data": data}
+
+
+def flat_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The values of all dates and groups, without what they are nested in: what is sent as CSV."""
+    found: list[dict[str, Any]] = []
+
+    def collect(node: Mapping[str, Any]) -> None:
+        for name, inner in node.items():
+            if name == "values":
+                found.extend(map(_flat, inner))
+            elif isinstance(inner, list):
+                for item in inner:
+                    collect(item)
+
+    for bucket in document["data"]:
+        collect(bucket)
+    return found
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of values with what each amount comes to in the end."""
+    return {name: value["total"]["value"] if isinstance(value, Mapping) else value for name, value in row.items()}
+
+
+def links_of(path: str, pairs: Pairs, limit: int, offset: int, count: int) -> dict[str, str | None]:
+    """The pages around this one, as paths."""
+    others = [(name, value) for name, value in pairs if name not in ("limit", "offset")]
+
+    def page(start: int) -> str:
+        return f"{path}?{urlencode([*others, ('limit', limit), ('offset', start)])}"
+
+    last = max(0, (count - 1) // limit * limit) if limit else 0
+    return {
+        "first": page(0),
+        "next": page(offset + limit) if offset + limit < count else None,
+        "previous": page(max(0, offset - limit)) if offset else None,
+        "last": page(last),
+    }
+
+
+def source_id(name: str) -> str:
+    """The id that stands for a source."""
+    return str(uuid5(_SOURCES, name))
+
+
+def _in_order(query: Query, cells: Mapping[Key, Cell], by_date: Mapping[date, Mapping[Key, Cell]]) -> list[Key]:
+    """The groups by what the order asks for; their names decide between equals."""
+    name, downwards = query.order
+    if name in query.groups:
+        position = query.groups.index(name)
+        return sorted(sorted(cells), key=lambda key: key[position], reverse=downwards)
+    days = {query.window.label(bucket): cells_of_day for bucket, cells_of_day in by_date.items()}
+
+    def amount(key: Key) -> Decimal:
+        if name == "delta":
+            return _change(cells[key])
+        if name in ("supplementary", "usage"):
+            return Decimal(0)
+        return days[name].get(key, Cell()).cost if name in days else cells[key].cost
+
+    return sorted(sorted(cells), key=amount, reverse=downwards)
+
+
+def _nested(
+    query: Query, label: str, groups: Sequence[tuple[Key, Cell]], currency: str, level: int
+) -> dict[str, list[dict[str, Any]]]:
+    """The groups of a level, each with the next level or its values."""
+    if level == len(query.groups):
+        return {"values": [_values(query, label, key, cell, currency) for key, cell in groups]}
+    name = query.groups[level]
+    parts: dict[str, list[tuple[Key, Cell]]] = {}
+    for key, cell in groups:
+        parts.setdefault(key[level], []).append((key, cell))
+    return {f"{name}s": [{name: value, **_nested(query, label, inner, currency, level + 1)} for value, inner in parts.items()]}
+
+
+def _values(query: Query, label: str, key: Key, cell: Cell, currency: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"date": label, **dict(zip(query.groups, key, strict=True))}
+    if "account" in query.groups:
+        row["account_alias"] = cell.alias or key[query.groups.index("account")]
+    row["source_uuid"] = sorted(map(source_id, cell.sources))
+    row |= _money(cell.cost, currency)
+    if query.has_delta:
+        row |= {"delta_value": _double(_change(cell)), "delta_percent": _percent(cell)}
+    return row
+
+
+def _money(cost: Decimal, currency: str) -> dict[str, Any]:
+    """A cloud's bill is infrastructure; nothing is marked up or supplementary."""
+
+    def amounts(amount: Decimal) -> dict[str, Any]:
+        zero = {"value": 0.0, "units": currency}
+        value = {"value": _double(amount), "units": currency}
+        return {"raw": value, "markup": zero, "usage": zero, "total": value}
+
+    return {"infrastructure": amounts(cost), "supplementary": amounts(Decimal(0)), "cost": amounts(cost)}
+
+
+def _change(cell: Cell) -> Decimal:
+    return EXACT.subtract(cell.cost, cell.before)
+
+
+def _percent(cell: Cell) -> float | None:
+    """Of what was before; None where that rounds to 0.00."""
+    return None if round(cell.before, 2) == 0 else float(_change(cell) / cell.before * 100)
+
+
+def _double(amount: Decimal) -> float:
+    return float(amount)

@@ -1,0 +1,166 @@
+"""The routes below ``/api/cost-management/v1``: reports, and the short lists that clients ask for first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cost_lakehouse.ask.asking import read_tables
+from cost_lakehouse.ask.ranges import bill_of
+from cost_lakehouse.ask.request import Condition
+from cost_lakehouse.ask.request import Request as Question
+from cost_lakehouse.serve.koku.query import AWS, BASES, OCI, query_of
+from cost_lakehouse.serve.koku.report import document_of, flat_rows, links_of, question_of, report_of
+from cost_lakehouse.serve.koku.wrong import WrongParameter
+from cost_lakehouse.serve.parameters import Pairs
+from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, columns_of, etag_of, kind_of, sent_text, unchanged
+from cost_lakehouse.serve.served import STATES, Handler, Served
+
+BASE = "/api/cost-management/v1"
+_PROVIDERS = {"aws": AWS, "oci": OCI}
+_LISTED = {
+    "aws-accounts": ("aws", "account"),
+    "aws-services": ("aws", "service"),
+    "aws-regions": ("aws", "region"),
+    "oci-payer-tenant-ids": ("oci", "account"),
+    "oci-services": ("oci", "service"),
+    "oci-regions": ("oci", "region"),
+}
+_MOST_LISTED = 1_000
+
+
+def _answering(handler: Callable[[Served, Request], Response]) -> Handler:
+    """What is wrong with a parameter, as Koku says it."""
+
+    def answered(served: Served, request: Request) -> Response:
+        try:
+            return handler(served, request)
+        except WrongParameter as error:
+            wrong: Any = error.message if error.field == "details" else [error.message]
+            return Response(as_json({error.field: wrong}), status_code=400, media_type=JSON)
+
+    return answered
+
+
+def _costs(provider: str) -> Handler:
+    def handler(served: Served, request: Request) -> Response:
+        """``reports/…/costs/``."""
+        pairs = [pair for pair in request.query_params.multi_items() if pair != ("format", "csv")]
+        today = datetime.now(UTC).date()
+        query = query_of(pairs, _PROVIDERS[provider], today, served.lake.settings.lake.first_month)
+        currency = query.currency or _usual_currency(served)
+        question = question_of(query, currency, (Condition("provider", (provider,)),))
+        etag = etag_of(today, currency, served.etag(request, [*read_tables(question)]))
+        if known := unchanged(request, etag):
+            return known
+        report = report_of(query, served.answer(question).rows)
+        document = document_of(query, report, currency, request.url.path, pairs)
+        if kind_of(request) == CSV:
+            rows = flat_rows(document)
+            return sent_text(request, as_csv(Reply(columns_of(rows), rows)), CSV, etag)
+        return sent_text(request, as_json(document), JSON, etag)
+
+    return _answering(handler)
+
+
+def _usual_currency(served: Served) -> str:
+    """USD, as at Koku, unless no bill is in it: then the first of those there are. Nothing is ever converted."""
+    found = _currencies(served)
+    return "USD" if not found or "USD" in found else found[0]
+
+
+def _currencies(served: Served) -> list[str]:
+    return sorted({row["currency_code"] for row in served.published(STATES).rows if row["currency_code"]})
+
+
+def _resource_types(name: str) -> Handler:
+    provider, dimension = _LISTED[name]
+
+    def handler(served: Served, request: Request) -> Response:
+        """``resource-types/…/``: the values that the newest month's bills have, by name."""
+        pairs = request.query_params.multi_items()
+        values = dict(pairs)
+        for key in values:
+            if key not in ("search", "limit", "offset"):
+                raise WrongParameter(key)
+        groups = (dimension, *(["account_name"] if dimension == "account" else []))
+        asked = Question(bill_of(served.newest_month()), groups=groups, filters=(Condition("provider", (provider,)),))
+        found: dict[str, dict[str, str]] = {}
+        for row in served.answer(asked).rows:
+            value, *names = row.values
+            if value and values.get("search", "").lower() in " ".join(filter(None, row.values)).lower():
+                found[value] = {"value": value} | ({"account_alias": names[0] or value} if names else {})
+        return _page(request, pairs, [found[value] for value in sorted(found)])
+
+    return _answering(handler)
+
+
+def _fixed(rows: Callable[[Served], Sequence[Mapping[str, Any]]]) -> Handler:
+    def handler(served: Served, request: Request) -> Response:
+        """A short list."""
+        pairs = request.query_params.multi_items()
+        for key, _ in pairs:
+            if key not in ("limit", "offset", "type", "beta"):
+                raise WrongParameter(key)
+        return _page(request, pairs, rows(served))
+
+    return _answering(handler)
+
+
+def _page(request: Request, pairs: Pairs, rows: Sequence[Mapping[str, Any]]) -> Response:
+    numbers = {"limit": 10, "offset": 0}
+    for name, value in pairs:
+        if name in numbers:
+            if not (value.isascii() and value.isdigit() and int(value[:7]) <= _MOST_LISTED):
+                raise WrongParameter(name, "A valid integer is required.")
+            numbers[name] = int(value[:7])
+    limit, offset = numbers["limit"] or _MOST_LISTED, numbers["offset"]
+    document = {
+        "meta": {"count": len(rows), "limit": limit, "offset": offset},
+        "links": links_of(request.url.path, pairs, limit, offset, len(rows)),
+        "data": rows[offset : offset + limit],
+    }
+    text = as_json(document)
+    return sent_text(request, text, JSON, etag_of(text))
+
+
+def _access(served: Served) -> list[dict[str, Any]]:
+    return [{"type": name, "access": name in _PROVIDERS, "write": False} for name in ("aws", "oci", "ocp", "gcp", "azure")]
+
+
+def _known_currencies(served: Served) -> list[dict[str, str]]:
+    return [{"code": code, "name": code, "symbol": code, "description": code} for code in _currencies(served)]
+
+
+def _cost_types(served: Served) -> list[dict[str, str]]:
+    return [{"code": code, "name": code.replace("_", " ").capitalize(), "description": code} for code in BASES]
+
+
+def _setting(name: str, value: Callable[[Served], str]) -> Handler:
+    def handler(served: Served, request: Request) -> Response:
+        """One setting; it cannot be changed here."""
+        text = as_json({"data": {name: value(served)}})
+        return sent_text(request, text, JSON, etag_of(text))
+
+    return handler
+
+
+def _settings(served: Served, request: Request) -> Response:
+    text = as_json({"data": {"currency": _usual_currency(served), "cost_type": "unblended_cost"}})
+    return sent_text(request, text, JSON, etag_of(text))
+
+
+ROUTES: tuple[tuple[str, Handler], ...] = (
+    *((f"{BASE}/reports/{provider}/costs/", _costs(provider)) for provider in _PROVIDERS),
+    *((f"{BASE}/resource-types/{name}/", _resource_types(name)) for name in _LISTED),
+    (f"{BASE}/user-access/", _fixed(_access)),
+    (f"{BASE}/currency/", _fixed(_known_currencies)),
+    (f"{BASE}/cost-type/", _fixed(_cost_types)),
+    (f"{BASE}/account-settings/", _settings),
+    (f"{BASE}/account-settings/currency/", _setting("currency", _usual_currency)),
+    (f"{BASE}/account-settings/cost-type/", _setting("cost_type", lambda served: "unblended_cost")),
+)
