@@ -16,6 +16,7 @@ from cost_lakehouse.cli.apps import (
     invoices,
     lake,
     lakehouse,
+    outlook,
     pipeline,
     policy,
     proof,
@@ -42,6 +43,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(close.app)
 app.add_typer(history.app)
+app.add_typer(outlook.app)
 app.add_typer(serving.app)
 
 

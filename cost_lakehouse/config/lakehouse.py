@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 
 from cost_lakehouse.config.alerts import AlertSettings
 from cost_lakehouse.config.aws_access import AwsAccess
+from cost_lakehouse.config.budgets import BudgetSettings
 from cost_lakehouse.config.federated_store import read_federated_store
 from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
@@ -147,6 +148,7 @@ class Settings(Strict):
     organizations: tuple[OrganizationSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
     polling: PollingSettings = PollingSettings()
+    budgets: tuple[BudgetSettings, ...] = ()
     serve: ServeSettings = ServeSettings()
     # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
     models: str | None = None
@@ -159,6 +161,9 @@ class Settings(Strict):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"sources: the name {doubled[0]!r} is used twice; every source needs its own")
+        budgets = [budget.name for budget in self.budgets]
+        if len(set(budgets)) < len(budgets):
+            raise ValueError("budgets: a name is used twice; every budget needs its own")
         return self
 
     @model_validator(mode="after")
@@ -320,5 +325,5 @@ def load_settings(given: Path | None = None) -> Settings:
     except TypeError:
         raise ConfigurationError(
             f"{path}: unknown key at the top.",
-            "Known keys: lake, sources, mirrors, organizations, alerts, polling, serve, models.",
+            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models.",
         ) from None

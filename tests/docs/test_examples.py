@@ -67,6 +67,7 @@ ELSEWHERE = {
     "uv run python -m benchmarks.load_parquet": "as above",
     "uv run python -m benchmarks.mirror": "as above",
     "uv run python -m benchmarks.small_loads --loads 2000": "as above",
+    "uv run python -m benchmarks.anomalies": "tests/outlook runs what it scores with",
     "uv run python -m benchmarks.history --engine trino --history 1 10 --rounds 3": "tests/end_to_end runs on the same servers",
 }
 # What needs a Docker engine, a cluster, a cloud or a machine's own services; tests/deploy reads the files, and starts their

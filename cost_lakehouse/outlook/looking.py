@@ -1,0 +1,114 @@
+"""Forecasts, anomalies and budgets of a lake: its history, and what the pure functions here make of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from cost_lakehouse.ask.ranges import plus_months
+from cost_lakehouse.ask.request import conditions_of
+from cost_lakehouse.config.budgets import BudgetSettings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.outlook.anomalies import Anomaly, Thresholds, anomalies, contributors
+from cost_lakehouse.outlook.budgets import BudgetStatus, budget_status, period_of
+from cost_lakehouse.outlook.forecast import Forecast, forecast, lumps_of
+from cost_lakehouse.outlook.history import History, Key, Scope, history
+from cost_lakehouse.outlook.series import Series, added
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A series' forecast; None where not enough is settled. ``spent`` is what is settled of the period, and its lumps."""
+
+    key: Key
+    spent: Decimal
+    forecast: Forecast | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """An anomaly of a series, and the parts of it that made it, most first."""
+
+    key: Key
+    anomaly: Anomaly
+    contributors: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True)
+class PeriodBudget:
+    """A budget of ``lakehouse.yaml`` in the period that is now."""
+
+    budget: BudgetSettings
+    begin: date
+    end: date
+    settled_until: date
+    status: BudgetStatus
+
+
+def forecasts(past: History, begin: date, end: date) -> list[Outlook]:
+    """What each series comes to in the whole months from ``begin`` up to ``end``, dearest first. Pure."""
+    found = []
+    for key, series in past.series.items():
+        lumps, spent_lumps = _lumps(past, key, begin, end)
+        spent = added([series.between(begin, end), spent_lumps])
+        found.append(Outlook(key, spent, forecast(series, lumps, begin, end)))
+    return sorted(found, key=lambda one: (-(one.forecast.total if one.forecast else one.spent), str(one.key)))
+
+
+def found_anomalies(past: History, begin: date, thresholds: Thresholds, parts: History | None = None) -> list[Found]:
+    """Those of every series from ``begin`` on, by impact; ``parts`` has the same costs by one further dimension. Pure."""
+    inner: dict[Key, dict[str, Series]] = defaultdict(dict)
+    for key, series in (parts.series if parts else {}).items():
+        inner[Key(key.group[:-1], key.currency_code)][key.group[-1] or ""] = series
+    found = [
+        Found(key, anomaly, tuple(contributors(inner[key], anomaly)))
+        for key, series in past.series.items()
+        for anomaly in anomalies(series, begin, thresholds)
+    ]
+    return sorted(found, key=lambda one: (-abs(one.anomaly.impact), one.anomaly.first_day, str(one.key)))
+
+
+def period_budgets(lake: Lake, today: date, as_of: datetime | None = None) -> list[PeriodBudget]:
+    """How each budget of ``lakehouse.yaml`` stands in the period that holds ``today``.
+
+    Raises ConfigurationError where a condition of one is wrong, LakeError where the engine does not answer.
+    """
+    found = []
+    for budget in lake.settings.budgets:
+        begin, end = period_of(today, budget.period)
+        scope = Scope(conditions_of(budget.where), conditions_of(budget.exclude), budget.basis)
+        past = history(lake, scope, today=today, as_of=as_of, since=plus_months(begin, -1))
+        key = Key((), budget.currency)
+        if key not in past.series:
+            found.append(PeriodBudget(budget, begin, end, past.settled_until, budget_status(budget.amount, Decimal(0), None)))
+            continue
+        (outlook,) = (one for one in forecasts(past, begin, end) if one.key == key)
+        found.append(
+            PeriodBudget(budget, begin, end, past.settled_until, budget_status(budget.amount, outlook.spent, outlook.forecast))
+        )
+    return found
+
+
+def _lumps(past: History, key: Key, begin: date, end: date) -> tuple[Decimal, Decimal]:
+    """What a period's lumps come to, month by month, and those of them that are there already.
+
+    Of a month that is to come, they are those of the month before it.
+    """
+    by_month = past.lumps.get(key, {})
+    expected, there = [], []
+    month, latest = begin, by_month.get(plus_months(begin, -1), {})
+    while month < end:
+        own = by_month.get(month, {})
+        there.append(added(own.values()))
+        is_over = plus_months(month, 1) <= past.settled_until
+        expected.append(added(own.values()) if is_over else lumps_of(own, latest))
+        latest = {**latest, **own} if not is_over else own
+        month = plus_months(month, 1)
+    return added(expected), added(there)
+
+
+def days_before(today: date, count: int) -> date:
+    """The first of so many days that end with today."""
+    return today - timedelta(days=count - 1)
