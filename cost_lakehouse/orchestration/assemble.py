@@ -9,8 +9,7 @@ import dagster as dg
 
 from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.assets.accounts import account_assets, account_jobs, account_schedules
-from cost_lakehouse.orchestration.assets.increments import ProgressFactory
-from cost_lakehouse.orchestration.assets.line_items import LOAD_RETRIES, LogProgress, line_item_assets
+from cost_lakehouse.orchestration.assets.line_items import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
 from cost_lakehouse.orchestration.assets.mirrors import mirror_assets, mirror_jobs, mirror_schedules
 from cost_lakehouse.orchestration.assets.summaries import summary_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, SUMMARY_JOB

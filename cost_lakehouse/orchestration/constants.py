@@ -9,7 +9,7 @@ import dagster as dg
 # What people look for in the list of runs.
 SOURCE_TAG = "cost_lakehouse/source"
 MONTH_TAG = "cost_lakehouse/month"
-REPORT_TAG = "cost_lakehouse/report"  # of a source of increments: the kind of report
+REPORT_TAG = "cost_lakehouse/report"  # of files that add up: the kind of report
 # What only the machinery reads: of tags that begin with `.dagster/`, Dagster's UI shows none.
 DELIVERY_TAG = ".dagster/cost_lakehouse.delivery"  # decisions.delivery_key: source, month, delivery id, fingerprint
 STALE_TAG = ".dagster/cost_lakehouse.stale"  # decisions.stale_digest

@@ -14,7 +14,7 @@ import dagster as dg
 from cost_lakehouse.config import Settings
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assemble import build_definitions
-from cost_lakehouse.orchestration.assets.increments import ProgressFactory
+from cost_lakehouse.orchestration.assets.line_items import ProgressFactory
 from cost_lakehouse.orchestration.assets.mirrors import (
     MIRROR_JOB,
     MirrorProgress,

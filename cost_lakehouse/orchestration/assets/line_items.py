@@ -1,9 +1,9 @@
-"""One asset a source: a partition is a month's line items, loaded whole from what the provider delivered, or not at all."""
+"""One asset a source: a run loads what its provider delivered of the months it is asked for, whole or not at all."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 import dagster as dg
@@ -11,20 +11,13 @@ from pydantic import Field
 
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.errors import CostLakehouseError, DeliveryChanged, DeliveryRefused
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery
-from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.load import load_delivery
-from cost_lakehouse.loading.plan import month_text
+from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.orchestration.assets.increments import ON_MATERIALIZE, ProgressFactory, increment_asset
-from cost_lakehouse.orchestration.assets.load_metadata import (
-    cost_metadata,
-    files_table,
-    proof_metadata,
-    receipt_metadata,
-    services_table,
-)
+from cost_lakehouse.orchestration.assets.load_events import Event, LoadEvents
 from cost_lakehouse.orchestration.assets.mirrors import mirror_key_for
 from cost_lakehouse.orchestration.constants import (
     FAILURE_TAG,
@@ -34,16 +27,22 @@ from cost_lakehouse.orchestration.constants import (
     line_items_key,
     line_items_op,
 )
+from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.orchestration.reads import Reads
+from cost_lakehouse.sources.base import Progress
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import kind_of, open_source
 
-LoadEvent = dg.MaterializeResult[None] | dg.AssetCheckEvaluation
+ON_MATERIALIZE = (
+    "*Materialize* loads what is new. Where the lake holds it already, nothing is changed and an `unchanged` materialization "
+    "says why; `force: true` in the launchpad loads it again."
+)
 # A manifest that changes while its files are read means that AWS is just delivering: look again, a few times, at once.
 STARTS = 3
 LOAD_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+ProgressFactory = Callable[[dg.AssetExecutionContext], Progress]
 
 
 class LoadConfig(dg.Config):
@@ -55,6 +54,16 @@ class LoadConfig(dg.Config):
             "Load again, also where the lake holds exactly this delivery. A newer delivery is never replaced by an older one."
         ),
     )
+    table: str = Field(
+        default="", description="Only the reports of this raw table, such as raw.oci_cost; empty: those of all tables."
+    )
+    refused: bool = Field(default=True, description="Try again what was refused before.")
+
+    @property
+    def statuses(self) -> list[Status]:
+        """What to load, in this order and apart from each other: a refused file never holds back the new ones."""
+        again = [Status.CURRENT] if self.force else []
+        return [Status.NEW, *([Status.REFUSED] if self.refused else []), *again]
 
 
 class LogProgress:
@@ -95,12 +104,7 @@ def line_item_assets(
     progress: ProgressFactory = LogProgress,
 ) -> list[dg.AssetsDefinition]:
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
-    return [
-        increment_asset(settings, source, months, retry_policy, progress, mirror_key_for(settings, source))
-        if kind_of(source).adds_files
-        else line_item_asset(settings, source, months, retry_policy, progress)
-        for source in settings.sources
-    ]
+    return [line_item_asset(settings, source, months, retry_policy, progress) for source in settings.sources]
 
 
 def line_item_asset(
@@ -110,115 +114,144 @@ def line_item_asset(
     retry_policy: dg.RetryPolicy | None,
     progress: ProgressFactory,
 ) -> dg.AssetsDefinition:
-    """The asset of one source."""
+    """The asset of one source. What a run materializes are the months that its loads touched, or that were asked for."""
     key, kind = line_items_key(source.name), kind_of(source)
+    upstream = mirror_key_for(settings, source)
+    what, stays = ("files", "the months stay as they were") if kind.adds_files else ("delivery", "the month stays as it was")
 
-    @dg.asset(
-        key=key,
-        partitions_def=months,
-        group_name=f"{LINE_ITEMS}_{kind.provider}",
-        kinds={kind.provider, "iceberg"},
-        owners=["team:finops"],
-        description=f"{kind.description.format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
-        tags={"source": source.name, "kind": source.kind},
-        metadata={TABLE_NAME: kind.tables[0], "location": source.place},
+    @dg.multi_asset(
+        name=line_items_op(source.name),
+        specs=[
+            dg.AssetSpec(
+                key,
+                partitions_def=months,
+                deps=[upstream] if upstream else [],
+                group_name=f"{LINE_ITEMS}_{kind.provider}",
+                kinds={kind.provider, "iceberg"},
+                owners=["team:finops"],
+                description=f"{kind.description.format(place=source.place, source=source.name)} {ON_MATERIALIZE}",
+                tags={"source": source.name, "kind": source.kind},
+                metadata={TABLE_NAME: kind.tables[0], "location": source.place},
+            )
+        ],
         op_tags={"source": source.name},
         pool=line_items_op(source.name),
         retry_policy=retry_policy,
+        backfill_policy=dg.BackfillPolicy.single_run() if kind.adds_files else None,
+        can_subset=True,
         check_specs=[
             dg.AssetCheckSpec(
                 CHECK,
                 asset=key,
                 blocking=True,
                 description=(
-                    "Every amount of the delivery is in the lake, exactly: delivered = stored + rounding. Fails where a "
-                    "delivery is refused, and names file, record, column and value; the month stays as it was."
+                    f"Every amount of the {what} is in the lake, exactly: delivered = stored + rounding. Fails where "
+                    f"{'files are' if kind.adds_files else 'a delivery is'} refused, and names file, record, column and value; "
+                    f"{stays}."
                 ),
             )
         ],
     )
-    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[LoadEvent]:
+    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[Event]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
-        month = date.fromisoformat(context.partition_key)
-        reads = Reads(context.log.info, progress(context))
-        try:
-            delivery, result = _load(settings, source, month, config.force, reads)
-        except CostLakehouseError as error:
-            context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
-            if isinstance(error, DeliveryRefused):
-                yield refused_check(key, error, month_text(month))
-            raise load_failure(error, source.name, month_text(month)) from error
-        yield _materialization(settings, source, delivery, result, reads.metadata)
+        asked = context.partition_key_range
+        window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
+        events = LoadEvents(settings, source, months, key)
+        loading = _Loading(settings, source, window, config, Reads(context.log.info, progress(context)))
+        failures: list[CostLakehouseError] = []
+        for table in [config.table] if config.table else kind.tables:
+            try:
+                for delivery, result in loading.loads(table):
+                    for finding in result.findings:
+                        context.log.warning(finding)
+                    yield from events.of_load(delivery, result, loading.reads.metadata)
+            except CostLakehouseError as error:
+                context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
+                failures.append(error)
+        if failures:
+            # Last, so that no other report's passed check is what the Checks tab shows.
+            yield from (refused_check(key, error, _subject(window)) for error in failures if isinstance(error, DeliveryRefused))
+            raise load_failure(failures[0], source.name, _subject(window)) from failures[0]
+        if not loading.touched:
+            try:
+                yield from events.unchanged(loading.unchanged(), loading.reads.metadata)
+            except NothingDelivered as error:
+                context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
+                raise load_failure(error, source.name, _subject(window)) from error
 
     return line_items
 
 
-def _load(settings: Settings, source: SourceSettings, month: date, force: bool, reads: Reads) -> tuple[Delivery, LoadResult]:
-    """Find the month's newest complete delivery and load it, anew where it is replaced meanwhile."""
-    lake = Lake(settings)
-    for start in range(1, STARTS + 1):
-        delivery = _newest_delivery(settings, source, month)
-        try:
-            opened = open_source(settings, source)
-            result = load_delivery(lake, opened, delivery, force=force, progress=reads.follow(opened))
-        except DeliveryChanged:
-            if start == STARTS:
-                raise
-            continue
-        opened.forget(month)
-        return delivery, result
-    raise AssertionError("unreachable: the last start returns or raises")
+def _subject(window: Sequence[date]) -> str:
+    return " to ".join(dict.fromkeys(f"{month:%Y-%m}" for month in (window[0], window[-1])))
 
 
-def _newest_delivery(settings: Settings, source: SourceSettings, month: date) -> Delivery:
-    """The delivery to load.
+class _Loading:
+    """The loads of one run."""
 
-    Raises NothingDelivered with the reason where there is none to load.
-    """
-    listed = open_source(settings, source).list_deliveries(month).months
-    findings = [entry for entry in listed if entry.billing_period in (month, None)]
-    for finding in findings:
-        if finding.delivery is not None and finding.status is Status.NEW:
-            return finding.delivery
-    reason = findings[0].reason if findings else "no manifest yet"
-    raise NothingDelivered(
-        f"Nothing to load for {source.name} {month_text(month)} at {source.place}: {reason}.",
-        "Nothing was changed. Wait for the provider's delivery, or check the location with `cost-lakehouse doctor`.",
-    )
+    def __init__(
+        self, settings: Settings, source: SourceSettings, window: Sequence[date], config: LoadConfig, reads: Reads
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._window = window
+        self._config = config
+        self._planned: list[Planned] = []
+        self.reads = reads
+        self.touched = False  # whether anything was loaded
+        self._left: list[LoadResult] = []  # that found its delivery loaded by another run meanwhile
 
+    def loads(self, table: str) -> Iterator[tuple[Delivery, LoadResult]]:
+        """Load what is wanted of one raw table, anew where it changes meanwhile; of known months those that are asked for."""
+        lake = Lake(self._settings)
+        month = self._window[0] if len(self._window) == 1 else None
+        for start in range(1, STARTS + 1):
+            self._planned = plan(self._settings, self._source, holdings(lake), month)
+            opened = open_source(self._settings, self._source)
+            try:
+                for status in self._config.statuses:
+                    for delivery in self._offers(table, status):
+                        force = status is Status.CURRENT
+                        result = load_delivery(lake, opened, delivery, force=force, progress=self.reads.follow(opened))
+                        if result.status is Status.LOADED:
+                            self.touched = True
+                            yield delivery, result
+                        elif result.receipts:
+                            self._left.append(result)
+                        for receipt in result.receipts:
+                            opened.forget(receipt.billing_period)
+                return
+            except DeliveryChanged:
+                if start == STARTS:
+                    raise
 
-def _materialization(
-    settings: Settings,
-    source: SourceSettings,
-    delivery: Delivery,
-    result: LoadResult,
-    more: Mapping[str, dg.MetadataValue],
-) -> dg.MaterializeResult[None]:
-    """What a load reports; where nothing was loaded, what the lake holds already."""
-    receipt = result.receipt
-    slice_ = Slice(receipt.source, receipt.billing_period)
-    proven = totals_by_delivery(Lake(settings), slice_).get((slice_, receipt.delivery_id), {})
-    metadata: dict[str, dg.MetadataValue] = {
-        **receipt_metadata(settings, receipt, result.status, result.seconds),
-        **cost_metadata({currency: item.stored for currency, item in proven.items()}),
-        **more,
-    }
-    if receipt.delivery_id == delivery.delivery_id:
-        metadata["files"] = files_table(delivery.objects)
-    services = result.top_services.get(receipt.billing_period)
-    if services:
-        metadata["top_services"] = services_table(services)
-    return dg.MaterializeResult(
-        metadata=metadata,
-        data_version=dg.DataVersion(receipt.delivery_id),
-        check_results=[_check_result(proven)],
-    )
+    def _offers(self, table: str, status: Status) -> list[Delivery]:
+        found = [planned.delivery for planned in self._planned if planned.status is status]
+        own = [delivery for delivery in found if delivery is not None and delivery.table == table]
+        return [delivery for delivery in own if delivery.billing_period is None or delivery.billing_period in self._window]
 
+    def unchanged(self) -> list[LoadResult]:
+        """What the lake holds of the months that were asked for, where nothing of them was to be loaded.
 
-def _check_result(proven: Mapping[str, CurrencyTotal]) -> dg.AssetCheckResult:
-    """The proof that the receipt holds, of the unblended cost.
+        Raises NothingDelivered where it holds none of them: a run that says so must not look like a load.
+        """
+        held, results = holdings(Lake(self._settings)), [*self._left]
+        stands = {planned.finding.billing_period: planned.status for planned in self._planned}
+        for table in kind_of(self._source).tables:
+            for month, receipt in held.of(self._source.name, table).newest.items():
+                # What adds up stays though its files are gone; a whole month is there as long as it is delivered.
+                is_held = FORMATS[table].adds_up or stands.get(month) in (Status.CURRENT, Status.OLDER)
+                if is_held and month in self._window:
+                    is_older = stands.get(month) is Status.OLDER
+                    results.append(LoadResult(Status.OLDER if is_older else Status.UNCHANGED, (receipt,)))
+        if not results:
+            raise self._nothing()
+        return results
 
-    The load itself compares every metric of every group before it commits; a load that does not add up never comes here.
-    """
-    metadata, holds = proof_metadata(proven)
-    return dg.AssetCheckResult(check_name=CHECK, passed=holds, metadata=metadata)
+    def _nothing(self) -> NothingDelivered:
+        reasons = [planned.reason for planned in self._planned if planned.finding.billing_period in (None, *self._window)]
+        reason = next(filter(None, reasons), "no file is new there" if kind_of(self._source).adds_files else "no manifest yet")
+        return NothingDelivered(
+            f"Nothing to load for {self._source.name} {_subject(self._window)} at {self._source.place}: {reason}.",
+            "Nothing was changed. Wait for the provider's next delivery, or check the location with `cost-lakehouse doctor`.",
+        )
