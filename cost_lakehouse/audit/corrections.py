@@ -1,4 +1,4 @@
-"""What corrections in a bill of increments come to: added to the rows they refer to, or in place of them."""
+"""What corrections in a bill that adds up come to: added to the rows they refer to, or in place of them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow.parquet as pq
@@ -34,32 +33,13 @@ def delivery_of(table: Table, file: DataFile) -> str:
         return str(next(parquet.iter_batches(1, columns=["delivery_id"])).column(0)[0])
 
 
-@dataclass(frozen=True)
-class StoredLoad:
-    """Which load a slice's rows come from. ``load_id`` is None where nothing tells: rewritten, its load's commit unknown."""
-
-    delivery_id: str
-    load_id: str | None
-
-
-def stored_loads(lake: Lake, slices: Sequence[Slice] | None = None, table_name: str = "raw.aws_cur") -> dict[Slice, StoredLoad]:
-    """Every slice of a table that has rows (of the given ones) -> the load they come from. Reads no data.
-
-    A rewritten file (compaction) has no load in its name: the commit of the slice's last load says it then.
-    """
+def stored_deliveries(lake: Lake, slices: Sequence[Slice] | None = None, table_name: str = "raw.aws_cur") -> dict[Slice, str]:
+    """Every slice of a table that has rows (of the given ones) -> a delivery that they come from. Reads no data."""
     table = lake.current(table_name)
-    found: dict[Slice, StoredLoad] = {}
+    first: dict[Slice, DataFile] = {}
     for file in data_files(table, slices):
-        slice_ = slice_of(file)
-        if slice_ not in found or found[slice_].load_id is None:
-            found[slice_] = StoredLoad(delivery_of(table, file), load_of(file))
-    if any(entry.load_id is None for entry in found.values()):
-        committed = _last_committed_loads(lake.table(table_name))
-        for slice_, stored in found.items():
-            last = committed.get(slice_)
-            if stored.load_id is None and last is not None and last.delivery_id == stored.delivery_id:
-                found[slice_] = replace(stored, load_id=last.load_id)
-    return found
+        first.setdefault(slice_of(file), file)
+    return {slice_: delivery_of(table, file) for slice_, file in first.items()}
 
 
 def commit_labels(delivery_id: str, load_id: str, slices: Sequence[Slice]) -> dict[str, str]:
@@ -74,19 +54,6 @@ def committed_slices(snapshot: Snapshot) -> list[Slice]:
     for part in filter(None, labels.get("slices", "").split(", ")):
         source, _, month = part.partition(" ")
         found.append(Slice(source, date.fromisoformat(f"{month}-01")))
-    return found
-
-
-def _last_committed_loads(table: Table) -> dict[Slice, StoredLoad]:
-    """Every slice -> its last load, by the labels of the snapshots up to the current one."""
-    current = table.current_snapshot()
-    newest = current.sequence_number if current is not None else None
-    found: dict[Slice, StoredLoad] = {}
-    for snapshot in sorted(table.metadata.snapshots, key=lambda one: one.sequence_number or 0):
-        if newest is not None and (snapshot.sequence_number or 0) <= newest and snapshot.summary is not None:
-            labels = snapshot.summary.additional_properties
-            for slice_ in committed_slices(snapshot):
-                found[slice_] = StoredLoad(labels.get("delivery-id", ""), labels.get("load-id"))
     return found
 
 

@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import delivery_of, load_of, stored_loads
+from cost_lakehouse.lake.data_files import delivery_of, load_of, stored_deliveries
 from cost_lakehouse.lake.ledger_rows import ledger_rows
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.replace import COMMIT_ATTEMPTS, replace_files
@@ -63,11 +63,11 @@ def holders_of(lake: Lake, raw_table: str, source: str, payers: Mapping[date, se
     slices: dict[str, set[Slice]] = {}
     for table, month, name, *_ in same:
         slices.setdefault(table, set()).add(Slice(name, month))
-    present = {table: stored_loads(lake, sorted(found), table) for table, found in slices.items()}
+    present = {table: stored_deliveries(lake, sorted(found), table) for table, found in slices.items()}
     counts: dict[tuple[date, str, str], int] = {}
     for table, month, name, delivery_id, payer, count in same:
-        load = present[table].get(Slice(name, month))
-        if load is not None and (table in ADDING_TABLES or load.delivery_id == delivery_id):
+        of_slice = present[table].get(Slice(name, month))
+        if of_slice is not None and (table in ADDING_TABLES or of_slice == delivery_id):
             counts[month, name, payer] = counts.get((month, name, payer), 0) + count
     held: dict[date, dict[str, set[str]]] = {}
     for (month, name, payer), count in counts.items():

@@ -49,7 +49,7 @@ def totals_by_delivery(lake: Lake, only: Slice | None = None) -> dict[tuple[Slic
 def totals_by_load(
     lake: Lake, metric: str, raw_table: str, only: Slice | None = None
 ) -> dict[tuple[Slice, str], dict[str, CurrencyTotal]]:
-    """(slice, load id) -> currency -> what that load of increments put into the slice, less what it took out."""
+    """(slice, load id) -> currency -> what that load put into the slice, less what it took out."""
     where = f"and {only.condition}" if only else ""
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(

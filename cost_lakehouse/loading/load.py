@@ -32,6 +32,7 @@ from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.effort import Meter
 from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS, commit_lock, refuse_other_holders
+from cost_lakehouse.loading.holdings import compared
 from cost_lakehouse.loading.leaving import leaving_of, retractions
 from cost_lakehouse.loading.prove import refuse_unproven
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, LoadedSlice, load_files
@@ -46,7 +47,6 @@ from cost_lakehouse.loading.records import (
 )
 from cost_lakehouse.loading.repeats import repeated_objects
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.loading.standing import standing_of
 from cost_lakehouse.sources.base import Progress, Source
 from cost_lakehouse.sources.delivery import Delivery, Status, short_name
 from cost_lakehouse.storage.object_store import StoredObject
@@ -66,12 +66,12 @@ def load_delivery(
     with lake.lock(load_lock(name, table), f"The load of {what}", LOCK_WAIT_SECONDS) as lock:
         loads = _recovered(lake, name, table)
         remove_files_of_killed_loads(lake, table, name, month, loads.ids)
-        standing = standing_of(delivery, loads)
-        if standing.status is Status.OLDER or (standing.status is Status.CURRENT and not force):
-            status = Status.OLDER if standing.status is Status.OLDER else Status.UNCHANGED
-            held = (standing.receipt,) if standing.receipt is not None else ()
-            return LoadResult(status, held, previous=standing.receipt)
-        objects = delivery.objects if force else standing.objects
+        comparison = compared(delivery, loads)
+        if comparison.status is Status.OLDER or (comparison.status is Status.CURRENT and not force):
+            status = Status.OLDER if comparison.status is Status.OLDER else Status.UNCHANGED
+            held = (comparison.receipt,) if comparison.receipt is not None else ()
+            return LoadResult(status, held, previous=comparison.receipt)
+        objects = delivery.objects if force else comparison.objects
         todo = delivery if objects == delivery.objects else delivery.only(objects)
         if progress is not None:
             progress.start(_label(todo), todo.bytes)

@@ -8,8 +8,7 @@ from datetime import date, timedelta
 
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.lake.loads import Loads
-from cost_lakehouse.loading.holdings import Holdings
-from cost_lakehouse.loading.standing import sort_objects, standing_of
+from cost_lakehouse.loading.holdings import Holdings, compared, sort_objects
 from cost_lakehouse.sources.base import Delivered
 from cost_lakehouse.sources.delivery import Delivery, Finding, Status
 from cost_lakehouse.sources.registry import open_source
@@ -100,8 +99,8 @@ def _of_month(finding: Finding, held: Holdings, first_month: date) -> Planned:
         return Planned(finding, Status.FAILED, finding.reason)
     if delivery is None or month is None:
         return Planned(finding, Status.WAITING, finding.reason)
-    standing = standing_of(delivery, held.of(finding.source, delivery.table))
-    return Planned(finding, standing.status, standing.reason or finding.reason, standing.may_pass)
+    comparison = compared(delivery, held.of(finding.source, delivery.table))
+    return Planned(finding, comparison.status, comparison.reason or finding.reason, comparison.may_pass)
 
 
 def _of_files(source: str, table: str, listed: Sequence[StoredObject], there: Delivered, known: Loads) -> list[Planned]:
@@ -121,9 +120,9 @@ def _of_files(source: str, table: str, listed: Sequence[StoredObject], there: De
     for objects, replaced in [*groups, (parts.loaded, frozenset[str]())]:
         if objects:
             delivery = Delivery.of_files(source, table, objects, replaced)
-            standing = standing_of(delivery, known)
+            comparison = compared(delivery, known)
             found = Finding(source, None, Status.NEW, delivery)
-            result.append(Planned(found, standing.status, standing.reason or there.note, standing.may_pass))
+            result.append(Planned(found, comparison.status, comparison.reason or there.note, comparison.may_pass))
     return result
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import stored_loads
+from cost_lakehouse.lake.data_files import stored_deliveries
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.ledger_rows import ledger_rows
@@ -49,7 +49,7 @@ def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
     A slice whose proof a killed load of the same delivery took is left out: its next load makes it whole.
     """
     loads = held_loads(lake, receipts(lake))
-    repeated = {slice_ for name in (AWS_CUR, OCI_COST) for slice_ in stored_loads(lake, table_name=name)}
+    repeated = {slice_ for name in (AWS_CUR, OCI_COST) for slice_ in stored_deliveries(lake, table_name=name)}
     focus = {slice_: item for slice_, item in proven_of(loads, FOCUS).items() if slice_ not in repeated}
     proven = proven_of(loads, AWS_CUR) | proven_of(loads, OCI_COST) | focus
     first = lake.settings.lake.first_month

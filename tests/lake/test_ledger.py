@@ -13,7 +13,7 @@ import pytest
 
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.lake import ledger
-from cost_lakehouse.lake.data_files import load_of, stored_loads
+from cost_lakehouse.lake.data_files import load_of, stored_deliveries
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_files
@@ -49,7 +49,7 @@ def merge(request: pytest.FixtureRequest) -> Callable[[Workshop], None]:
 def rename_line_items(workshop: Workshop) -> None:
     """The line items in files whose names tell no load, as every rewriting leaves them."""
     lake = workshop.lake
-    for slice_ in stored_loads(lake):
+    for slice_ in stored_deliveries(lake):
         old = data_files(lake.table("raw.aws_cur"), [slice_])
         new = []
         for file in old:

@@ -15,7 +15,7 @@ import pytest
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.data_files import stored_loads
+from cost_lakehouse.lake.data_files import stored_deliveries
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import data_files
 from cost_lakehouse.lake.replace import replace_slices
@@ -59,7 +59,7 @@ def written(local: Path, load_id: str, slice_: Slice, delivery: str, costs: Sequ
 
 
 def deliveries(lake: Lake) -> dict[Slice, str]:
-    return {slice_: load.delivery_id for slice_, load in stored_loads(lake, table_name="marts.costs").items()}
+    return stored_deliveries(lake, table_name="marts.costs")
 
 
 def costs(lake: Lake) -> list[tuple[date, Decimal]]:
@@ -158,7 +158,7 @@ def test_two_processes_that_load_different_slices_at_once_both_land(tmp_path: Pa
     processes = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), month.isoformat()]) for month in months]
 
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    assert set(stored_loads(workshop.lake)) == {Slice("acme", month) for month in months}
+    assert set(stored_deliveries(workshop.lake)) == {Slice("acme", month) for month in months}
     with connect(workshop.lake) as connection:
         assert connection.execute("select sum(rows) from raw.receipts").fetchone() == (2,)
 

@@ -1,4 +1,4 @@
-"""Where a delivery stands against what the lake holds, decided by receipts and objects alone."""
+"""What a delivery is to the lake, decided by receipts and objects alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt
 from cost_lakehouse.lake.loads import HeldObject, Loads
-from cost_lakehouse.loading.standing import standing_of
+from cost_lakehouse.loading.holdings import compared
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.storage.object_store import StoredObject
 
@@ -52,22 +52,22 @@ def test_a_month_is_current_where_its_last_load_brought_exactly_its_files(table:
     delivery = whole(table=table)
     loads = Loads(committed=(receipt(whole("A1", table), "load-0"), receipt(delivery)))
 
-    assert standing_of(delivery, loads).status is Status.CURRENT
-    assert standing_of(whole("A3", table), loads).status is Status.NEW
+    assert compared(delivery, loads).status is Status.CURRENT
+    assert compared(whole("A3", table), loads).status is Status.NEW
     replaced_in_place = replace(delivery, objects=(stored("a", "e2"), stored("b")))
-    assert standing_of(replaced_in_place, loads).objects == replaced_in_place.objects
-    assert standing_of(whole("A0", table, NOON - timedelta(days=1)), loads).status is Status.OLDER
+    assert compared(replaced_in_place, loads).objects == replaced_in_place.objects
+    assert compared(whole("A0", table, NOON - timedelta(days=1)), loads).status is Status.OLDER
 
 
 def test_a_month_whose_repetition_was_killed_is_loaded_again() -> None:
     delivery = whole()
     loads = Loads(committed=(receipt(delivery),), killed=(receipt(delivery, "load-2"),))
 
-    assert standing_of(delivery, loads).status is Status.NEW
+    assert compared(delivery, loads).status is Status.NEW
     assert loads.proven == {}
     # A killed load of another delivery took nothing from the one that is there.
     beside = Loads(committed=(receipt(delivery),), killed=(receipt(whole("A3"), "load-2"),))
-    assert standing_of(delivery, beside).status is Status.CURRENT
+    assert compared(delivery, beside).status is Status.CURRENT
 
 
 @pytest.mark.parametrize(("rejected", "may_pass"), [(1, False), (0, True)])
@@ -75,9 +75,9 @@ def test_a_refused_month_says_why_and_whether_another_try_may_help(rejected: int
     delivery = whole()
     loads = Loads(committed=(receipt(whole("A1")),), refused=(receipt(delivery, "load-2", REFUSED, rejected),))
 
-    standing = standing_of(delivery, loads)
+    comparison = compared(delivery, loads)
 
-    assert (standing.status, standing.reason, standing.may_pass) == (Status.REFUSED, "a number is none", may_pass)
+    assert (comparison.status, comparison.reason, comparison.may_pass) == (Status.REFUSED, "a number is none", may_pass)
 
 
 def test_of_files_that_add_up_those_are_loaded_that_the_lake_does_not_hold_as_they_are() -> None:
@@ -85,14 +85,14 @@ def test_of_files_that_add_up_those_are_loaded_that_the_lake_does_not_hold_as_th
     loads = Loads(objects=held, refused_objects=frozenset({("c", "e1")}))
     a, b, c, d = (stored(key) for key in "abcd")
 
-    def standing(*objects: StoredObject) -> tuple[Status, tuple[StoredObject, ...]]:
-        found = standing_of(Delivery.of_files("acme", "raw.oci_cost", objects), loads)
+    def status_and_objects(*objects: StoredObject) -> tuple[Status, tuple[StoredObject, ...]]:
+        found = compared(Delivery.of_files("acme", "raw.oci_cost", objects), loads)
         return found.status, found.objects
 
-    assert standing(a) == (Status.CURRENT, ())
-    assert standing(a, b, d) == (Status.NEW, (b, d))
-    assert standing(a, c) == (Status.REFUSED, (c,))
-    assert standing(c, d) == (Status.NEW, (c, d))
+    assert status_and_objects(a) == (Status.CURRENT, ())
+    assert status_and_objects(a, b, d) == (Status.NEW, (b, d))
+    assert status_and_objects(a, c) == (Status.REFUSED, (c,))
+    assert status_and_objects(c, d) == (Status.NEW, (c, d))
 
 
 def test_a_copy_of_what_is_gone_is_loaded_with_what_takes_its_place() -> None:
@@ -100,4 +100,4 @@ def test_a_copy_of_what_is_gone_is_loaded_with_what_takes_its_place() -> None:
     objects = (stored("copy"), stored("new"))
     delivery = Delivery.of_files("acme", "raw.focus", objects, frozenset({"gone"}))
 
-    assert standing_of(delivery, Loads(objects=held)).objects == objects
+    assert compared(delivery, Loads(objects=held)).objects == objects
