@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -153,4 +154,15 @@ def _condition(text: str) -> Condition:
     sign = min(positions, key=lambda candidate: positions[candidate])
     name, _, values = text.partition(sign)
     dimension(name)
-    return Condition(name, tuple(values.split(",")), contains=sign == "~")
+    return Condition(name, _values(text, values), contains=sign == "~")
+
+
+def _values(condition: str, text: str) -> tuple[str, ...]:
+    """Values between commas, as in CSV: one that holds a comma stands in double quotes."""
+    try:
+        return tuple(next(csv.reader([text], strict=True), [])) or ("",)
+    except csv.Error:
+        raise ConfigurationError(
+            f"{condition!r}: a value in quotes does not end where its quotes do.",
+            'Write a value with a comma as "Acme, Inc.", with its own quotes doubled.',
+        ) from None

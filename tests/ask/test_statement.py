@@ -100,10 +100,20 @@ def test_conditions_are_read_as_people_write_them() -> None:
     )
 
 
+def test_a_value_with_a_comma_stands_in_quotes() -> None:
+    assert conditions_of(['account_name="Acme, Inc.",Globex', "region=", 'tag:note~say "x"', "region=,eu-west-1"]) == (
+        Condition("account_name", ("Acme, Inc.", "Globex")),
+        Condition("region", ("",)),
+        Condition("tag:note", ('say "x"',), contains=True),
+        Condition("region", ("", "eu-west-1")),
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         (lambda: conditions_of(["service"]), "is no condition"),
+        (lambda: conditions_of(['service="Amazon']), "does not end where its quotes do"),
         (lambda: conditions_of(["colour=red"]), "no dimension 'colour'"),
         (lambda: Request(BILL, groups=("tag:",)), "no dimension 'tag:'"),
         (lambda: Request(BILL, basis="gross"), "no basis 'gross'"),
