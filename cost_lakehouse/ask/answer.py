@@ -52,12 +52,13 @@ class Total:
 
 @dataclass(frozen=True)
 class Bill:
-    """One of the bills in the range, as published: its delivery, and whether it still may change."""
+    """One of the bills in the range, as published: its delivery, whether it still may change, and when it was loaded (UTC)."""
 
     source: str
     billing_period: date
     delivery_id: str
     state: str
+    loaded_at: datetime
 
 
 @dataclass(frozen=True)

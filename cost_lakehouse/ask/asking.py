@@ -42,9 +42,10 @@ def _bills_of(request: Request, dialect: Dialect) -> Statement:
     """The published bills of the range's months."""
     made = Statement()
     made.sql = f"""
-select distinct source, billing_period, delivery_id, state
+select source, billing_period, delivery_id, state, max(loaded_at) as loaded_at
 from {dialect.table(_STATES)}
 where billing_period >= {made.bind(request.range.begin.replace(day=1))} and billing_period < {made.bind(request.range.end)}
+group by source, billing_period, delivery_id, state
 order by source, billing_period, delivery_id, state
 """
     return made

@@ -44,13 +44,16 @@ def write_answer(answer: Answer, path: Path) -> None:
         "xlsx": _write_workbook,
     }
     write = writers[file_format(path)]
-    with _aside(path) as beside:
+    with writing_aside(path) as beside:
         write(answer, beside)
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A file beside it that takes its place in the end; nothing is left of it where writing fails."""
+def writing_aside(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that takes its place in the end; nothing is left of it where writing fails.
+
+    Raises ConfigurationError where the place cannot be written to.
+    """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield beside

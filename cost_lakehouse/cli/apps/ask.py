@@ -1,4 +1,4 @@
-"""Costs without SQL: ``costs``."""
+"""Costs without SQL: ``costs``, ``report``."""
 
 from __future__ import annotations
 
@@ -82,3 +82,23 @@ def costs(
             as_of=as_of,
         )
         raise typer.Exit(show_costs(chosen, asked, output.value if output else None, file))
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    month: Annotated[
+        str | None, typer.Option("--month", help="The bills of this month, as YYYY-MM.", show_default="the newest bill")
+    ] = None,
+    basis: Annotated[str, typer.Option("--basis", help="billed, effective, list, net, amortized or blended.")] = "billed",
+    file: Annotated[
+        Path | None, typer.Option("--to", help="The HTML file to write.", metavar="FILE", show_default="costs-MONTH.html")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Write a month's costs as one HTML file: bills and their states, days, services, accounts, regions, what moved."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.report import write_report
+
+        raise typer.Exit(write_report(chosen, month, basis, file))
