@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import commands, everything, history, latency
+from benchmarks import commands, everything, history, latency, proof
 from benchmarks.measuring import Measured
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +102,19 @@ def test_everything_is_told_beside_the_load_and_the_floor(
 
     assert everything.main() == 0
     assert "| 1,000 | 4.0 | 3.0 | 7.0 | 1.75 | 2.0 | 1.50 | 500 MB |" in capsys.readouterr().out
+
+
+def test_every_question_is_told_beside_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: dict[str, object] = {"load": 4.0, "diff": 1.0, "first explain": 6.0, "explain": 2.0, "export": 5.0}
+    monkeypatch.setattr(proof, "measure", lambda *_: Measured(18.0, 20.0, 20.0, 0, said))
+    monkeypatch.setattr("sys.argv", ["proof", "--rows", "1000", "--rounds", "1", "--out", str(tmp_path)])
+
+    assert proof.main() == 0
+    told = capsys.readouterr().out
+    assert "| diff, 1,000 rows | 1.00 | 0.25 |" in told
+    assert "| export, 1,000 rows | 5.00 | 1.25 |" in told
 
 
 def test_every_command_is_told_beside_help(

@@ -62,6 +62,7 @@ ELSEWHERE = {
     "uv run python -m benchmarks.history": "as above",
     "uv run python -m benchmarks.everything": "as above",
     "uv run python -m benchmarks.latency": "tests/benchmarks runs it without Dagster, whose daemon tests of production run",
+    "uv run python -m benchmarks.proof": "tests/benchmarks tells what it prints",
     "uv run python -m benchmarks.load_s3": "tests/benchmarks runs it on a small bill",
     "uv run python -m benchmarks.load_oci": "as above",
     "uv run python -m benchmarks.load_parquet": "as above",
