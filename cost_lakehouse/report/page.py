@@ -25,7 +25,7 @@ def page_of(contents: Contents) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"amount": amount, "exact": exact, "signed": signed, "percent": percent}
+    environment.filters |= {"amount": amount, "exact": exact, "signed": signed, "direction": direction, "percent": percent}
     template = environment.get_template("report.html.jinja")
     return template.render(
         report=contents,
@@ -60,6 +60,12 @@ def exact(value: Decimal) -> str:
 def signed(value: Decimal | None) -> str:
     """A change in cents, with its sign; empty where nothing is compared."""
     return "" if value is None else f"{value.quantize(_CENT) + 0:+,.2f}"
+
+
+def direction(change: Decimal | None) -> str:
+    """The class of a change that shows in cents: up or down; empty where it does not."""
+    shown = Decimal(0) if change is None else change.quantize(_CENT)
+    return "up" if shown > 0 else "down" if shown < 0 else ""
 
 
 def percent(value: Decimal | None, sign: bool = False) -> str:
