@@ -16,11 +16,11 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.series import Series, lumps_among, series_of, settled_end
+from cost_lakehouse.proof.settling import Settling, measured_settling, settling_days
 
 HISTORY_DAYS = 210
 """8 weeks for a baseline, 8 weeks to know how far days stray from it, and 8 windows of a month to try a forecast on."""
 
-SETTLING_DAYS = 2
 _GONE_DAYS = 35  # a source without usage for so long holds nobody back
 _OWN_GROUPS = ("source", "type", "service")
 
@@ -75,12 +75,20 @@ def history(
         scope.excludes,
         scope.basis,
     )
-    return history_of(answer(lake, asked, as_of).rows, groups, by, begin, today)
+    return history_of(answer(lake, asked, as_of).rows, groups, by, begin, today, measured_settling(lake))
 
 
-def history_of(rows: Sequence[Row], groups: tuple[str, ...], by: tuple[str, ...], begin: date, today: date) -> History:
+def history_of(
+    rows: Sequence[Row],
+    groups: tuple[str, ...],
+    by: tuple[str, ...],
+    begin: date,
+    today: date,
+    measured: Sequence[Settling] = (),
+) -> History:
     """The series of daily rows, which are grouped by ``groups``: source, type and service among them. Pure.
 
+    ``measured`` says how long days of each source grow; 2 days where nothing was measured.
     Raises LakeError where there are no rows.
     """
     places = [groups.index(name) for name in by]
@@ -115,7 +123,7 @@ def history_of(rows: Sequence[Row], groups: tuple[str, ...], by: tuple[str, ...]
         )
     latest = max(newest.values())
     still = {source: day for source, day in newest.items() if (latest - day).days < _GONE_DAYS}
-    until, decided_by = settled_end(still, today, SETTLING_DAYS)
+    until, decided_by = settled_end(still, today, {source: settling_days(measured, source) for source in still})
     # Days before any usage say nothing, where the lake is younger than the range.
     first = min((day for days in usage.values() for day in days), default=begin)
     return History(

@@ -71,16 +71,16 @@ def added(amounts: Iterable[Decimal]) -> Decimal:
     return total
 
 
-def settled_end(newest: Mapping[str, date], today: date, settling_days: int) -> tuple[date, str]:
+def settled_end(newest: Mapping[str, date], today: date, settling_days: Mapping[str, int]) -> tuple[date, str]:
     """The day before which all sources' days are settled, and the source that decides.
 
-    ``newest`` is the last day of usage by source. Days younger than ``settling_days`` still grow, and so may a source's last
-    one, unless it ends a month.
+    ``newest`` is the last day of usage by source. Days younger than the source's ``settling_days`` still grow, and so may its
+    last one, unless it ends a month.
     """
-    latest = today - timedelta(days=settling_days - 1)
     ends = {}
     for source, last in newest.items():
         following = last + timedelta(days=1)
+        latest = today - timedelta(days=settling_days[source] - 1)
         ends[source] = min(following if following.day == 1 else last, latest)
     source = min(ends, key=lambda name: (ends[name], name))
     return ends[source], source

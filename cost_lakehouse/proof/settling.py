@@ -103,6 +103,13 @@ def refresh_settling(lake: Lake, today: date) -> bool:
     return True
 
 
+def measured_settling(lake: Lake) -> list[Settling]:
+    """What was measured last. Raises LakeError."""
+    with connect(lake, [SETTLING]) as connection:
+        columns = ", ".join(SETTLING_COLUMNS.names)
+        return [Settling(*row) for row in connection.execute(f"select {columns} from marts.settling").fetchall()]
+
+
 def settling_days(measured: Sequence[Settling], source: str) -> int:
     """After how many days a source's costs are settled, in all of its currencies; the default where nothing was measured."""
     own = [entry for entry in measured if entry.source == source]

@@ -88,14 +88,19 @@ def test_a_quantile_lies_between_two_values_by_proportion() -> None:
     assert quantile([Decimal(5)], Decimal("0.9")) == 5
 
 
+SETTLING = {"acme": 2, "globex": 2}
+
+
 def test_the_last_days_are_not_settled_and_a_late_source_holds_all_back() -> None:
     today = date(2026, 10, 20)
     fresh = {"acme": date(2026, 10, 20), "globex": date(2026, 10, 19)}
 
     # Two days old: 18 October is settled, the 19th is not.
-    assert settled_end(fresh, today, 2) == (date(2026, 10, 19), "acme")
-    assert settled_end({**fresh, "globex": date(2026, 10, 12)}, today, 2) == (date(2026, 10, 12), "globex")
-    assert settled_end({"acme": date(2026, 9, 30)}, today, 2) == (OCTOBER, "acme")
+    assert settled_end(fresh, today, SETTLING) == (date(2026, 10, 19), "acme")
+    assert settled_end({**fresh, "globex": date(2026, 10, 12)}, today, SETTLING) == (date(2026, 10, 12), "globex")
+    assert settled_end({"acme": date(2026, 9, 30)}, today, SETTLING) == (OCTOBER, "acme")
+    # A source whose days were measured to grow for four days decides.
+    assert settled_end(fresh, today, {**SETTLING, "globex": 4}) == (date(2026, 10, 17), "globex")
 
 
 def test_a_day_without_costs_is_zero() -> None:

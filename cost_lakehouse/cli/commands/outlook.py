@@ -18,9 +18,10 @@ from cost_lakehouse.cli.tables import Column, rounded
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Thresholds
-from cost_lakehouse.outlook.history import SETTLING_DAYS, History, Scope, history
+from cost_lakehouse.outlook.history import History, Scope, history
 from cost_lakehouse.outlook.looking import Found, Outlook, days_before, forecasts, found_anomalies, period_budgets
 from cost_lakehouse.proof.moments import meant_moment
+from cost_lakehouse.proof.settling import DEFAULT_DAYS, measured_settling, settling_days
 
 _EXPLAINED_BY = {"service": "account"}  # what an anomaly of a group is explained by; else by service
 
@@ -151,7 +152,9 @@ def _lake_at(config: Path | None, as_of: str | None) -> tuple[Lake, datetime | N
     newest = newest_month(lake)
     if newest is None:
         raise LakeError("The lake holds no bill yet.", "Run `cost-lakehouse run` to load what is delivered.")
-    last = plus_months(newest, 1) + timedelta(days=SETTLING_DAYS - 1)
+    measured = measured_settling(lake)
+    slowest = max((settling_days(measured, entry.source) for entry in measured), default=DEFAULT_DAYS)
+    last = plus_months(newest, 1) + timedelta(days=max(slowest, 1) - 1)
     return lake, moment, min((moment or datetime.now(UTC)).date(), last)
 
 
