@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -17,6 +17,7 @@ from cost_lakehouse.lake.slice_totals import CurrencyTotal, totals_by_delivery, 
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.holdings import Holdings, holdings
 from cost_lakehouse.loading.last_polls import LastPoll
+from cost_lakehouse.summaries.closings import closed_months, closings
 from cost_lakehouse.summaries.stale import stale_slices
 
 # Of a source whose files add up: the table whose numbers stand for a month, the first of these that has any.
@@ -29,7 +30,7 @@ class SliceStatus:
 
     ``held`` are the receipts of what the lake holds: one, or of a bill that adds up one a load, oldest first. ``refused`` is
     that of a later delivery which was refused. ``totals`` are the cost that the lake holds; ``others`` the rows of other
-    kinds of report.
+    kinds of report. ``closed``: what comes later waits until it is accepted.
     """
 
     slice_: Slice
@@ -38,6 +39,7 @@ class SliceStatus:
     totals: dict[str, Decimal]
     summarized: bool
     others: dict[str, int] = field(default_factory=dict)
+    closed: bool = False
 
     @property
     def shown(self) -> Receipt:
@@ -63,8 +65,9 @@ def statuses(lake: Lake) -> list[SliceStatus]:
     """How every (source, month) stands that was ever tried, sorted."""
     known = holdings(lake)
     stale = {stale_slice.slice for stale_slice in stale_slices(lake)}
+    closed = closed_months(closings(lake))
     found = [*_of_whole_months(lake, known, stale), *_of_sums(lake, known, stale)]
-    return sorted(found, key=lambda one: one.slice_)
+    return sorted((replace(one, closed=one.slice_ in closed) for one in found), key=lambda one: one.slice_)
 
 
 def _of_whole_months(lake: Lake, known: Holdings, stale: set[Slice]) -> Iterator[SliceStatus]:

@@ -15,6 +15,7 @@ from cost_lakehouse.invoices.comparison import compared_invoices
 from cost_lakehouse.invoices.files import invoices_in
 from cost_lakehouse.invoices.record import record_invoices
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.loading.statuses import statuses
 from cost_lakehouse.proof.closing import Wish, close_month
 from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
 from cost_lakehouse.summaries.closings import ACCEPTED, REOPENED, closings
@@ -77,7 +78,9 @@ def test_a_closed_month_takes_a_late_delivery_only_when_it_is_accepted(office: O
     assert (compared.state, compared.difference, compared.allowance) == ("agrees", Decimal("0.001"), Decimal("0.01"))
     assert office.rows(STATUS) == [("first", "invoiced", "invoiced", Decimal("3.001"), None, None)]
 
+    assert [status.closed for status in statuses(lake)] == [False]
     done = close_month(lake, OCTOBER, Wish(note="signed off"), now)
+    assert [status.closed for status in statuses(lake)] == [True]
     assert (done.is_new, done.build_is_due, done.closing.invoices) == (True, False, "INV-1: agrees")
     assert done.closing.totals == '{"USD": "3.00100000000000000000"}'
     assert office.rows(STATUS) == [("first", "locked", "invoiced", Decimal("3.001"), None, None)]

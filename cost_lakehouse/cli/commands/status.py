@@ -79,6 +79,7 @@ def _as_row(status: SliceStatus, exact: bool) -> tuple[Any, ...]:
     if status.held:
         numbers = (status.sum("files"), f"{status.sum('rows'):,}", size(status.sum("bytes")), money(status.totals, exact))
         state = ACCEPTED if status.summarized else f"{ACCEPTED}, not summarized"
+        state += ", closed" if status.closed else ""
         newer = REFUSED if status.refused else ""
     elif status.refused:
         state = REFUSED
@@ -111,6 +112,7 @@ def _as_json(status: SliceStatus, source: SourceStatus | None) -> dict[str, Any]
         "last_error": status.refused.reason if status.refused else None,
         "refused_delivery_id": status.refused.delivery_id if status.refused else None,
         "summarized": status.summarized,
+        "closed": status.closed,
         "other_rows": status.others,
         **_source_as_json(source),
     }
@@ -135,6 +137,7 @@ def _idle_as_json(source: SourceStatus) -> dict[str, Any]:
         "last_error": source.problem or None,
         "refused_delivery_id": None,
         "summarized": False,
+        "closed": False,
         "other_rows": {},
         **_source_as_json(source),
     }
