@@ -12,20 +12,26 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cost_lakehouse.audit.receipts import plain
+import duckdb
+
+from cost_lakehouse.audit.receipts import Receipt, plain
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.proof.protocols import Reader
+from cost_lakehouse.publish.focus_rows import FOCUS_ROWS, focus_rows
+from cost_lakehouse.summaries.stale import proven_receipts
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the first that an archive can hold
 _SUMMARY = "summary.csv"
+_FOCUS = "focus.csv"
 # File of the pack -> table of the lake; those that a lake does not have are left out, and missing in the manifest.
 _TABLES = {
     "bill_status.csv": "marts.bill_status",
@@ -37,7 +43,6 @@ _TABLES = {
     "receipts.csv": "raw.receipts",
     "control_totals.csv": "raw.control_totals",
     "files.csv": "raw.files",
-    "focus.csv": "marts.focus_cost_and_usage",
 }
 
 
@@ -54,7 +59,8 @@ class PackedFile:
 def pack(lake: Lake, month: date, target: Path, reader: Reader) -> list[PackedFile]:
     """Write the pack of a month to ``target``, which is replaced at once or not at all.
 
-    Raises LakeError where the lake holds nothing of the month, CostLakehouseError where the archive cannot be written.
+    FOCUS rows are in it unless `lake.focus` is `off`. Raises LakeError where the lake holds nothing of the month, or its FOCUS
+    rows do not add up, CostLakehouseError where the archive cannot be written.
     """
     tables = {name: table for name, table in _TABLES.items() if table in lake.table_names()}
     condition = f"billing_period = date '{month.isoformat()}'"
@@ -70,6 +76,9 @@ def pack(lake: Lake, month: date, target: Path, reader: Reader) -> list[PackedFi
                 order = ", ".join(f'"{column}"' for column in columns)
                 rows = reader.stream(f"select {order} from {table} where {condition} order by {order}")
                 packed.append(_write(archive, name, columns, rows))
+            bills = {slice_: receipt for slice_, receipt in proven_receipts(lake).items() if slice_.billing_period == month}
+            if bills and lake.settings.lake.focus != "off":
+                packed.append(_write_focus(archive, lake, month, bills))
             manifest = {"month": f"{month:%Y-%m}", "files": [vars(file) for file in packed]}
             _entry(archive, "manifest.json", json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n")
         with aside.open("rb") as written:
@@ -116,6 +125,19 @@ def _write(archive: zipfile.ZipFile, name: str, columns: Sequence[str], rows: It
             count += lines
             file.write(chunk)
     return PackedFile(name, count, written, digest.hexdigest())
+
+
+def _write_focus(archive: zipfile.ZipFile, lake: Lake, month: date, bills: Mapping[Slice, Receipt]) -> PackedFile:
+    """The month's FOCUS rows, which are built for it where no mart holds them."""
+    with focus_rows(lake, bills) as connection:
+        result = connection.execute(f"select * from {FOCUS_ROWS} where billing_period = ? order by all", [month])
+        columns = [column[0] for column in result.description or ()]
+        return _write(archive, _FOCUS, columns, _fetched(result))
+
+
+def _fetched(result: duckdb.DuckDBPyConnection, at_once: int = 5_000) -> Iterator[Sequence[Any]]:
+    while found := result.fetchmany(at_once):
+        yield from found
 
 
 def _chunks(columns: Sequence[str], rows: Iterator[Sequence[Any]], at_once: int = 5_000) -> Iterator[tuple[bytes, int]]:

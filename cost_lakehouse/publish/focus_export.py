@@ -80,7 +80,7 @@ def export_slice(lake: Lake, target: Warehouse, slice_: Slice, receipt: Receipt,
 
 def _write(lake: Lake, target: Warehouse, slice_: Slice, receipt: Receipt, form: FileFormat, folder: str) -> dict[str, Any]:
     export_id = new_load_id()
-    with focus_rows(lake, slice_, receipt) as connection, target.writing(folder, export_id) as local:
+    with focus_rows(lake, {slice_: receipt}) as connection, target.writing(folder, export_id) as local:
         local.mkdir(parents=True, exist_ok=True)
         where = f"from {FOCUS_ROWS} where {slice_.condition}"
         columns = focus_columns(connection.execute(f"select * {where} limit 0").to_arrow_table().schema)

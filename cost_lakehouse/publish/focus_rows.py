@@ -1,8 +1,8 @@
-"""The FOCUS rows of one slice: as they are published, else built on demand in a place of their own."""
+"""The FOCUS rows of slices: as they are published, else built on demand, by one build in a place of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,37 +24,41 @@ FOCUS_ROWS = "marts.focus_cost_and_usage"
 
 
 @contextmanager
-def focus_rows(lake: Lake, slice_: Slice, receipt: Receipt) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which ``marts.focus_cost_and_usage`` holds the slice's rows of the load that ``receipt`` proves.
+def focus_rows(lake: Lake, chosen: Mapping[Slice, Receipt]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which ``marts.focus_cost_and_usage`` holds the rows of these slices, of the loads that receipts prove.
 
-    Rows that are built were compared with the bill, to the digit. Raises LakeError where they do not add up, or where the month
+    Rows that are built were compared with the bill, to the digit. Raises LakeError where they do not add up, or where a month
     was loaded again meanwhile.
     """
-    if lake.settings.lake.focus == "table" and _is_published(lake, slice_):
+    if lake.settings.lake.focus == "table" and _are_published(lake, chosen):
         with connect(lake, [FOCUS_ROWS]) as connection:
             yield connection
         return
     with staging_folder("focus") as folder:
-        yield from _built(lake, slice_, receipt, folder)
+        yield from _built(lake, chosen, folder)
 
 
-def _is_published(lake: Lake, slice_: Slice) -> bool:
+def _are_published(lake: Lake, chosen: Mapping[Slice, Receipt]) -> bool:
     if lake.table_or_none(FOCUS_ROWS) is None:
         return False
-    return slice_ not in {stale.slice for stale in stale_slices(lake)}
+    return not {stale.slice for stale in stale_slices(lake)}.intersection(chosen)
 
 
-def _built(lake: Lake, slice_: Slice, receipt: Receipt, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _built(lake: Lake, chosen: Mapping[Slice, Receipt], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    slices = list(chosen)
+    names = ", ".join(map(str, slices))
     project = parse_if_stale(lake.settings)
     voiding = [source.name for source in lake.settings.sources if source.voids_corrected]
     with build_target(lake, project.folder, folder / "build") as target:
-        run = run_dbt(lake, project, target, focus_arguments([slice_], voiding_sources=voiding), [slice_])
+        run = run_dbt(lake, project, target, focus_arguments(slices, voiding_sources=voiding), slices)
         if run.failures:
             raise LakeError(
-                f"The FOCUS rows of {slice_} were not made: {'; '.join(run.failures)}",
+                f"The FOCUS rows of {names} were not made: {'; '.join(run.failures)}",
                 "Nothing was written. `cost-lakehouse run --force` of this month says more, where its summaries fail too.",
             )
-        if not unmoved({slice_: receipt}, proven_receipts(lake), [slice_]):
-            raise LakeError(f"{slice_} was loaded again while its FOCUS rows were made.", "Nothing was written: run it again.")
+        if not unmoved(chosen, proven_receipts(lake), slices):
+            raise LakeError(
+                f"{names}: something was loaded again while the FOCUS rows were made.", "Nothing was written: run it again."
+            )
         with target.built.connect() as connection:
             yield connection

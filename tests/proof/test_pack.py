@@ -28,6 +28,7 @@ def test_a_pack_is_the_same_twice_and_says_what_the_lake_says(demo: Told, tmp_pa
             assert hashlib.sha256(content).hexdigest() == file["sha256"]
             assert len(list(csv.reader(io.StringIO(content.decode())))) == file["rows"] + 1
         summary = list(csv.DictReader(io.StringIO(archive.read("summary.csv").decode())))
+        focus = list(csv.DictReader(io.StringIO(archive.read("focus.csv").decode())))
         receipts = list(csv.DictReader(io.StringIO(archive.read("receipts.csv").decode())))
 
     assert [(row["source"], row["difference"]) for row in summary] == [
@@ -40,6 +41,11 @@ def test_a_pack_is_the_same_twice_and_says_what_the_lake_says(demo: Told, tmp_pa
         (row["source"], Decimal(row["billed_cost"])) for row in says
     ]
     assert {row["billing_period"] for row in receipts} == {"2026-09-01"}
+    # The FOCUS rows, which no mart of this lake holds, are the bill too.
+    billed = {row["source"]: Decimal(0) for row in summary}
+    for row in focus:
+        billed[row["source"]] += Decimal(row["billed_cost"])
+    assert billed == {row["source"]: Decimal(row["billed_cost"]) for row in summary}
 
 
 def test_a_month_that_is_not_there_leaves_the_old_archive(demo: Told, tmp_path: Path) -> None:
