@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from cost_lakehouse.ask.asking import newest_month
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.config.budgets import BudgetSettings
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Anomaly, Thresholds, anomalies, contributors
 from cost_lakehouse.outlook.budgets import BudgetStatus, budget_status, period_of
 from cost_lakehouse.outlook.forecast import Forecast, forecast, lumps_of
 from cost_lakehouse.outlook.history import History, Key, Scope, history
 from cost_lakehouse.outlook.series import Series, added
+from cost_lakehouse.proof.settling import DEFAULT_DAYS, measured_settling, settling_days
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,20 @@ class PeriodBudget:
     end: date
     settled_until: date
     status: BudgetStatus
+
+
+def today_of(lake: Lake, moment: datetime | None = None) -> date:
+    """What today is (UTC) at a moment, now where none is given. Raises LakeError where the lake holds no bill.
+
+    Of a lake that gets no bills any more it is the day on which its last one is settled.
+    """
+    newest = newest_month(lake)
+    if newest is None:
+        raise LakeError("The lake holds no bill yet.", "Run `cost-lakehouse run` to load what is delivered.")
+    measured = measured_settling(lake)
+    slowest = max((settling_days(measured, entry.source) for entry in measured), default=DEFAULT_DAYS)
+    last = plus_months(newest, 1) + timedelta(days=max(slowest, 1) - 1)
+    return min((moment or datetime.now(UTC)).date(), last)
 
 
 def forecasts(past: History, begin: date, end: date) -> list[Outlook]:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.serve import v1
+from cost_lakehouse.serve import ahead, changes, v1
 from cost_lakehouse.serve.guard import HEALTH, LOOPBACK_NAMES, Guard, is_loopback
 from cost_lakehouse.serve.koku import routes as koku
 from cost_lakehouse.serve.page import routes as page
@@ -40,7 +40,8 @@ def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
     served = Served(lake)
     limiter = CapacityLimiter(AT_ONCE)
     routes: list[BaseRoute] = [Route(HEALTH, _healthy)]
-    routes += [route(served, path, handler, limiter) for path, handler in (*v1.ROUTES, *koku.ROUTES, *page.ROUTES)]
+    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *koku.ROUTES, *page.ROUTES)
+    routes += [route(served, path, handler, limiter) for path, handler in own]
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, token=token, hosts=hosts)],

@@ -133,7 +133,7 @@ def _published(served: Served, request: Request, mart: str, own_id: str, known: 
 def source_receipts(served: Served, request: Request) -> Response:
     """``/v1/receipts/{source}/{month}``: every load of a month, accepted or refused, oldest first."""
     Parameters(_pairs(request), ("format",))
-    source, month = _slice(request)
+    source, month = slice_of_path(request)
     found = receipts(served.lake, Slice(source, month))
     if not found:
         return problem(404, f"There is no receipt of {source} {month:%Y-%m}.", "/v1/sources has the months of each source.")
@@ -142,7 +142,7 @@ def source_receipts(served: Served, request: Request) -> Response:
     return sent(request, Reply(columns_of(rows), rows))
 
 
-def _slice(request: Request) -> tuple[str, date]:
+def slice_of_path(request: Request) -> tuple[str, date]:
     """Source and month of a path: the source's name goes into SQL as a literal, and must be one."""
     source, month = request.path_params["source"], request.path_params["month"]
     if not _SOURCE.fullmatch(source):

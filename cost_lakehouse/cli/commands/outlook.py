@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cost_lakehouse.ask.asking import newest_month
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.cli.choices import month_of, settings_of
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, plain_decimal, print_json, print_table, print_wrapped
 from cost_lakehouse.cli.tables import Column, rounded
-from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Thresholds
-from cost_lakehouse.outlook.history import History, Scope, history
-from cost_lakehouse.outlook.looking import Found, Outlook, days_before, forecasts, found_anomalies, period_budgets
+from cost_lakehouse.outlook.history import Scope, history
+from cost_lakehouse.outlook.looking import (
+    Found,
+    Outlook,
+    PeriodBudget,
+    days_before,
+    forecasts,
+    found_anomalies,
+    period_budgets,
+    today_of,
+)
+from cost_lakehouse.outlook.objects import anomaly_object, budget_object, explained_by, forecast_object
 from cost_lakehouse.proof.moments import meant_moment
-from cost_lakehouse.proof.settling import DEFAULT_DAYS, measured_settling, settling_days
-
-_EXPLAINED_BY = {"service": "account"}  # what an anomaly of a group is explained by; else by service
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def show_forecast(config: Path | None, asked: Question, month: str | None, as_js
     past = history(lake, asked.scope, asked.groups, today=today, as_of=moment, since=plus_months(begin, -1))
     found = forecasts(past, begin, end)
     if as_json:
-        print_json([_forecast_object(one, asked.groups, past, begin) for one in found])
+        print_json([forecast_object(one, asked.groups, past, begin) for one in found])
         return 0
     names = [*asked.groups, "currency", "settled", "forecast", "from", "to", "usual error"]
     rows = [
@@ -82,7 +88,7 @@ def show_anomalies(config: Path | None, asked: Question, days: int, limits: tupl
     groups = asked.groups
     lake, moment, today = _lake_at(config, asked.as_of)
     thresholds = Thresholds(amount=limits[0], percent=limits[1])
-    inner = _EXPLAINED_BY.get(groups[0], "service") if groups else "service"
+    inner = explained_by(groups)
     past = history(lake, asked.scope, groups, today=today, as_of=moment)
     begin = days_before(past.settled_until, days + 1)
     found = found_anomalies(past, begin, thresholds)
@@ -90,7 +96,7 @@ def show_anomalies(config: Path | None, asked: Question, days: int, limits: tupl
         parts = history(lake, asked.scope, (*groups, inner), today=today, as_of=moment)
         found = found_anomalies(past, begin, thresholds, parts)
     if as_json:
-        print_json([_anomaly_object(one, groups, inner) for one in found])
+        print_json([anomaly_object(one, groups, inner) for one in found])
         return 0
     if found:
         names = ["kind", *groups, "currency", "first day", "last day", "cost", "expected", "impact", f"most by {inner}"]
@@ -116,46 +122,28 @@ def show_budgets(config: Path | None, check: bool, as_of: str | None, as_json: b
         )
     lake, moment, today = _lake_at(config, as_of)
     found = period_budgets(lake, today, moment)
-    rows: list[dict[str, Any]] = [
-        {
-            "budget": one.budget.name,
-            "period": f"{one.begin}/{one.end}",
-            "currency": one.budget.currency,
-            "amount": one.budget.amount,
-            "spent": one.status.spent if as_json else rounded(one.status.spent),
-            "used": f"{one.status.used_percent:.1f} %",
-            "forecast": None if one.status.forecast is None else rounded(one.status.forecast),
-            "state": one.status.state,
-            "exceeded on": one.status.exceeded_on,
-            "settled until": one.settled_until,
-        }
-        for one in found
-    ]
     if as_json:
-        print_json([{name.replace(" ", "_"): value for name, value in row.items()} for row in rows])
+        print_json([budget_object(one) for one in found])
     else:
-        numbers = ("amount", "spent", "used", "forecast")
-        columns = [Column(name, "number" if name in numbers else "text") for name in rows[0]]
-        print_table(columns, [[amount_shown(row["amount"]) if name == "amount" else row[name] for name in row] for row in rows])
+        _print_budgets(found)
     is_bad = any(one.status.state in ("over", "will exceed") for one in found)
     return EXIT_FAILED if check and is_bad else 0
 
 
-def _lake_at(config: Path | None, as_of: str | None) -> tuple[Lake, datetime | None, date]:
-    """The lake, the moment that is asked for, and what today is then (UTC); of a lake that gets no bills any more, the day on
-    which its last one is settled.
+def _print_budgets(found: Sequence[PeriodBudget]) -> None:
+    rows = [budget_object(one) for one in found]
+    numbers = ("amount", "spent", "used", "forecast")
+    columns = [Column(name.replace("_", " "), "number" if name in numbers else "text") for name in rows[0]]
+    for row in rows:
+        row["amount"], row["spent"] = amount_shown(row["amount"]), rounded(row["spent"])
+    print_table(columns, [list(row.values()) for row in rows])
 
-    Raises LakeError where it holds none.
-    """
+
+def _lake_at(config: Path | None, as_of: str | None) -> tuple[Lake, datetime | None, date]:
+    """The lake, the moment that is asked for, and what today is then. Raises LakeError where it holds no bill."""
     lake = Lake(settings_of(config))
     moment = None if as_of is None else meant_moment(lake, as_of)
-    newest = newest_month(lake)
-    if newest is None:
-        raise LakeError("The lake holds no bill yet.", "Run `cost-lakehouse run` to load what is delivered.")
-    measured = measured_settling(lake)
-    slowest = max((settling_days(measured, entry.source) for entry in measured), default=DEFAULT_DAYS)
-    last = plus_months(newest, 1) + timedelta(days=max(slowest, 1) - 1)
-    return lake, moment, min((moment or datetime.now(UTC)).date(), last)
+    return lake, moment, today_of(lake, moment)
 
 
 def _named(group: Sequence[str | None], names: Sequence[str]) -> list[str]:
@@ -175,43 +163,8 @@ def _forecast_cells(one: Outlook) -> list[str | None]:
     ]
 
 
-def _forecast_object(one: Outlook, groups: Sequence[str], past: History, begin: date) -> dict[str, Any]:
-    ahead = one.forecast
-    total, low, high, _ = _forecast_cells(one)
-    tried = None if ahead is None else ahead.backtest
-    return {
-        **dict(zip(groups, one.key.group, strict=True)),
-        "month": f"{begin:%Y-%m}",
-        "currency_code": one.key.currency_code,
-        "settled_until": past.settled_until,
-        "settled_cost": one.spent,
-        "forecast_cost": None if ahead is None else total,
-        "low": low,
-        "high": high,
-        "mean_error_percent": None if tried is None or tried.mean_percent is None else rounded(tried.mean_percent),
-        "coverage": None if tried is None or tried.coverage is None else rounded(tried.coverage),
-        "windows": 0 if tried is None else len(tried.residuals),
-    }
-
-
 def _anomaly_row(one: Found, groups: Sequence[str]) -> list[Any]:
     found = one.anomaly
     most = ", ".join(f"{name or 'none'} {rounded(amount)}" for name, amount in one.contributors)
     amounts = [rounded(found.cost), rounded(found.expected), rounded(found.impact)]
     return [found.kind, *_named(one.key.group, groups), one.key.currency_code, found.first_day, found.last_day, *amounts, most]
-
-
-def _anomaly_object(one: Found, groups: Sequence[str], inner: str) -> dict[str, Any]:
-    found = one.anomaly
-    return {
-        "kind": found.kind,
-        **dict(zip(groups, one.key.group, strict=True)),
-        "currency_code": one.key.currency_code,
-        "first_day": found.first_day,
-        "last_day": found.last_day,
-        "cost": found.cost,
-        "expected_cost": rounded(found.expected),
-        "impact": rounded(found.impact),
-        "is_open": found.is_open,
-        "contributors": [{inner: name, "impact": rounded(amount)} for name, amount in one.contributors],
-    }
