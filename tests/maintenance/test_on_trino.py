@@ -12,6 +12,7 @@ from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import LEDGERS
+from cost_lakehouse.lake.loads import load_lock
 from cost_lakehouse.maintenance.facts import keep_tags
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.sources.delivery import Status
@@ -20,11 +21,13 @@ from tests.maintenance.rows import file_count, rows, rules
 from tests.services.production import ProductionStack
 
 SEPTEMBER = date(2026, 9, 1)
+SOURCES = {"acme": "bucket/cur/hourly", "globex": "bucket/cur/other"}
 
 
 @pytest.fixture
 def workshop(production: ProductionStack, tmp_path: Path) -> Workshop:
-    production.new_lake(tmp_path, [{"name": "acme", "kind": "aws_cur", "location": "bucket/cur/hourly"}])
+    sources = [{"name": name, "kind": "aws_cur", "location": location} for name, location in SOURCES.items()]
+    production.new_lake(tmp_path, sources)
     return Workshop(tmp_path)
 
 
@@ -109,7 +112,9 @@ def test_loads_after_trino_merged_the_ledgers_and_the_line_items_are_what_they_w
 def test_rows_that_trino_deleted_stay_deleted_and_their_notes_go(workshop: Workshop) -> None:
     lake = workshop.lake
     deliver(workshop, 1)
-    deliver(workshop, 9, SEPTEMBER)
+    rows_of_other = [line(UnblendedCost="9"), line(UnblendedCost="0.5")]
+    workshop.write(rows_of_other, assembly="A0009", month=SEPTEMBER, report="cur/other")
+    workshop.load("globex", SEPTEMBER)
     trino_client.execute(workshop.settings, "DELETE FROM raw.aws_cur WHERE line_item_unblended_cost = DECIMAL '0.5'")
     with pytest.raises(Exception, match="maintain"):
         rows(lake)
@@ -129,13 +134,15 @@ def test_without_trino_the_deleted_rows_of_one_slice_can_go_while_another_is_bei
     workshop: Workshop, production: ProductionStack
 ) -> None:
     deliver(workshop, 1)
-    deliver(workshop, 9, SEPTEMBER)
+    rows_of_other = [line(UnblendedCost="9"), line(UnblendedCost="0.5")]
+    workshop.write(rows_of_other, assembly="A0009", month=SEPTEMBER, report="cur/other")
+    workshop.load("globex", SEPTEMBER)
     trino_client.execute(workshop.settings, "DELETE FROM raw.aws_cur WHERE line_item_unblended_cost = DECIMAL '0.5'")
     keys = production.lake_keys(production.names(workshop.settings.file))
-    embedded = settings_for(workshop.bucket.parent, {"acme": "bucket/cur/hourly"}, keys | {"engine": "duckdb", "trino": None})
+    embedded = settings_for(workshop.bucket.parent, SOURCES, keys | {"engine": "duckdb", "trino": None})
     lake = Lake(embedded)
 
-    with Lake(embedded).lock("load-acme-aws_cur", "The load of acme 2026-10"):
+    with Lake(embedded).lock(load_lock("acme", "raw.aws_cur"), "The load of acme 2026-10"):
         half = maintain(lake, ["raw.aws_cur"], rules=rules()).tables[0]
     assert (half.slices_merged, half.position_deletes, len(half.skipped)) == (1, 1, 1)
     count = 'SELECT count(*) FROM raw."aws_cur$files" WHERE content <> 0'
@@ -146,7 +153,7 @@ def test_without_trino_the_deleted_rows_of_one_slice_can_go_while_another_is_bei
     assert trino_client.rows(workshop.settings, count) == [(0,)]
     seen = trino_client.rows(workshop.settings, "SELECT line_item_unblended_cost FROM raw.aws_cur ORDER BY 1")
     assert seen == [(Decimal(1),), (Decimal(9),)]
-    assert sorted(row[0] for row in rows(lake)["raw.aws_cur"]) == ["acme", "acme"]
+    assert sorted(row[0] for row in rows(lake)["raw.aws_cur"]) == ["acme", "globex"]
     totals = lake.table("raw.aws_cur").snapshots()[-1].summary
     assert totals is not None
     assert (totals["total-delete-files"], totals["total-position-deletes"]) == ("0", "0")
