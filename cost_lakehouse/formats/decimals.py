@@ -23,6 +23,14 @@ _LONGEST_TEXT = 45  # pyarrow casts 57 digits and more to a number that they are
 EXACT = Context(prec=1500, rounding=ROUND_HALF_EVEN, Emax=99999, Emin=-99999)
 
 
+_CENT = Decimal("0.01")
+
+
+def in_cents(amount: Decimal) -> Decimal:
+    """An amount for people, rounded half-even to two places; never -0.00."""
+    return EXACT.add(amount.quantize(_CENT, context=EXACT), Decimal(0))
+
+
 @dataclass
 class DecimalColumn:
     """A column of text or doubles, cast. ``rounded`` maps a row to its exact delivered value; ``rejected`` a row to the reason.

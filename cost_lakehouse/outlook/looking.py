@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,7 @@ from cost_lakehouse.ask.asking import newest_month
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.config.budgets import BudgetSettings
-from cost_lakehouse.errors import LakeError
+from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Anomaly, Thresholds, anomalies, contributors
 from cost_lakehouse.outlook.budgets import BudgetStatus, budget_status, period_of
@@ -87,6 +88,47 @@ def found_anomalies(past: History, begin: date, thresholds: Thresholds, parts: H
     return sorted(found, key=lambda one: (-abs(one.anomaly.impact), one.anomaly.first_day, str(one.key)))
 
 
+def month_forecasts(
+    lake: Lake, scope: Scope, groups: tuple[str, ...], month: date | None, today: date, as_of: datetime | None
+) -> tuple[History, date, list[Outlook]]:
+    """The forecasts of a month, by default that of ``today``, with the history they are made of and the month's first day.
+
+    Raises ConfigurationError where it is more than a year ahead, or the scope is wrong; LakeError.
+    """
+    begin = month or today.replace(day=1)
+    if begin > plus_months(today.replace(day=1), 11):
+        raise ConfigurationError(f"The month {begin:%Y-%m} lies too far ahead.", "Forecast a month within a year.")
+    past = history(lake, scope, groups, today=today, as_of=as_of, since=plus_months(begin, -1))
+    return past, begin, forecasts(past, begin, plus_months(begin, 1))
+
+
+def explained_by(groups: Sequence[str]) -> str:
+    """The dimension whose parts say what made an anomaly of such a group."""
+    return "account" if tuple(groups[:1]) == ("service",) else "service"
+
+
+def explained_anomalies(
+    lake: Lake,
+    scope: Scope,
+    groups: tuple[str, ...],
+    days: int,
+    thresholds: Thresholds,
+    today: date,
+    as_of: datetime | None,
+) -> tuple[History, date, list[Found]]:
+    """The anomalies of the last settled days with the parts that made them, the history, and the first day looked at.
+
+    Raises ConfigurationError where the scope is wrong, LakeError.
+    """
+    past = history(lake, scope, groups, today=today, as_of=as_of)
+    begin = past.settled_until - timedelta(days=days)
+    found = found_anomalies(past, begin, thresholds)
+    if found:
+        parts = history(lake, scope, (*groups, explained_by(groups)), today=today, as_of=as_of)
+        found = found_anomalies(past, begin, thresholds, parts)
+    return past, begin, found
+
+
 def period_budgets(lake: Lake, today: date, as_of: datetime | None = None) -> list[PeriodBudget]:
     """How each budget of ``lakehouse.yaml`` stands in the period that holds ``today``.
 
@@ -124,8 +166,3 @@ def _lumps(past: History, key: Key, begin: date, end: date) -> tuple[Decimal, De
         latest = {**latest, **own} if not is_over else own
         month = plus_months(month, 1)
     return added(expected), added(there)
-
-
-def days_before(today: date, count: int) -> date:
-    """The first of so many days that end with today."""
-    return today - timedelta(days=count - 1)

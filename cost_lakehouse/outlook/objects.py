@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
+from cost_lakehouse.formats.decimals import in_cents
 from cost_lakehouse.outlook.history import History
 from cost_lakehouse.outlook.looking import Found, Outlook, PeriodBudget
 
-_CENT = Decimal("0.01")
-EXPLAINED_BY = {"service": "account"}
-"""By which dimension an anomaly of a group is explained; else by service."""
 
-
-def explained_by(groups: Sequence[str]) -> str:
-    """The dimension whose parts say what made an anomaly."""
-    return EXPLAINED_BY.get(groups[0], "service") if groups else "service"
-
-
-def in_cents(amount: Decimal) -> str:
-    """An estimate, rounded half-even; never -0.00."""
-    return f"{amount.quantize(_CENT, ROUND_HALF_EVEN) + 0:f}"
+def _text(amount: Decimal) -> str:
+    return f"{in_cents(amount):f}"
 
 
 def forecast_object(one: Outlook, groups: Sequence[str], past: History, begin: date) -> dict[str, Any]:
@@ -35,11 +26,11 @@ def forecast_object(one: Outlook, groups: Sequence[str], past: History, begin: d
         "currency_code": one.key.currency_code,
         "settled_until": past.settled_until,
         "settled_cost": one.spent,
-        "forecast_cost": None if ahead is None else in_cents(ahead.total),
-        "low": None if ahead is None or ahead.low is None else in_cents(ahead.low),
-        "high": None if ahead is None or ahead.high is None else in_cents(ahead.high),
-        "mean_error_percent": None if tried is None or tried.mean_percent is None else in_cents(tried.mean_percent),
-        "coverage": None if tried is None or tried.coverage is None else in_cents(tried.coverage),
+        "forecast_cost": None if ahead is None else _text(ahead.total),
+        "low": None if ahead is None or ahead.low is None else _text(ahead.low),
+        "high": None if ahead is None or ahead.high is None else _text(ahead.high),
+        "mean_error_percent": None if tried is None or tried.mean_percent is None else _text(tried.mean_percent),
+        "coverage": None if tried is None or tried.coverage is None else _text(tried.coverage),
         "windows": 0 if tried is None else len(tried.residuals),
     }
 
@@ -54,10 +45,10 @@ def anomaly_object(one: Found, groups: Sequence[str], inner: str) -> dict[str, A
         "first_day": found.first_day,
         "last_day": found.last_day,
         "cost": found.cost,
-        "expected_cost": in_cents(found.expected),
-        "impact": in_cents(found.impact),
+        "expected_cost": _text(found.expected),
+        "impact": _text(found.impact),
         "is_open": found.is_open,
-        "contributors": [{inner: name, "impact": in_cents(amount)} for name, amount in one.contributors],
+        "contributors": [{inner: name, "impact": _text(amount)} for name, amount in one.contributors],
     }
 
 
@@ -70,7 +61,7 @@ def budget_object(one: PeriodBudget) -> dict[str, Any]:
         "amount": one.budget.amount,
         "spent": one.status.spent,
         "used": f"{one.status.used_percent:.1f} %",
-        "forecast": None if one.status.forecast is None else in_cents(one.status.forecast),
+        "forecast": None if one.status.forecast is None else _text(one.status.forecast),
         "state": one.status.state,
         "exceeded_on": one.status.exceeded_on,
         "settled_until": one.settled_until,

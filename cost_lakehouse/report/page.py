@@ -9,10 +9,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.formats.decimals import in_cents
 from cost_lakehouse.report.charts import HEIGHT, WIDTH, daily_chart
 from cost_lakehouse.report.contents import Contents, share
 
-_CENT = Decimal("0.01")
 _TITLES = {"service": "Services", "account": "Accounts", "region": "Regions", "type": "Kinds of charge"}
 
 
@@ -49,7 +49,7 @@ def name_of(dimension: str, row: Row) -> str:
 
 def amount(value: Decimal) -> str:
     """An amount in cents, with thousands separators."""
-    return f"{value.quantize(_CENT) + 0:,.2f}"
+    return f"{in_cents(value):,.2f}"
 
 
 def exact(value: Decimal) -> str:
@@ -59,12 +59,12 @@ def exact(value: Decimal) -> str:
 
 def signed(value: Decimal | None) -> str:
     """A change in cents, with its sign; empty where nothing is compared."""
-    return "" if value is None else f"{value.quantize(_CENT) + 0:+,.2f}"
+    return "" if value is None else f"{in_cents(value):+,.2f}"
 
 
 def direction(change: Decimal | None) -> str:
     """The class of a change that shows in cents: up or down; empty where it does not."""
-    shown = Decimal(0) if change is None else change.quantize(_CENT)
+    shown = Decimal(0) if change is None else in_cents(change)
     return "up" if shown > 0 else "down" if shown < 0 else ""
 
 

@@ -7,13 +7,12 @@ from decimal import Decimal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.outlook.anomalies import Thresholds
-from cost_lakehouse.outlook.history import Scope, history
-from cost_lakehouse.outlook.looking import days_before, forecasts, found_anomalies, period_budgets, today_of
-from cost_lakehouse.outlook.objects import anomaly_object, budget_object, explained_by, forecast_object
+from cost_lakehouse.outlook.history import Scope
+from cost_lakehouse.outlook.looking import explained_anomalies, explained_by, month_forecasts, period_budgets, today_of
+from cost_lakehouse.outlook.objects import anomaly_object, budget_object, forecast_object
 from cost_lakehouse.serve.parameters import Parameters
 from cost_lakehouse.serve.replies import Reply, columns_of, sent
 from cost_lakehouse.serve.served import Handler, Served
@@ -29,11 +28,8 @@ def forecast(served: Served, request: Request) -> Response:
     groups, scope = _groups(parameters), _scope(parameters)
     as_of = served.moment(parameters.text("as_of"))
     today = today_of(served.lake, as_of)
-    begin = parameters.month("month") or today.replace(day=1)
-    if begin > plus_months(today.replace(day=1), 11):
-        raise ConfigurationError("The month lies too far ahead.", "Forecast a month within a year.")
-    past = history(served.lake, scope, groups, today=today, as_of=as_of, since=plus_months(begin, -1))
-    rows = [forecast_object(one, groups, past, begin) for one in forecasts(past, begin, plus_months(begin, 1))]
+    past, begin, found = month_forecasts(served.lake, scope, groups, parameters.month("month"), today, as_of)
+    rows = [forecast_object(one, groups, past, begin) for one in found]
     meta = {"settled_until": past.settled_until, "decided_by": past.decided_by, "as_of": as_of}
     return sent(request, Reply(columns_of(rows), rows, meta))
 
@@ -50,12 +46,8 @@ def anomalies(served: Served, request: Request) -> Response:
         percent=Decimal(parameters.number("percent", 0, 100_000) or usual.percent),
     )
     today, inner = today_of(served.lake, as_of), explained_by(groups)
-    past = history(served.lake, scope, groups, today=today, as_of=as_of)
-    begin = days_before(past.settled_until, (parameters.number("days", 1, _MOST_DAYS) or _DAYS) + 1)
-    found = found_anomalies(past, begin, thresholds)
-    if found:
-        parts = history(served.lake, scope, (*groups, inner), today=today, as_of=as_of)
-        found = found_anomalies(past, begin, thresholds, parts)
+    days = parameters.number("days", 1, _MOST_DAYS) or _DAYS
+    past, begin, found = explained_anomalies(served.lake, scope, groups, days, thresholds, today, as_of)
     rows = [anomaly_object(one, groups, inner) for one in found]
     meta = {"from": begin, "settled_until": past.settled_until, "decided_by": past.decided_by, "as_of": as_of}
     return sent(request, Reply(columns_of(rows), rows, meta))

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.cli.choices import month_of, settings_of
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, plain_decimal, print_json, print_table, print_wrapped
@@ -17,18 +16,18 @@ from cost_lakehouse.cli.tables import Column, rounded
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Thresholds
-from cost_lakehouse.outlook.history import Scope, history
+from cost_lakehouse.outlook.history import Scope
 from cost_lakehouse.outlook.looking import (
     Found,
     Outlook,
     PeriodBudget,
-    days_before,
-    forecasts,
-    found_anomalies,
+    explained_anomalies,
+    explained_by,
+    month_forecasts,
     period_budgets,
     today_of,
 )
-from cost_lakehouse.outlook.objects import anomaly_object, budget_object, explained_by, forecast_object
+from cost_lakehouse.outlook.objects import anomaly_object, budget_object, forecast_object
 from cost_lakehouse.proof.moments import meant_moment
 
 
@@ -60,12 +59,7 @@ def show_forecast(config: Path | None, asked: Question, month: str | None, as_js
     settings = settings_of(config)
     wanted = month_of(month, settings)
     lake, moment, today = _lake_at(config, asked.as_of)
-    begin = wanted or today.replace(day=1)
-    if begin > plus_months(today.replace(day=1), 11):
-        raise ConfigurationError(f"--month {month} lies too far ahead.", "Forecast a month within a year.")
-    end = plus_months(begin, 1)
-    past = history(lake, asked.scope, asked.groups, today=today, as_of=moment, since=plus_months(begin, -1))
-    found = forecasts(past, begin, end)
+    past, begin, found = month_forecasts(lake, asked.scope, asked.groups, wanted, today, moment)
     if as_json:
         print_json([forecast_object(one, asked.groups, past, begin) for one in found])
         return 0
@@ -89,12 +83,7 @@ def show_anomalies(config: Path | None, asked: Question, days: int, limits: tupl
     lake, moment, today = _lake_at(config, asked.as_of)
     thresholds = Thresholds(amount=limits[0], percent=limits[1])
     inner = explained_by(groups)
-    past = history(lake, asked.scope, groups, today=today, as_of=moment)
-    begin = days_before(past.settled_until, days + 1)
-    found = found_anomalies(past, begin, thresholds)
-    if found:
-        parts = history(lake, asked.scope, (*groups, inner), today=today, as_of=moment)
-        found = found_anomalies(past, begin, thresholds, parts)
+    past, begin, found = explained_anomalies(lake, asked.scope, groups, days, thresholds, today, moment)
     if as_json:
         print_json([anomaly_object(one, groups, inner) for one in found])
         return 0

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from cost_lakehouse.ask.answer import Answer, Row
 from cost_lakehouse.ask.request import Condition
-from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.decimals import EXACT, in_cents
 from cost_lakehouse.serve.costs import condition_text
 
-_CENT = Decimal("0.01")
 BAR_HEIGHT, BAR_WIDTH = 120, 16
 
 
@@ -64,7 +63,7 @@ class Days:
 
 def cents(amount: Decimal) -> str:
     """An amount in cents with thousands separators, as people read it; what is exact is behind the CSV links."""
-    return f"{amount.quantize(_CENT, ROUND_HALF_EVEN, EXACT):,}"
+    return f"{in_cents(amount):,}"
 
 
 def amounts_of(answer: Answer) -> list[Amount]:
