@@ -13,8 +13,20 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.decimals import EXACT
 
 
+class _Compared:
+    """A cost beside what it was before; None where nothing is compared."""
+
+    cost: Decimal
+    before: Decimal | None
+
+    @property
+    def change(self) -> Decimal | None:
+        """By how much more it costs than before."""
+        return None if self.before is None else EXACT.subtract(self.cost, self.before)
+
+
 @dataclass(frozen=True)
-class Row:
+class Row(_Compared):
     """The cost of one group in one part of the range, and in the same part of what it is compared with.
 
     ``values`` are the group's, None where a line has none; of Others, which stand for ``groups`` groups, there are none at all.
@@ -29,25 +41,15 @@ class Row:
     is_others: bool = False
     groups: int = 1
 
-    @property
-    def change(self) -> Decimal | None:
-        """By how much more it costs than before."""
-        return None if self.before is None else EXACT.subtract(self.cost, self.before)
-
 
 @dataclass(frozen=True)
-class Total:
+class Total(_Compared):
     """What all rows of a currency come to."""
 
     currency_code: str | None
     cost: Decimal
     before: Decimal | None
     line_item_count: int
-
-    @property
-    def change(self) -> Decimal | None:
-        """By how much more it costs than before."""
-        return None if self.before is None else EXACT.subtract(self.cost, self.before)
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,8 @@ def anomalies(served: Served, request: Request) -> Response:
     parameters = Parameters(request.query_params.multi_items(), known)
     groups, scope = _groups(parameters), _scope(parameters)
     as_of = served.moment(parameters.text("as_of"))
-    usual = Thresholds()
-    thresholds = Thresholds(
-        amount=Decimal(parameters.number("amount", 0, 999_999_999) or usual.amount),
-        percent=Decimal(parameters.number("percent", 0, 100_000) or usual.percent),
-    )
+    given = {"amount": parameters.number("amount", 0, 999_999_999), "percent": parameters.number("percent", 0, 100_000)}
+    thresholds = Thresholds(**{name: Decimal(value) for name, value in given.items() if value is not None})
     today, inner = today_of(served.lake, as_of), explained_by(groups)
     days = parameters.number("days", 1, _MOST_DAYS) or _DAYS
     past, begin, found = explained_anomalies(served.lake, scope, groups, days, thresholds, today, as_of)

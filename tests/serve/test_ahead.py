@@ -41,8 +41,12 @@ def told(demo: Told, *arguments: str) -> list[dict[str, Any]]:
             "/v1/anomalies?days=60&amount=5&percent=20&group_by=account",
             ("anomalies", "--days", "60", "--amount", "5", "--percent", "20", "--by", "account"),
         ),
+        (
+            "/v1/anomalies?days=60&amount=0&percent=0&group_by=service",
+            ("anomalies", "--days", "60", "--amount", "0", "--percent", "0"),
+        ),
     ],
-    ids=["by service", "one month", "anomalies"],
+    ids=["by service", "one month", "anomalies", "of any size"],
 )
 def test_what_is_to_come_is_what_the_command_says(
     demo: Told, of_demo: TestClient, path: str, arguments: tuple[str, ...]
