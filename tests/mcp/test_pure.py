@@ -30,7 +30,7 @@ def test_what_is_left_out_is_added_up_by_currency() -> None:
 
 
 def test_a_sum_with_an_unknown_part_is_unknown() -> None:
-    rows = [{"cost": "1"}, {"cost": "2"}, {"cost": None}]
+    rows: list[dict[str, object]] = [{"cost": "1"}, {"cost": "2"}, {"cost": None}]
 
     assert capped(rows, ("cost",), most=1)[-1] == {"cost": None, "others": 2}
 
