@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from cost_lakehouse.ask.clauses import ALWAYS, Clause, names_of
 from cost_lakehouse.ask.dimensions import Dimension, Measure, dimension, measure
 from cost_lakehouse.errors import ConfigurationError
 
@@ -92,7 +93,7 @@ class Range:
 class Request:
     """One question. Costs of several currencies are never added: each has rows, an order and totals of its own.
 
-    ``top`` keeps so many groups of each currency and adds the others up in one row.
+    ``top`` keeps so many groups of each currency and adds the others up in one row. ``where`` must hold beside the filters.
     """
 
     range: Range
@@ -105,11 +106,15 @@ class Request:
     order: Order = Order.MOST
     compare: Compare | None = None
     currency: str | None = None
+    where: Clause = ALWAYS
+    most_groups: int = MOST_GROUPS
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError where the question makes no sense."""
-        if len(self.groups) > MOST_GROUPS:
-            raise ConfigurationError(f"{len(self.groups)} groups are too many.", f"Group by {MOST_GROUPS} dimensions at most.")
+        if len(self.groups) > self.most_groups:
+            raise ConfigurationError(
+                f"{len(self.groups)} groups are too many.", f"Group by {self.most_groups} dimensions at most."
+            )
         if len(set(self.groups)) < len(self.groups):
             raise ConfigurationError(f"{', '.join(self.groups)}: a dimension stands twice.", "Name each once.")
         if self.top is not None and not self.groups:
@@ -126,7 +131,7 @@ class Request:
     def dimension_names(self) -> tuple[str, ...]:
         """Everything that is grouped by or asked for, once, groups first."""
         names = [*self.groups, *(name for condition in (*self.filters, *self.excludes) for name in condition.names)]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys([*names, *names_of(self.where)]))
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:

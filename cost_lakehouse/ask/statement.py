@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cost_lakehouse.ask.clauses import ALWAYS, All, Clause, Compared, Match, Not
 from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, Dimension
 from cost_lakehouse.ask.ranges import Shift, before, shift_of
 from cost_lakehouse.ask.request import Condition, Granularity, Order, Range, Request
@@ -121,7 +122,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
             f"nullif({_expression(dimension, mart, dialect, made)}, '') as d{number}"
             for number, dimension in enumerate(request.dimensions)
         ]
-        account = value_sql(ACCOUNT_COLUMNS[mart])
+        account = _value(_ACCOUNT[mart])
         joined = (
             f"""
     left join {dialect.table(ACCOUNTS)} as accounts
@@ -138,7 +139,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
 
 
 # What the summaries call the account that an organisation names.
-ACCOUNT_COLUMNS: Mapping[str, Any] = {
+_ACCOUNT: Mapping[str, Any] = {
     DAILY_COSTS: "account_id",
     "aws": "usage_account_id",
     "oci": "tenant_id",
@@ -164,14 +165,15 @@ def _expression(dimension: Dimension, mart: str, dialect: Dialect, made: Stateme
         found.append(keyed(f"accounts.{dimension.of_account}"))
     column = dimension.columns.get(mart)
     if column is not None:
-        found.append(keyed(value_sql(column)))
+        found.append(keyed(_value(column)))
     if not found:
         return "cast(null as varchar)"
     return found[0] if len(found) == 1 else f"coalesce(nullif({found[0]}, ''), {found[1]})"
 
 
-def value_sql(column: Any) -> str:
-    """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, or a flag."""
+def _value(column: Any) -> str:
+    """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, the first case
+    that holds, or a flag."""
     if isinstance(column, str):
         return f"mart.{column}"
     if isinstance(column, list):
@@ -179,7 +181,17 @@ def value_sql(column: Any) -> str:
         return f"coalesce({names})"
     if "text" in column:
         return f"'{column['text']}'"
+    if "cases" in column:
+        cases = " ".join(f"when {_case(case)} then '{case['is']}'" for case in column["cases"])
+        return f"case {cases} else '{column['otherwise']}' end"
     return f"case when mart.{column['column']} then '{column['true']}' else '{column['false']}' end"
+
+
+def _case(case: Mapping[str, Any]) -> str:
+    if "like" in case:
+        return f"mart.{case['column']} like '{case['like']}'"
+    values = ", ".join(f"'{value}'" for value in case["in"])
+    return f"mart.{case['column']} in ({values})"
 
 
 def _chosen(request: Request, grouped: str, made: Statement) -> str:
@@ -191,6 +203,8 @@ def _chosen(request: Request, grouped: str, made: Statement) -> str:
         kept = [f"{column} >= {made.bind(asked.begin)}", f"{column} < {made.bind(asked.end)}"]
         kept += [_condition(condition, request, made) for condition in request.filters]
         kept += [f"not {_condition(condition, request, made)}" for condition in request.excludes]
+        if request.where != ALWAYS:
+            kept.append(_clause(request.where, request, made))
         if request.currency is not None:
             kept.append(f"currency_code = {made.bind(request.currency)}")
         where = "\n        and ".join(kept)
@@ -224,6 +238,22 @@ def _condition(condition: Condition, request: Request, made: Statement) -> str:
         parts = [f"coalesce({column}, '') = {made.bind(value)}" for value in condition.values]
     parts += [_condition(other, request, made) for other in condition.either]
     return f"({' or '.join(parts)})"
+
+
+def _clause(clause: Clause, request: Request, made: Statement) -> str:
+    if isinstance(clause, Not):
+        return f"not {_clause(clause.clause, request, made)}"
+    if not isinstance(clause, Compared):
+        word, none = (" and ", "true") if isinstance(clause, All) else (" or ", "false")
+        return f"({word.join(_clause(inner, request, made) for inner in clause.clauses) or none})"
+    value, text = f"coalesce(d{request.dimension_names.index(clause.name)}, '')", clause.text
+    if clause.match is Match.PART:
+        return f"(strpos({value}, {made.bind(text)}) > 0)"
+    if clause.match is Match.START:
+        return f"starts_with({value}, {made.bind(text)})"
+    if clause.match is Match.END:  # Trino has no function for it
+        return f"(length({value}) >= {len(text)} and substr({value}, length({value}) - {len(text) - 1}) = {made.bind(text)})"
+    return f"({value} = {made.bind(text)})"
 
 
 def _order(order: Order, groups: Sequence[str]) -> str:

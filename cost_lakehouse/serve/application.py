@@ -17,6 +17,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve import ahead, changes, v1
 from cost_lakehouse.serve.guard import HEALTH, LOOPBACK_NAMES, Guard, is_loopback
 from cost_lakehouse.serve.koku import routes as koku
+from cost_lakehouse.serve.opencost import routes as opencost
 from cost_lakehouse.serve.page import routes as page
 from cost_lakehouse.serve.replies import problem
 from cost_lakehouse.serve.served import AT_ONCE, Served, route
@@ -40,7 +41,7 @@ def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
     served = Served(lake)
     limiter = CapacityLimiter(AT_ONCE)
     routes: list[BaseRoute] = [Route(HEALTH, _healthy)]
-    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *koku.ROUTES, *page.ROUTES)
+    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *koku.ROUTES, *opencost.ROUTES, *page.ROUTES)
     routes += [route(served, path, handler, limiter) for path, handler in own]
     return Starlette(
         routes=routes,

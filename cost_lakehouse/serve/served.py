@@ -53,6 +53,15 @@ class Served:
             self.lake, mart, {name: value for name, value in equal.items() if value is not None}, None, self.limits
         )
 
+    def currencies(self) -> list[str]:
+        """Those that published bills are in. Raises LakeError."""
+        return sorted({row["currency_code"] for row in self.published(STATES).rows if row["currency_code"]})
+
+    def usual_currency(self) -> str:
+        """USD, which other tools expect, unless no bill is in it: then the first of those there are. Nothing is converted."""
+        found = self.currencies()
+        return "USD" if not found or "USD" in found else found[0]
+
     def etag(self, request: Request, tables: Sequence[str], as_of: datetime | None = None) -> str:
         """That of an answer that these tables alone decide: of the question and their snapshots. Raises LakeError."""
         snapshots = snapshots_of(tables_of_moment(self.lake, tables, as_of))

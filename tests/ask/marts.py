@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -29,6 +29,7 @@ class Line:
     type: str = "Usage"
     team: str | None = None
     lines: int = 1
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 _AWS = """
@@ -73,7 +74,7 @@ def marts_of_lines(lines: Iterable[Line], accounts: Sequence[tuple[object, ...]]
     ):
         connection.execute(f"create table marts.{name} ({columns})")
     for line in lines:
-        tags = json.dumps({} if line.team is None else {"team": line.team, "a/b~c": "odd"})
+        tags = json.dumps(dict(line.tags) if line.team is None else {"team": line.team, "a/b~c": "odd", **line.tags})
         connection.execute(
             "insert into marts.aws_daily_summary by name select 'acme' as source, ? as billing_period, ? as usage_date, "
             "? as usage_account_id, ? as product_code, ? as line_item_type, ? as tags, ? as currency_code, "

@@ -10,6 +10,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cost_lakehouse.ask.clauses import All, Clause, Compared, Either, Match, Not
 from cost_lakehouse.ask.ranges import before, shift_of
 from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
 from tests.ask.marts import Line, asked, marts_of_lines
@@ -44,6 +45,20 @@ conditions = st.builds(
     contains=st.booleans(),
 )
 
+compared = st.builds(
+    Compared,
+    name=st.sampled_from(list(VALUES)),
+    text=st.sampled_from(["1", "AmazonEC2", "Amazon", "2", "EC2", "red", "Usage", "x" * 40, "'", ""]),
+    match=st.sampled_from(Match),
+)
+clauses: st.SearchStrategy[Clause] = st.recursive(
+    compared,
+    lambda inner: st.one_of(
+        inner.map(Not), st.lists(inner, max_size=3).map(tuple).map(All), st.lists(inner, max_size=3).map(tuple).map(Either)
+    ),
+    max_leaves=5,
+)
+
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
@@ -64,6 +79,7 @@ def requests(draw: st.DrawFn) -> Request:
         order=draw(st.sampled_from(orders)),
         compare=compare,
         currency=draw(st.sampled_from([None, "USD"])),
+        where=draw(clauses),
     )
 
 
@@ -72,6 +88,15 @@ def holds(line: Line, condition: Condition) -> bool:
     if condition.contains:
         return any(part.lower() in value.lower() for part in condition.values)
     return value in condition.values
+
+
+def clause_holds(line: Line, clause: Clause) -> bool:
+    if isinstance(clause, Not):
+        return not clause_holds(line, clause.clause)
+    if isinstance(clause, Compared):
+        return clause.match.holds(VALUES[clause.name](line) or "", clause.text)
+    found = [clause_holds(line, inner) for inner in clause.clauses]
+    return all(found) if isinstance(clause, All) else any(found)
 
 
 def in_range(line: Line, asked_range: Range) -> bool:
@@ -86,6 +111,7 @@ def chosen(found: Iterable[Line], request: Request, asked_range: Range) -> list[
         if in_range(line, asked_range)
         and all(holds(line, condition) for condition in request.filters)
         and not any(holds(line, condition) for condition in request.excludes)
+        and clause_holds(line, request.where)
         and request.currency in (None, line.currency)
     ]
 

@@ -14,7 +14,7 @@ from cost_lakehouse.serve.parameters import COST_PARAMETERS
 from tests.docs.pages import ROOT, Example, commands
 
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
-PAGES = ("serve.md", "koku-api.md")
+PAGES = ("serve.md", "koku-api.md", "opencost-api.md")
 CALLS = [example for example in commands() if example.page.name in PAGES and example.text.startswith("curl ")]
 
 

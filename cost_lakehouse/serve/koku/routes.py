@@ -18,7 +18,7 @@ from cost_lakehouse.serve.koku.report import document_of, flat_rows, links_of, q
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.parameters import Pairs
 from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, columns_of, etag_of, kind_of, sent_text, unchanged
-from cost_lakehouse.serve.served import STATES, Handler, Served
+from cost_lakehouse.serve.served import Handler, Served
 
 BASE = "/api/cost-management/v1"
 _PROVIDERS = {"aws": AWS, "oci": OCI}
@@ -52,7 +52,7 @@ def _costs(provider: str) -> Handler:
         pairs = [pair for pair in request.query_params.multi_items() if pair != ("format", "csv")]
         today = datetime.now(UTC).date()
         query = query_of(pairs, _PROVIDERS[provider], today, served.lake.settings.lake.first_month)
-        currency = query.currency or _usual_currency(served)
+        currency = query.currency or served.usual_currency()
         question = question_of(query, currency, (Condition("provider", (provider,)),))
         etag = etag_of(today, currency, served.etag(request, [*read_tables(question)]))
         if known := unchanged(request, etag):
@@ -65,16 +65,6 @@ def _costs(provider: str) -> Handler:
         return sent_text(request, as_json(document), JSON, etag)
 
     return _answering(handler)
-
-
-def _usual_currency(served: Served) -> str:
-    """USD, as at Koku, unless no bill is in it: then the first of those there are. Nothing is ever converted."""
-    found = _currencies(served)
-    return "USD" if not found or "USD" in found else found[0]
-
-
-def _currencies(served: Served) -> list[str]:
-    return sorted({row["currency_code"] for row in served.published(STATES).rows if row["currency_code"]})
 
 
 def _resource_types(name: str) -> Handler:
@@ -133,7 +123,7 @@ def _access(served: Served) -> list[dict[str, Any]]:
 
 
 def _known_currencies(served: Served) -> list[dict[str, str]]:
-    return [{"code": code, "name": code, "symbol": code, "description": code} for code in _currencies(served)]
+    return [{"code": code, "name": code, "symbol": code, "description": code} for code in served.currencies()]
 
 
 def _cost_types(served: Served) -> list[dict[str, str]]:
@@ -150,7 +140,7 @@ def _setting(name: str, value: Callable[[Served], str]) -> Handler:
 
 
 def _settings(served: Served, request: Request) -> Response:
-    text = as_json({"data": {"currency": _usual_currency(served), "cost_type": "unblended_cost"}})
+    text = as_json({"data": {"currency": served.usual_currency(), "cost_type": "unblended_cost"}})
     return sent_text(request, text, JSON, etag_of(text))
 
 
@@ -161,6 +151,6 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     (f"{BASE}/currency/", _fixed(_known_currencies)),
     (f"{BASE}/cost-type/", _fixed(_cost_types)),
     (f"{BASE}/account-settings/", _settings),
-    (f"{BASE}/account-settings/currency/", _setting("currency", _usual_currency)),
+    (f"{BASE}/account-settings/currency/", _setting("currency", Served.usual_currency)),
     (f"{BASE}/account-settings/cost-type/", _setting("cost_type", lambda served: "unblended_cost")),
 )
