@@ -23,6 +23,8 @@ class Kind(StrEnum):
     LAKE = "lake"  # the lake cannot be read
     CORRECTION = "correction"  # a delivery changed a month that was invoiced or closed
     GAP = "gap"  # days of a bill have no rows, though the weeks before had
+    ANOMALY = "anomaly"  # days cost what nobody expected
+    BUDGET = "budget"  # a budget is exceeded, or will be
     CHANNEL = "channel"  # a channel takes no alerts
 
 

@@ -193,6 +193,10 @@ def _title(incident: Incident, where: str) -> str:
         return f"Late correction of {where}: {first_line}"
     if incident.kind is Kind.GAP:
         return f"Days without rows of {where}: {first_line}"
+    if incident.kind is Kind.ANOMALY:
+        return f"Unexpected cost: {first_line}"
+    if incident.kind is Kind.BUDGET:
+        return f"Budget {incident.what}: {first_line}"
     if incident.kind is Kind.LAKE:
         return f"The lake cannot be read: {first_line}"
     if incident.kind is Kind.TICK:
@@ -205,7 +209,8 @@ def _title(incident: Incident, where: str) -> str:
 
 
 def _recovered_problem(incident: Incident) -> str:
-    before = "It was" if incident.kind in (Kind.CORRECTION, Kind.GAP) else "It had failed with"
+    told = (Kind.CORRECTION, Kind.GAP, Kind.ANOMALY, Kind.BUDGET)
+    before = "It was" if incident.kind in told else "It had failed with"
     return f"{incident.how} {before}: {incident.problem}"
 
 
@@ -217,6 +222,10 @@ def _recovered_title(incident: Incident, where: str) -> str:
         return f"Settled: the late correction of {incident.where}"
     if incident.kind is Kind.GAP:
         return f"Settled: the days without rows of {incident.where}"
+    if incident.kind is Kind.ANOMALY:
+        return f"Settled: the unexpected cost of {incident.part}"
+    if incident.kind is Kind.BUDGET:
+        return f"Settled: the budget {incident.what}"
     if incident.kind is Kind.LAKE:
         return f"Recovered: the lake can be read again, after {lasted}"
     if incident.kind is Kind.TICK:
@@ -234,6 +243,8 @@ def _link(incident: Incident, run_id: str, dagster_url: str | None) -> str:
         return f"{dagster_url}/runs/{run_id}"
     if incident.kind in (Kind.LATE, Kind.CORRECTION, Kind.GAP):
         return f"{dagster_url}/assets/line_items/{incident.source}"
+    if incident.kind in (Kind.ANOMALY, Kind.BUDGET):
+        return f"{dagster_url}/assets/marts/{'anomalies' if incident.kind is Kind.ANOMALY else 'budgets'}"
     return dagster_url
 
 

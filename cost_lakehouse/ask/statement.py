@@ -122,7 +122,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
             f"nullif({_expression(dimension, mart, dialect, made)}, '') as d{number}"
             for number, dimension in enumerate(request.dimensions)
         ]
-        account = _value(_ACCOUNT[mart])
+        account = value_sql(ACCOUNT_COLUMNS[mart])
         joined = (
             f"""
     left join {dialect.table(ACCOUNTS)} as accounts
@@ -139,7 +139,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
 
 
 # What the summaries call the account that an organisation names.
-_ACCOUNT: Mapping[str, Any] = {
+ACCOUNT_COLUMNS: Mapping[str, Any] = {
     DAILY_COSTS: "account_id",
     "aws": "usage_account_id",
     "oci": "tenant_id",
@@ -165,13 +165,13 @@ def _expression(dimension: Dimension, mart: str, dialect: Dialect, made: Stateme
         found.append(keyed(f"accounts.{dimension.of_account}"))
     column = dimension.columns.get(mart)
     if column is not None:
-        found.append(keyed(_value(column)))
+        found.append(keyed(value_sql(column)))
     if not found:
         return "cast(null as varchar)"
     return found[0] if len(found) == 1 else f"coalesce(nullif({found[0]}, ''), {found[1]})"
 
 
-def _value(column: Any) -> str:
+def value_sql(column: Any) -> str:
     """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, the first case
     that holds, or a flag."""
     if isinstance(column, str):

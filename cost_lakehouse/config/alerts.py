@@ -12,8 +12,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_va
 from cost_lakehouse.config.oci import OciSettings
 from cost_lakehouse.config.yaml_file import Strict
 
-Event = Literal["run_failures", "failed_checks", "check_warnings", "late_deliveries", "late_corrections", "gaps"]
-DEFAULT_EVENTS: tuple[Event, ...] = ("run_failures", "failed_checks", "late_deliveries", "late_corrections", "gaps")
+Event = Literal[
+    "run_failures", "failed_checks", "check_warnings", "late_deliveries", "late_corrections", "gaps", "anomalies", "budgets"
+]
+DEFAULT_EVENTS: tuple[Event, ...] = (
+    "run_failures",
+    "failed_checks",
+    "late_deliveries",
+    "late_corrections",
+    "gaps",
+    "anomalies",
+    "budgets",
+)
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 EMAIL, NOTIFICATIONS = "email", "notifications"
 _TOPIC = re.compile(r"ocid1\.onstopic\.[a-z0-9]+\.[a-z0-9-]*\.[a-z0-9]+")

@@ -23,6 +23,7 @@ class BudgetSettings(Strict):
     where: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     basis: str = "billed"
+    severity: Literal["warn", "error"] = "warn"  # of the check `budgets_hold` where it is over
 
     @field_validator("amount", mode="before")
     @classmethod

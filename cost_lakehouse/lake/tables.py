@@ -186,6 +186,66 @@ SETTLING_COLUMNS = pa.schema(
     ]
 )
 
+# What lies ahead of the published summaries: forecasts, anomalies and budgets, each always as a whole.
+FORECAST = "marts.forecast"
+FORECAST_COLUMNS = pa.schema(
+    [
+        pa.field("forecast_id", pa.string(), nullable=False),
+        pa.field("billing_period", pa.date32(), nullable=False),
+        pa.field("dimension", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+        pa.field("currency_code", pa.string()),
+        pa.field("settled_until", pa.date32(), nullable=False),
+        pa.field("decided_by", pa.string(), nullable=False),
+        pa.field("settled_cost", MONEY, nullable=False),
+        pa.field("forecast_cost", MONEY),
+        pa.field("low", MONEY),
+        pa.field("high", MONEY),
+        pa.field("mean_error_percent", MONEY),
+        pa.field("coverage", MONEY),
+        pa.field("windows", pa.int64(), nullable=False),
+        pa.field("looked_on", pa.date32(), nullable=False),
+    ]
+)
+ANOMALIES = "marts.anomalies"
+ANOMALY_COLUMNS = pa.schema(
+    [
+        pa.field("anomalies_id", pa.string(), nullable=False),
+        pa.field("dimension", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+        pa.field("currency_code", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("first_day", pa.date32(), nullable=False),
+        pa.field("last_day", pa.date32(), nullable=False),
+        pa.field("cost", MONEY, nullable=False),
+        pa.field("expected_cost", MONEY, nullable=False),
+        pa.field("impact", MONEY, nullable=False),
+        pa.field("is_open", pa.bool_(), nullable=False),
+        pa.field("is_recent", pa.bool_(), nullable=False),
+        pa.field("contributors", pa.string(), nullable=False),
+        pa.field("settled_until", pa.date32(), nullable=False),
+    ]
+)
+BUDGETS = "marts.budgets"
+BUDGET_COLUMNS = pa.schema(
+    [
+        pa.field("budgets_id", pa.string(), nullable=False),
+        pa.field("budget", pa.string(), nullable=False),
+        pa.field("period", pa.string(), nullable=False),
+        pa.field("period_begin", pa.date32(), nullable=False),
+        pa.field("period_end", pa.date32(), nullable=False),
+        pa.field("currency_code", pa.string(), nullable=False),
+        pa.field("amount", MONEY, nullable=False),
+        pa.field("spent", MONEY, nullable=False),
+        pa.field("used_percent", MONEY, nullable=False),
+        pa.field("forecast_cost", MONEY),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("exceeded_on", pa.date32()),
+        pa.field("settled_until", pa.date32(), nullable=False),
+        pa.field("severity", pa.string(), nullable=False),
+    ]
+)
+
 # What each delivery changed in the daily summaries. Its model reads what is published of it, so it is there before any build.
 COST_CHANGES = "marts.cost_changes"
 COST_CHANGE_COLUMNS = pa.schema(
@@ -224,7 +284,17 @@ def raw_tables() -> dict[str, pa.Schema]:
 
 def dimensions() -> dict[str, pa.Schema]:
     """Tables that have no months, and are there, empty, before anything is known: joining them always works."""
-    return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS, SETTLING: SETTLING_COLUMNS}
+    return {ACCOUNT_NAMES: ACCOUNT_NAMES_COLUMNS, **measured_marts()}
+
+
+def measured_marts() -> dict[str, pa.Schema]:
+    """Those of them that no model makes: what Python works out of the published summaries."""
+    return {
+        SETTLING: SETTLING_COLUMNS,
+        FORECAST: FORECAST_COLUMNS,
+        ANOMALIES: ANOMALY_COLUMNS,
+        BUDGETS: BUDGET_COLUMNS,
+    }
 
 
 def read_marts() -> dict[str, pa.Schema]:

@@ -15,8 +15,11 @@ from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.tables import ANOMALIES, ANOMALY_COLUMNS, BUDGET_COLUMNS, BUDGETS
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
+from cost_lakehouse.orchestration.alert_outlook import outlook_seen
+from cost_lakehouse.outlook.marts import stored
 from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections, problem_of
 from cost_lakehouse.sources.registry import kind_of
 from cost_lakehouse.summaries.gap_findings import listed_gaps
@@ -69,7 +72,8 @@ def poll_deliveries(
         elif not out_of_time():
             seen += _late(settings, lake, source, standing, now)
     corrections = open_corrections(lake, now.astimezone(UTC).replace(tzinfo=None))
-    return [*seen, *bills_seen(memory, corrections, listed_gaps(lake, since=(now - GAP_NEWS).date()), now)]
+    seen += bills_seen(memory, corrections, listed_gaps(lake, since=(now - GAP_NEWS).date()), now)
+    return [*seen, *outlook_seen(memory, stored(lake, ANOMALIES, ANOMALY_COLUMNS), stored(lake, BUDGETS, BUDGET_COLUMNS), now)]
 
 
 def bills_seen(

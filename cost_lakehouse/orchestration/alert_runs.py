@@ -14,6 +14,7 @@ from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Tr
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.assets.mirrors import MIRROR, MIRROR_JOB, mirror_op
+from cost_lakehouse.orchestration.assets.outlook import OUTLOOK_KEYS
 from cost_lakehouse.orchestration.constants import (
     ACCOUNTS_JOB,
     LINE_ITEMS,
@@ -107,6 +108,8 @@ class _RunReader:
             for dagster_event in events
             if dagster_event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ]
+        # Anomalies and budgets are told one by one, whatever run sees them.
+        evaluations = [each for each in evaluations if each.asset_key not in OUTLOOK_KEYS]
         failed_checks = [evaluation for evaluation in evaluations if not evaluation.passed]
         broken = [dagster_event for dagster_event in events if dagster_event.is_step_failure]
         seen: list[Seen] = []

@@ -163,6 +163,10 @@ def _wanted(settings: Settings, seen: Sequence[Seen]) -> list[Seen]:
             return "late_corrections" in events
         if trouble.kind is Kind.GAP:
             return "gaps" in events
+        if trouble.kind is Kind.ANOMALY:
+            return "anomalies" in events
+        if trouble.kind is Kind.BUDGET:
+            return "budgets" in events
         return trouble.kind is not Kind.LATE or "late_deliveries" in events
 
     return [observed for observed in seen if isinstance(observed, Recovery) or is_wanted(observed)]

@@ -27,6 +27,10 @@ _OWN_GROUPS = ("source", "type", "service")
 Group = tuple[str | None, ...]
 
 
+class NoUsage(LakeError):
+    """There is nothing to look ahead from."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """Which costs are looked at: conditions as ``costs`` has them, and the basis."""
@@ -65,8 +69,25 @@ def history(
     Raises LakeError where there is nothing to look at, or the engine does not answer; ConfigurationError where a dimension is
     none.
     """
+    (found,) = histories(lake, scope, (by,), today=today, as_of=as_of, since=since)
+    return found
+
+
+def histories(
+    lake: Lake,
+    scope: Scope,
+    bys: Sequence[tuple[str, ...]],
+    *,
+    today: date,
+    as_of: datetime | None = None,
+    since: date | None = None,
+) -> list[History]:
+    """The same costs in series by each of several dimensions, of which one may be none of source, type and service.
+
+    Asked once. Raises as ``history``.
+    """
     begin = min(today - timedelta(days=HISTORY_DAYS), since or today)
-    groups = (*_OWN_GROUPS, *(name for name in by if name not in _OWN_GROUPS))
+    groups = tuple(dict.fromkeys((*_OWN_GROUPS, *(name for by in bys for name in by))))
     asked = Request(
         Range(begin, plus_months(today.replace(day=1), 1)),
         Granularity.DAY,
@@ -75,7 +96,8 @@ def history(
         scope.excludes,
         scope.basis,
     )
-    return history_of(answer(lake, asked, as_of).rows, groups, by, begin, today, measured_settling(lake))
+    rows, measured = answer(lake, asked, as_of).rows, measured_settling(lake)
+    return [history_of(rows, groups, by, begin, today, measured) for by in bys]
 
 
 def history_of(
@@ -89,7 +111,7 @@ def history_of(
     """The series of daily rows, which are grouped by ``groups``: source, type and service among them. Pure.
 
     ``measured`` says how long days of each source grow; 2 days where nothing was measured.
-    Raises LakeError where there are no rows.
+    Raises NoUsage where there are no rows.
     """
     places = [groups.index(name) for name in by]
     source_at, type_at, service_at = (groups.index(name) for name in _OWN_GROUPS)
@@ -117,7 +139,7 @@ def history_of(
             newest[source] = max(newest.get(source, row.bucket), row.bucket)
         usage[key][row.bucket] = EXACT.add(usage[key][row.bucket], row.cost)
     if not newest:
-        raise LakeError(
+        raise NoUsage(
             f"There is no usage since {begin} to look ahead from.",
             "Run `cost-lakehouse run`, or choose other conditions; `cost-lakehouse costs` shows what there is.",
         )

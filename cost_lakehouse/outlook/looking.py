@@ -17,7 +17,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Anomaly, Thresholds, anomalies, contributors
 from cost_lakehouse.outlook.budgets import BudgetStatus, budget_status, period_of
 from cost_lakehouse.outlook.forecast import Forecast, forecast, lumps_of
-from cost_lakehouse.outlook.history import History, Key, Scope, history
+from cost_lakehouse.outlook.history import History, Key, NoUsage, Scope, history
 from cost_lakehouse.outlook.series import Series, added
 from cost_lakehouse.proof.settling import DEFAULT_DAYS, measured_settling, settling_days
 
@@ -138,7 +138,11 @@ def period_budgets(lake: Lake, today: date, as_of: datetime | None = None) -> li
     for budget in lake.settings.budgets:
         begin, end = period_of(today, budget.period)
         scope = Scope(conditions_of(budget.where), conditions_of(budget.exclude), budget.basis)
-        past = history(lake, scope, today=today, as_of=as_of, since=plus_months(begin, -1))
+        try:
+            past = history(lake, scope, today=today, as_of=as_of, since=plus_months(begin, -1))
+        except NoUsage:
+            found.append(PeriodBudget(budget, begin, end, begin, budget_status(budget.amount, Decimal(0), None)))
+            continue
         key = Key((), budget.currency)
         if key not in past.series:
             found.append(PeriodBudget(budget, begin, end, past.settled_until, budget_status(budget.amount, Decimal(0), None)))

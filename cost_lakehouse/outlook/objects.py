@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,11 @@ from cost_lakehouse.outlook.looking import Found, Outlook, PeriodBudget
 
 def _text(amount: Decimal) -> str:
     return f"{in_cents(amount):f}"
+
+
+def contributors_text(one: Found, inner: str) -> str:
+    """What made an anomaly, as the JSON text that its mart holds: parts by the dimension ``inner``, amounts as text."""
+    return json.dumps([{inner: name, "impact": _text(amount)} for name, amount in one.contributors], ensure_ascii=False)
 
 
 def forecast_object(one: Outlook, groups: Sequence[str], past: History, begin: date) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def settings_of(folder: Path, alerts: str) -> Settings:
 def test_nothing_has_to_be_said(tmp_path: Path) -> None:
     alerts = settings_of(tmp_path, "").alerts
     assert not alerts.has_channels
-    assert alerts.events == ("run_failures", "failed_checks", "late_deliveries", "late_corrections", "gaps")
+    expected = ("run_failures", "failed_checks", "late_deliveries", "late_corrections", "gaps", "anomalies", "budgets")
+    assert alerts.events == expected
 
 
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "uv run cost-lakehouse export focus --month 2026-10 --source acme-payer --to s3://acme-finops/focus --format csv": (
         "needs a bucket; the same into a folder is run"
     ),
+    "uv sync --extra mcp": "installs packages; this environment has them",
+    "uv run cost-lakehouse mcp": "answers until stdin ends; tests/mcp asks it",
     "uv run cost-lakehouse accounts": "needs an organisation; tests/cli runs it on one that is played",
     "uv run cost-lakehouse alerts test": "needs servers that take messages; tests/alerts runs it",
     "uv run cost-lakehouse policy aws": "needs sources at AWS; tests/cli runs it",

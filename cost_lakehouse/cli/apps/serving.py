@@ -1,4 +1,4 @@
-"""``serve``: the lake over HTTP."""
+"""``serve``: the lake over HTTP; ``mcp``: the lake for agents."""
 
 from __future__ import annotations
 
@@ -27,3 +27,13 @@ def serve(
         from cost_lakehouse.cli.commands.serve import serve_lake
 
         raise typer.Exit(serve_lake(chosen, host, port))
+
+
+@app.command()
+def mcp(context: typer.Context, config: Config = None) -> None:
+    """Answer agents over stdin and stdout (Model Context Protocol), to read only; needs the extra `mcp`."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.mcp import serve_agents
+
+        raise typer.Exit(serve_agents(chosen))

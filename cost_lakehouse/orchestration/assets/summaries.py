@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of an asset's config as types.
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,12 +12,13 @@ from dagster_dbt.asset_utils import build_dbt_specs
 from pydantic import Field
 
 from cost_lakehouse.config import Settings
-from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.dbt_models import LakehouseTranslator
 from cost_lakehouse.orchestration.assets.late_corrections import corrections_observed
 from cost_lakehouse.orchestration.assets.mart_metadata import Models, built_months, unchanged_months
+from cost_lakehouse.orchestration.assets.outlook import OUTLOOK_KEYS, outlook_check_specs, outlook_events, outlook_specs
 from cost_lakehouse.orchestration.assets.summary_build import (
     DBT_UNIQUE_ID,
     Build,
@@ -30,6 +31,7 @@ from cost_lakehouse.orchestration.checks import no_gaps, summary_check_specs, su
 from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, TRIGGER_TAG
 from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
 from cost_lakehouse.proof.settling import refresh_settling
 from cost_lakehouse.summaries.dbt_arguments import ACCOUNT_NAMES_TAG, FOCUS_TAG
@@ -89,11 +91,12 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
     keys = {spec.key.path[-1]: spec.key for spec in specs}
     published_tables = published_marts(project.document, focus=focus)
     models = Models(keys, {mart.model: mart.table for mart in published_tables})
+    specs = [*specs, *outlook_specs(months)]
 
     @dg.multi_asset(
         name="summaries",
         specs=specs,
-        check_specs=[*check_specs, *summary_check_specs()],
+        check_specs=[*check_specs, *summary_check_specs(), *outlook_check_specs()],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=SUMMARIES_POOL,
@@ -117,6 +120,8 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
             idle = [month for month in window if month not in rebuilt]
             held = mart_months(lake, published_tables, idle)
             yield from unchanged_months(models, list(context.selected_asset_keys), idle, versions, held)
+            if not chosen and context.selected_asset_keys & OUTLOOK_KEYS:
+                yield from _looked_ahead(lake, None, [month for month in idle if any(month == key[1] for key in held)])
         if not chosen:
             context.log.info("Every summary of these months is up to date with its line items; nothing to build.")
             return
@@ -151,10 +156,29 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
         if done:
             refresh_settling(lake, datetime.now(UTC).date())
             yield no_gaps({slice_: gaps for slice_, gaps in listed_gaps(lake).items() if slice_ in done})
+            rebuilt = {slice_.billing_period for slice_ in done}
+            yield from _looked_ahead(lake, rebuilt, sorted(rebuilt))
         if failures:
             raise _failure(failures)
 
     return summaries
+
+
+def _looked_ahead(lake: Lake, changed: Collection[date] | None, months: Sequence[date]) -> Iterator[Event]:
+    """Forecast, anomalies and budgets of what is published now, recorded for ``months``; nothing where none of it can change.
+
+    Raises a failure where a budget's scope is wrong: the summaries are published all the same.
+    """
+    try:
+        ahead = refresh_outlook(lake, datetime.now(UTC), changed)
+    except ConfigurationError as error:
+        raise dg.Failure(
+            f"The summaries are published; forecast, anomalies and budgets are not: {error}",
+            metadata={"problem": error.problem, "what_to_do": error.fix, "error_kind": type(error).__name__},
+            allow_retries=False,
+        ) from None
+    if ahead is not None:
+        yield from outlook_events(ahead, months)
 
 
 def _builds(context: dg.AssetExecutionContext, builder: Builder, chosen: Sequence[Slice], folder: Path) -> list[Build]:
