@@ -11,6 +11,8 @@ from typing import Any
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.lake.invoiced import Moment
+from cost_lakehouse.lake.table_by_month import Version
 
 
 class _Compared:
@@ -74,8 +76,8 @@ class Answer:
     rows: tuple[Row, ...]
     totals: tuple[Total, ...]
     bills: tuple[Bill, ...]
-    snapshots: Mapping[str, int | None]
-    as_of: datetime | None = None
+    snapshots: Mapping[str, Version]
+    as_of: Moment | None = None
 
 
 def rows_of(request: Request, fetched: Iterable[Sequence[Any]]) -> tuple[tuple[Row, ...], tuple[Total, ...]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from cost_lakehouse.ask.answer import Answer, Bill, rows_of
 from cost_lakehouse.ask.reading import NO_LIMITS, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.ask.statement import Dialect, Statement, statement_of, tables_of
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.invoiced import Moment
 
 _STATES = "bill_status"
 
@@ -18,8 +19,8 @@ def read_tables(request: Request) -> list[str]:
     return [f"marts.{name}" for name in (*tables_of(request), _STATES)]
 
 
-def answer(lake: Lake, request: Request, as_of: datetime | None = None, limits: Limits = NO_LIMITS) -> Answer:
-    """What it cost, on the lake as it is, or as it was at a moment (UTC, without zone).
+def answer(lake: Lake, request: Request, as_of: Moment | None = None, limits: Limits = NO_LIMITS) -> Answer:
+    """What it cost, on the lake as it is, as it was at a moment (UTC, without zone), or as each month was first invoiced.
 
     Raises LakeError where the engine does not answer, nothing is summarised yet, or the moment's tables are not kept any more;
     TooMuchAsked where the answer would exceed the limits.

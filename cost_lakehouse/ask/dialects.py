@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cost_lakehouse.lake.table_by_month import Version, relation_at
+
 
 class DuckdbDialect:
     """Tables are views of the connection, which show the wanted snapshots already."""
@@ -19,18 +21,16 @@ class DuckdbDialect:
 
 
 class TrinoDialect:
-    """Tables of a catalog, each at a snapshot."""
+    """Tables of a catalog, each at a version."""
 
-    def __init__(self, catalog: str, snapshots: Mapping[str, int | None]) -> None:
-        """``snapshots`` maps ``marts.name`` to a snapshot; None where the table has none, and no rows."""
+    def __init__(self, catalog: str, versions: Mapping[str, Version]) -> None:
+        """``versions`` maps ``marts.name`` to what is shown of it."""
         self._catalog = catalog
-        self._snapshots = snapshots
+        self._versions = versions
 
     def table(self, mart: str) -> str:
-        """The table at its snapshot."""
-        relation = f'"{self._catalog}".marts."{mart}"'
-        snapshot = self._snapshots[f"marts.{mart}"]
-        return f"(select * from {relation} where false)" if snapshot is None else f"{relation} for version as of {snapshot}"
+        """The table at its version."""
+        return relation_at(f'"{self._catalog}".marts."{mart}"', self._versions[f"marts.{mart}"])
 
     def value_of_key(self, column: str, key: str) -> tuple[str, str]:
         """Out of a map, as paths cannot name any key."""

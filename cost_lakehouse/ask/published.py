@@ -10,6 +10,7 @@ from typing import Any
 from cost_lakehouse.ask.reading import NO_LIMITS, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.statement import Statement
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.table_by_month import Version, columns_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Published:
     """Rows of one mart, each a column's name -> its value, and the snapshot that they are of."""
 
     rows: tuple[Mapping[str, Any], ...]
-    snapshots: Mapping[str, int | None]
+    snapshots: Mapping[str, Version]
 
 
 def published(
@@ -29,7 +30,7 @@ def published(
     """
     name = f"marts.{mart}"
     tables = tables_of_moment(lake, [name], as_of)
-    columns = [field.name for field in tables[name].schema().fields]
+    columns = columns_of(tables[name])
     made = Statement()
     with reading(lake, tables, limits) as (fetch, dialect):
         where = " and ".join(f"{column} = {made.bind(value)}" for column, value in equal.items())

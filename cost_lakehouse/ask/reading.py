@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Timer
 from typing import Any
 
 import duckdb
-from pyiceberg.table import Table
 
 from cost_lakehouse.ask.dialects import DuckdbDialect, TrinoDialect
 from cost_lakehouse.ask.statement import Dialect, Statement
@@ -18,7 +16,9 @@ from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.invoiced import AsInvoiced, Moment, tables_as_invoiced
 from cost_lakehouse.lake.moments import tables_at
+from cost_lakehouse.lake.table_by_month import ShownTable, Version, version_of
 
 Fetch = Callable[[Statement], list[tuple[Any, ...]]]
 """Runs a statement and gives all its rows."""
@@ -39,8 +39,9 @@ class Limits:
 NO_LIMITS = Limits()
 
 
-def tables_of_moment(lake: Lake, names: Sequence[str], as_of: datetime | None = None) -> dict[str, Table]:
-    """Tables by their names (``marts.daily_costs``), as they are, or as they were at a moment (UTC, without zone).
+def tables_of_moment(lake: Lake, names: Sequence[str], as_of: Moment | None = None) -> dict[str, ShownTable]:
+    """Tables by their names (``marts.daily_costs``), as they are, as they were at a moment (UTC, without zone), or as each
+    month was first invoiced.
 
     Raises LakeError where one is not there yet, or its snapshot of then is not kept any more.
     """
@@ -52,17 +53,19 @@ def tables_of_moment(lake: Lake, names: Sequence[str], as_of: datetime | None = 
         )
     if as_of is None:
         return {name: lake.current(name) for name in names}
+    if isinstance(as_of, AsInvoiced):
+        return tables_as_invoiced(lake, as_of, names)
     shown = tables_at(lake, as_of, lambda name: name in names)
     return {name: shown[name] for name in names}
 
 
-def snapshots_of(tables: Mapping[str, Table]) -> dict[str, int | None]:
-    """The snapshot that each table is shown at; None where it has none, and no rows."""
-    return {name: table.metadata.current_snapshot_id for name, table in tables.items()}
+def snapshots_of(tables: Mapping[str, ShownTable]) -> dict[str, Version]:
+    """The snapshot that each table is shown at, or those of its months; None where it has none, and no rows."""
+    return {name: version_of(table) for name, table in tables.items()}
 
 
 @contextmanager
-def reading(lake: Lake, tables: Mapping[str, Table], limits: Limits = NO_LIMITS) -> Iterator[tuple[Fetch, Dialect]]:
+def reading(lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LIMITS) -> Iterator[tuple[Fetch, Dialect]]:
     """Runs statements on the lake's engine, which sees these tables; and how that engine writes.
 
     Raises TooMuchAsked, and LakeError where the engine does not answer.

@@ -60,6 +60,11 @@ def print_problem(problem: str, fix: str = "") -> None:
         terminal.print(Text("  Fix: ", style="bold").append(fix, style="default"), soft_wrap=True)
 
 
+def print_note(text: str) -> None:
+    """What is worth knowing of a result, on stderr."""
+    console(stderr=True).print(Text("Note: ", style="bold").append(text, style="default"), soft_wrap=True)
+
+
 @contextmanager
 def printed_errors() -> Iterator[None]:
     """Print every known error without a traceback: exit code 2 for wrong configuration or usage, else 1."""

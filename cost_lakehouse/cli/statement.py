@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from cost_lakehouse.lake.table_by_month import Version, relation_at
+
 # Text in quotes, names in quotes, DuckDB's dollar quotes, comments of both kinds (those of `/*` are found by _comment_end).
 _LEXEME = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(\$[A-Za-z_]*\$).*?\1|--[^\n]*", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_]+")
@@ -67,7 +69,7 @@ def check_on_duckdb(sql: str) -> str:
     return sql
 
 
-def at_snapshots(sql: str, snapshots: Mapping[str, int | None]) -> str:
+def at_snapshots(sql: str, snapshots: Mapping[str, Version]) -> str:
     """A SELECT of Trino's on the snapshots of its tables (``marts.daily_costs`` -> id; None: nothing was in it). Pure.
 
     Tables are known by ``schema.table``. Raises NotAsked where the statement is no SELECT, or a table's name is in quotes.
@@ -79,10 +81,7 @@ def at_snapshots(sql: str, snapshots: Mapping[str, int | None]) -> str:
     relation = re.compile(rf"(?<![\w.\"])((?:\w+\s*\.\s*)?({names}))(?!\s*[\w.]*\.)\b", re.IGNORECASE)
 
     def at(found: re.Match[str]) -> str:
-        snapshot = snapshots["".join(found.group(2).split()).lower()]
-        if snapshot is None:
-            return " ".join(("(select * from", found.group(1), "where false)"))
-        return f"{found.group(1)} for version as of {snapshot}"
+        return relation_at(found.group(1), snapshots["".join(found.group(2).split()).lower()])
 
     parts = []
     for piece, is_code in _pieces(sql):

@@ -16,6 +16,7 @@ class MaintenanceSettings(Strict):
     keep_days: int = Field(default=30, ge=0)  # what the lake showed at any moment of these days stays readable
     keep_deliveries: int = Field(default=3, ge=1)  # and so do this many newest deliveries of every source and month
     keep_month_ends: int = Field(default=13, ge=0)  # and what the lake showed when each of this many last months ended
+    keep_invoiced: int = Field(default=13, ge=0)  # and the state at which each of this many last months was first invoiced
     orphan_safety_hours: int = Field(default=72, ge=1)  # a younger file may be one that is just being written
     small_file_mb: int = Field(default=32, ge=1)  # smaller files of a slice are merged
     target_file_mb: int = Field(default=128, ge=1)  # into files of at most this size

@@ -13,13 +13,14 @@ from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
 from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.table_by_month import ShownTable, condition_of
 from cost_lakehouse.lake.tables import raw_tables, read_marts
 
 _PARTITIONS = 2  # source and billing period
 
 
 def connect(
-    lake: Lake, names: Sequence[str] | None = None, tables: Mapping[str, Table] | None = None
+    lake: Lake, names: Sequence[str] | None = None, tables: Mapping[str, ShownTable] | None = None
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with a view for every table of the lake, or for ``names`` only.
 
@@ -37,7 +38,7 @@ def create_views(
     lake: Lake,
     names: Sequence[str] | None = None,
     slices: Sequence[Slice] | None = None,
-    tables: Mapping[str, Table] | None = None,
+    tables: Mapping[str, ShownTable] | None = None,
 ) -> None:
     """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only, or of ``tables``) in the connection's database.
 
@@ -50,7 +51,7 @@ def create_views(
         connection.execute(f"create schema if not exists {namespace}")
     for name in chosen:
         namespace, table_name = name.split(".")
-        shown = select_statement(given.get(name) or lake.current(name), slices if name in FORMATS else None)
+        shown = shown_statement(given.get(name) or lake.current(name), slices if name in FORMATS else None)
         connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
 
 
@@ -60,6 +61,14 @@ def create_published_views(connection: duckdb.DuckDBPyConnection, lake: Lake, sl
     for name in read_marts():
         shown = select_statement(lake.current(name), slices)
         connection.execute(f'create or replace view published."{name.split(".")[1]}" as {shown}')
+
+
+def shown_statement(shown: ShownTable, slices: Sequence[Slice] | None = None) -> str:
+    """The SELECT of a table at one snapshot (of ``slices`` alone if given), or month by month. Raises LakeError."""
+    if isinstance(shown, Table):
+        return select_statement(shown, slices)
+    parts = [f"select * from ({select_statement(table, months)}) where {condition_of(months)}" for table, months in shown.parts]
+    return " union all by name ".join(parts)
 
 
 def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str:

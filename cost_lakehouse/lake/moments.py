@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 
 _MONTH_END = "month-end-"
+_INVOICED = "invoiced-"
+_INVOICED_TAG = re.compile(rf"{_INVOICED}(\d{{8}}T\d{{9}})Z")
 
 
 @dataclass(frozen=True)
@@ -59,33 +63,35 @@ def tables_at(lake: Lake, moment: datetime, needed: Callable[[str], bool] = lamb
     """
     found: dict[str, Table] = {}
     for name in lake.table_names():
-        table = lake.table(name)
-        tagged = {at: table.metadata.refs[tag].snapshot_id for tag, at in month_end_tags(table).items()}
-        if moment in tagged:
-            found[name] = at_snapshot(table, tagged[moment])
-            continue
-        known = [
-            KnownSnapshot(
-                snapshot.snapshot_id,
-                snapshot.parent_snapshot_id,
-                _naive(snapshot.timestamp_ms),
-                snapshot.sequence_number or 0,
-            )
-            for snapshot in table.metadata.snapshots
-        ]
         try:
-            snapshot_id = snapshot_at(known, table.metadata.current_snapshot_id, moment)
-        except Expired as error:
-            if not needed(name):
-                continue
-            raise LakeError(
-                f"{name} of {moment:%Y-%m-%d %H:%M:%S} UTC is not kept any more: its oldest snapshot is of "
-                f"{error.oldest:%Y-%m-%d %H:%M:%S} UTC.",
-                f"Ask for a later moment{_or_kept(tagged)}, or compare deliveries with `cost-lakehouse diff`, which needs no "
-                "snapshots. `maintenance: {keep_days: …}` in lakehouse.yaml keeps more from now on.",
-            ) from None
-        found[name] = at_snapshot(table, snapshot_id)
+            found[name] = table_at(lake.table(name), moment)
+        except LakeError:
+            if needed(name):
+                raise
     return found
+
+
+def table_at(table: Table, moment: datetime) -> Table:
+    """One table as it was at ``moment`` (UTC, without zone). Raises LakeError where that is not kept any more."""
+    tagged = {at: table.metadata.refs[tag].snapshot_id for tag, at in kept_moments(table).items()}
+    if moment in tagged:
+        return at_snapshot(table, tagged[moment])
+    known = [
+        KnownSnapshot(
+            snapshot.snapshot_id, snapshot.parent_snapshot_id, moment_of_snapshot(snapshot), snapshot.sequence_number or 0
+        )
+        for snapshot in table.metadata.snapshots
+    ]
+    try:
+        return at_snapshot(table, snapshot_at(known, table.metadata.current_snapshot_id, moment))
+    except Expired as error:
+        ends = month_end_tags(table).values()
+        raise LakeError(
+            f"{'.'.join(table.name())} of {moment:%Y-%m-%d %H:%M:%S} UTC is not kept any more: its oldest snapshot is of "
+            f"{error.oldest:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Ask for a later moment{_or_kept(ends)}, or compare deliveries with `cost-lakehouse diff`, which needs no "
+            "snapshots. `maintenance: {keep_days: …}` in lakehouse.yaml keeps more from now on.",
+        ) from None
 
 
 def month_end_tag(moment: datetime) -> str:
@@ -107,6 +113,32 @@ def month_end_tags(table: Table) -> dict[str, datetime]:
     return found
 
 
+def invoiced_tag(moment: datetime) -> str:
+    """The name of the tag that keeps what was current when months were first invoiced; UTC without zone, to the millisecond."""
+    return f"{_INVOICED}{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+
+
+def invoiced_tags(table: Table) -> dict[str, datetime]:
+    """The table's tags of moments at which months were first invoiced, each with its moment (UTC without zone)."""
+    found = {}
+    for name in table.metadata.refs:
+        if named := _INVOICED_TAG.fullmatch(name):
+            found[name] = datetime.strptime(f"{named.group(1)}000+0000", "%Y%m%dT%H%M%S%f%z").replace(tzinfo=None)
+    return found
+
+
+def kept_moments(table: Table) -> dict[str, datetime]:
+    """The table's tags of either kind, each with the moment (UTC without zone) at which its snapshot was current."""
+    return month_end_tags(table) | invoiced_tags(table)
+
+
+def moment_of_snapshot(snapshot: Snapshot) -> datetime:
+    """When a snapshot was made: UTC without zone, to the millisecond."""
+    return datetime.fromtimestamp(snapshot.timestamp_ms // 1000, UTC).replace(
+        tzinfo=None, microsecond=snapshot.timestamp_ms % 1000 * 1000
+    )
+
+
 def _or_kept(moments: Iterable[datetime]) -> str:
     """Says which ends of months are kept."""
     days = ", ".join(f"{moment:%Y-%m-%d}" for moment in sorted(moments))
@@ -120,7 +152,3 @@ def at_snapshot(table: Table, snapshot_id: int | None) -> Table:
     if snapshot is not None and snapshot.schema_id is not None:
         changed["current_schema_id"] = snapshot.schema_id
     return Table(table.name(), table.metadata.model_copy(update=changed), table.metadata_location, table.io, table.catalog)
-
-
-def _naive(timestamp_ms: int) -> datetime:
-    return datetime.fromtimestamp(timestamp_ms / 1000, UTC).replace(tzinfo=None)

@@ -20,15 +20,18 @@ from cost_lakehouse.maintenance.facts import (
     snapshot_facts,
     versions_ahead,
 )
+from cost_lakehouse.maintenance.kept_moments import Moments, keep_moments, planned_tags
 from cost_lakehouse.maintenance.merge import Busy, batches, merge
-from cost_lakehouse.maintenance.month_ends import keep_month_ends, planned_month_ends
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import TABLE_FOLDERS, Rules, file_key, orphans, snapshots_to_expire
 
 
-def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_run: bool) -> TableReport:
+def maintain_table(
+    lake: Lake, name: str, rules: Rules, now: datetime, *, moments: Moments | None = None, dry_run: bool
+) -> TableReport:
     """Expire, merge, remove, in this order: what is merged now stays readable as an old snapshot until it expires.
 
+    ``moments`` are those of which the table is kept, however old they are.
     Raises LakeError; whatever was done until then is complete in itself.
     """
     report = TableReport(name)
@@ -37,10 +40,10 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, dry_ru
     report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
     if not dry_run:
-        keep_month_ends(lake, name, rules, now)
+        keep_moments(lake, name, moments or {})
     # Versions of the metadata that fall out of the log during this run are removed by the commits themselves.
     handled = metadata_files(lake.table(name))
-    handled |= _expire(lake, name, rules, now, found, report, dry_run)
+    handled |= _expire(lake, name, rules, now, moments or {}, found, report, dry_run)
     _merge(lake, name, rules, report, dry_run)
     _remove_orphans(lake, name, rules, now, found, handled, report, dry_run)
     if dry_run:
@@ -76,13 +79,20 @@ def referenced_files(table: Table) -> set[str]:
 
 
 def _expire(
-    lake: Lake, name: str, rules: Rules, now: datetime, found: dict[str, FoundFile], report: TableReport, dry_run: bool
+    lake: Lake,
+    name: str,
+    rules: Rules,
+    now: datetime,
+    moments: Moments,
+    found: dict[str, FoundFile],
+    report: TableReport,
+    dry_run: bool,
 ) -> set[str]:
     """Expire snapshots, and remove the files that only they referred to; the keys of these files."""
     table = lake.table(name)
     report.snapshots = len(table.metadata.snapshots)
     expiring = {item.id for item in snapshots_to_expire(snapshot_facts(table), rules, now)}
-    expiring -= set(planned_month_ends(table, rules, now).make.values())  # which a dry run has not tagged
+    expiring -= set(planned_tags(table, moments).make.values())  # which a dry run has not tagged
     report.expired = len(expiring)
     if not expiring:
         return set()

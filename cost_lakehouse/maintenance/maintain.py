@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.maintenance import embedded
+from cost_lakehouse.maintenance.kept_moments import Moments, moments_to_keep
 from cost_lakehouse.maintenance.report import Report, TableReport
 from cost_lakehouse.maintenance.rules import Rules, rules_of
 
@@ -39,20 +40,21 @@ def maintain(
         lake.identity.ensure()
         if not dry_run:
             lake.identity.note_maintenance()
+        moments = moments_to_keep(lake, given, moment)  # of all tables, and found in one, before anything of it expires
         for name in chosen:
-            reports.append(_one(lake, name, given, moment, dry_run))
+            reports.append(_one(lake, name, given, moment, moments, dry_run))
             on_report(reports[-1])
     return Report(dry_run, lake.settings.lake.engine, reports)
 
 
-def _one(lake: Lake, name: str, rules: Rules, now: datetime, dry_run: bool) -> TableReport:
+def _one(lake: Lake, name: str, rules: Rules, now: datetime, moments: Moments, dry_run: bool) -> TableReport:
     try:
         lake.identity.ensure()  # a process that lives for weeks opened the lake long ago
         if lake.settings.lake.engine == "trino" and not dry_run:
             from cost_lakehouse.maintenance import on_trino  # its client takes a while, which others need not wait for
 
-            return on_trino.maintain_table(lake, name, rules, now)
-        return embedded.maintain_table(lake, name, rules, now, dry_run=dry_run)
+            return on_trino.maintain_table(lake, name, rules, now, moments=moments)
+        return embedded.maintain_table(lake, name, rules, now, moments=moments, dry_run=dry_run)
     except (CostLakehouseError, OSError, ValueError) as error:
         problem = error.problem if isinstance(error, CostLakehouseError) else f"{type(error).__name__}: {error}"
         fix = error.fix if isinstance(error, CostLakehouseError) else "Nothing that is needed was removed. Run it again."

@@ -14,8 +14,8 @@ from cost_lakehouse.lake.replace import commit_with_retries
 from cost_lakehouse.lake.trino_client import connect, explained, trino_settings
 from cost_lakehouse.maintenance.embedded import ensure_newest, found_files, note_merged, referenced_files
 from cost_lakehouse.maintenance.facts import KEEP_TAG, keep_tags, merge_plans, snapshot_facts
+from cost_lakehouse.maintenance.kept_moments import Moments, keep_moments
 from cost_lakehouse.maintenance.merge import Batch, Busy, batches, exclusively
-from cost_lakehouse.maintenance.month_ends import keep_month_ends
 from cost_lakehouse.maintenance.report import Files, TableReport
 from cost_lakehouse.maintenance.rules import Rules, SnapshotFacts, orphans, snapshots_to_expire
 
@@ -23,7 +23,7 @@ from cost_lakehouse.maintenance.rules import Rules, SnapshotFacts, orphans, snap
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
-def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableReport:
+def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime, *, moments: Moments | None = None) -> TableReport:
     """Expire, merge, remove, in this order, as the embedded engine does.
 
     Raises LakeError; whatever was done until then is complete in itself.
@@ -32,7 +32,7 @@ def maintain_table(lake: Lake, name: str, rules: Rules, now: datetime) -> TableR
     found = found_files(lake, name)
     report.before = Files.of(entry.size for entry in found.values())
     ensure_newest(lake.table(name), found)
-    keep_month_ends(lake, name, rules, now)
+    keep_moments(lake, name, moments or {})
     _expire(lake, name, rules, now, report)
     _merge(lake, name, rules, report)
     _remove_orphans(lake, name, rules, now, report)

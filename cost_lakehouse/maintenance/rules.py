@@ -27,6 +27,7 @@ class Rules:
     small_bytes: int
     target_bytes: int
     keep_month_ends: int = 0
+    keep_invoiced: int = 0
 
 
 def rules_of(settings: MaintenanceSettings) -> Rules:
@@ -38,6 +39,7 @@ def rules_of(settings: MaintenanceSettings) -> Rules:
         settings.small_file_mb * _MEGABYTE,
         settings.target_file_mb * _MEGABYTE,
         settings.keep_month_ends,
+        settings.keep_invoiced,
     )
 
 

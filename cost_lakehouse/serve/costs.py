@@ -7,6 +7,7 @@ from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
 from cost_lakehouse.ask.request import Condition, Granularity, Range
+from cost_lakehouse.lake.table_by_month import Version
 from cost_lakehouse.serve.replies import Reply
 
 
@@ -66,7 +67,7 @@ def range_meta(asked: Range) -> dict[str, Any]:
     return {"from": asked.begin, "to": asked.end, "of": "usage"}
 
 
-def snapshot_meta(snapshots: Mapping[str, int | None]) -> dict[str, str | None]:
+def snapshot_meta(snapshots: Mapping[str, Version]) -> dict[str, str | None]:
     """Ids as text: they are larger than what a double holds."""
     return {name: None if snapshot is None else str(snapshot) for name, snapshot in snapshots.items()}
 

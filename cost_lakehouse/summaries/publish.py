@@ -19,6 +19,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import remove_unneeded_files
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.invoiced import invoiced_label
 from cost_lakehouse.lake.replace import replace_slices
 from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
@@ -26,6 +27,7 @@ from cost_lakehouse.lake.small_tables import replace_rows
 from cost_lakehouse.summaries.built import BuiltSummaries
 from cost_lakehouse.summaries.closings import Closing, closed_months, closings, is_held, with_closing
 from cost_lakehouse.summaries.correction_log import record_late_corrections
+from cost_lakehouse.summaries.first_invoiced import newly_invoiced
 from cost_lakehouse.summaries.gap_findings import BILL_FINDINGS, findings_with_gaps
 from cost_lakehouse.summaries.marts import Mart
 from cost_lakehouse.summaries.stale import BILL_STATUS
@@ -80,13 +82,16 @@ def publish(lake: Lake, built: BuiltSummaries, slices: Sequence[Slice], marts: S
         free = [slice_ for slice_ in chosen if slice_ not in held]
         instead = {BILL_STATUS: statuses, BILL_FINDINGS: findings_with_gaps(lake, scratch, _loaded(scratch, free))}
         record_late_corrections(lake, scratch, published)
+        labels = {BILL_STATUS: invoiced_label(newly_invoiced(scratch, free, published))}
         with _unfinished(lake, chosen, marts):
             return [
                 changed
                 for mart in as_built
                 for slices in [chosen if mart.mart.table == BILL_STATUS else free]
                 if slices
-                for changed in _publish_mart(lake, scratch, mart, slices, before, instead.get(mart.mart.table, {}))
+                for changed in _publish_mart(
+                    lake, scratch, mart, slices, before, instead.get(mart.mart.table, {}), labels.get(mart.mart.table, {})
+                )
             ]
 
 
@@ -97,14 +102,23 @@ def published_status(lake: Lake, slice_: Slice) -> list[dict[str, Any]]:
 
 def published_statuses(lake: Lake, slices: Sequence[Slice]) -> dict[Slice, list[dict[str, Any]]]:
     """The same of several months, read at once."""
-    found: dict[Slice, list[dict[str, Any]]] = {slice_: [] for slice_ in slices}
+    wanted = " or ".join(f"({slice_.condition})" for slice_ in slices)
+    return {slice_: [] for slice_ in slices} | _statuses(lake, wanted)
+
+
+def all_published_statuses(lake: Lake) -> dict[Slice, list[dict[str, Any]]]:
+    """The same of all months that are published."""
+    return _statuses(lake, "true")
+
+
+def _statuses(lake: Lake, condition: str) -> dict[Slice, list[dict[str, Any]]]:
+    found: dict[Slice, list[dict[str, Any]]] = {}
     table = lake.table_or_none(BILL_STATUS)
     if table is not None and "pending_delivery_id" in table.schema().column_names:
         with connect(lake, [BILL_STATUS]) as connection:
-            wanted = " or ".join(f"({slice_.condition})" for slice_ in slices)
-            select = f"select * from {BILL_STATUS} where {wanted} order by bill_status_id"
+            select = f"select * from {BILL_STATUS} where {condition} order by bill_status_id"
             for row in connection.execute(select).to_arrow_table().to_pylist():
-                found[Slice(row["source"], row["billing_period"])].append(row)
+                found.setdefault(Slice(row["source"], row["billing_period"]), []).append(row)
     return found
 
 
@@ -132,8 +146,12 @@ def _publish_mart(
     slices: Sequence[Slice],
     before: Mapping[tuple[str, Slice], dict[str, Decimal]],
     instead: Mapping[Slice, pa.Table],
+    labels: Mapping[str, str],
 ) -> list[PublishedSlice]:
-    """Publish one mart; ``instead`` has the rows of slices that are not published as they were built."""
+    """Publish one mart; ``instead`` has the rows of slices that are not published as they were built.
+
+    ``labels`` are put on the snapshot.
+    """
     table, relation = built.mart.table, built.relation
     _fit_table(lake, table, built.schema)
     files: list[str] = []
@@ -156,7 +174,7 @@ def _publish_mart(
                 written[slice_] += batch.num_rows
             writer.close()
             files += lake.warehouse.keep(writer.files, folder)
-    replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices))})
+    replace_slices(lake, table, slices, files, {"cost-lakehouse.slices": str(len(slices)), **labels})
     new = _totals(scratch, relation, built.mart.total, slices) if slices else {}
     for slice_, rows in instead.items():
         new[slice_] = _totals_of(rows, built.mart.total)

@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "compare-deliveries.md"
 OURS = "uv run cost-lakehouse "
-INVOICED = {"lineItem/UsageStartDate": "2026-09-05T10:00:00Z"}
+INVOICED = {"lineItem/UsageStartDate": "2026-09-05T10:00:00Z", "bill/InvoiceId": "INV-2026-09"}
 BILL = [line(UnblendedCost="10.25", **INVOICED)]
 REFUND = line(UnblendedCost="-4.5", LineItemType="Refund", UsageAccountId="000000000002", **INVOICED)
 
@@ -33,11 +33,13 @@ def test_the_page_works_from_the_first_command_to_the_last(tmp_path: Path, monke
             assert result.exit_code == 0, f"{words}\n{result.output}"
             told.append(result.stdout)
 
-    history, last, since, between, csv, ledger, past = told
+    history, last, since, between, csv, ledger, past, invoiced, statuses = told
     assert [words.split()[3:4] for words in history.splitlines()[3:]] == [["earlier"], ["published"]]
     assert "change: -4.50 USD" in last
     assert "change: 5.75 USD" in since
     assert "Refund" in between
+    assert "10.25" in invoiced
+    assert "10.25" in statuses
     assert csv.splitlines()[1].startswith("2026-09-05,")
     assert ",changed,10.25,5.75,-4.5," in csv
     assert ledger.rstrip().endswith("5.75")

@@ -54,8 +54,8 @@ class Pipeline:
         done = command("run", *arguments, "--config", str(self.config))
         assert done.exit_code == 0, done.output
 
-    def csv(self, sql: str) -> str:
-        answer = command("query", sql, "--format", "csv", "--config", str(self.config))
+    def csv(self, sql: str, *options: str) -> str:
+        answer = command("query", sql, *options, "--format", "csv", "--config", str(self.config))
         assert answer.exit_code == 0, answer.stderr
         return answer.stdout
 
@@ -172,6 +172,33 @@ def test_both_engines_explain_a_number_by_the_same_lines(pipelines: dict[str, Pi
         assert answers["trino"][part] == answers["duckdb"][part], part
     files = [[{**file, "link": ""} for file in answers[engine]["files"]] for engine in ENGINES]
     assert files[0] == files[1] != []
+
+
+@pytest.mark.timeout(900)
+def test_both_engines_show_the_tables_as_they_were(pipelines: dict[str, Pipeline], tmp_path: Path) -> None:
+    """While September's first delivery was the newest, and as each month was first invoiced; by the generator's own sums."""
+    (name, first) = story.first_deliveries(tmp_path).deliveries[0]
+    told = command("history", "--source", name, "--month", "2026-09", "--json", "--config", str(pipelines["trino"].config))
+    total = "select currency_code, sum(billed_cost) as cost from marts.daily_costs where source = 'acme-payer'"
+    september = f"{total} and billing_period = date '2026-09-01' group by 1"
+    for moment in (f"{name}/{json.loads(told.stdout)[0]['delivery_id']}", "invoiced"):
+        for pipeline in pipelines.values():
+            (row,) = csv.DictReader(io.StringIO(pipeline.csv(september, "--as-of", moment)))
+            assert {row["currency_code"]: Decimal(row["cost"])} == first.expected.total()
+    columns = "source, billing_period, delivery_id, state, currency_code, billed_cost, invoice_ids"
+    for table in (f"select {columns} from marts.bill_status order by 1, 2", "select count(*) from raw.aws_cur"):
+        answers = {engine: pipeline.csv(table, "--as-of", "invoiced") for engine, pipeline in pipelines.items()}
+        assert answers["trino"] == answers["duckdb"]
+    assert {
+        row["billing_period"]
+        for row in csv.DictReader(
+            io.StringIO(pipelines["trino"].csv("select billing_period from marts.bill_status", "--as-of", "invoiced"))
+        )
+    } == {"2026-09-01"}
+    options = ("--month", "2026-09", "--as-of", "invoiced", "--exclude", "source=acme-oci,other", "--by", "source,service")
+    costs = [command("costs", *options, "--format", "csv", "--config", str(p.config)).stdout for p in pipelines.values()]
+    assert costs[0] == costs[1]
+    assert len(costs[0].splitlines()) > 5
 
 
 @pytest.mark.timeout(900)

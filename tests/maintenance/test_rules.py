@@ -11,7 +11,7 @@ from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.warehouse import FoundFile
-from cost_lakehouse.maintenance.month_ends import MonthEnds, month_ends
+from cost_lakehouse.maintenance.kept_moments import KeptTags, invoiced_states, month_ends, tags_to_keep
 from cost_lakehouse.maintenance.on_trino import snapshots_to_tag
 from cost_lakehouse.maintenance.rules import (
     FileFacts,
@@ -86,15 +86,31 @@ def test_trino_is_told_by_tags_what_age_alone_would_not_keep() -> None:
 def test_what_was_current_when_a_month_ended_is_tagged_and_earlier_months_are_let_go() -> None:
     # Made on 2 September, 30 September, 2 October and 31 October; it is the first moment of November.
     history = [snapshot(1, 60), snapshot(2, 32), snapshot(3, 30), snapshot(4, 1)]
-    assert month_ends(history, {}, 3, NOW) == MonthEnds({"month-end-2026-10": 4, "month-end-2026-09": 2}, [])
+    assert tags_to_keep(history, {}, month_ends(3, NOW)) == KeptTags({"month-end-2026-10": 4, "month-end-2026-09": 2}, [])
     tagged = {"month-end-2026-09": datetime(2026, 10, 1), "month-end-2025-12": datetime(2026, 1, 1)}
-    assert month_ends(history, tagged, 2, NOW) == MonthEnds({"month-end-2026-10": 4}, ["month-end-2025-12"])
-    assert month_ends(history, tagged, 0, NOW) == MonthEnds({}, ["month-end-2025-12", "month-end-2026-09"])
+    assert tags_to_keep(history, tagged, month_ends(2, NOW)) == KeptTags({"month-end-2026-10": 4}, ["month-end-2025-12"])
+    assert tags_to_keep(history, tagged, month_ends(0, NOW)) == KeptTags({}, ["month-end-2025-12", "month-end-2026-09"])
 
 
 def test_a_month_is_not_tagged_where_its_snapshot_may_be_gone() -> None:
     # 2 is expired: whether 1 or 2 was current when September ended is not known any more.
-    assert month_ends([snapshot(1, 60), snapshot(3, 30), snapshot(4, 1)], {}, 2, NOW) == MonthEnds({"month-end-2026-10": 4}, [])
+    history = [snapshot(1, 60), snapshot(3, 30), snapshot(4, 1)]
+    assert tags_to_keep(history, {}, month_ends(2, NOW)) == KeptTags({"month-end-2026-10": 4}, [])
+    # What was made at just that moment was current then, whatever is gone after it.
+    assert tags_to_keep(history, {}, {"invoiced-x": datetime(2026, 9, 2)}) == KeptTags({"invoiced-x": 1}, [])
+
+
+def test_the_states_at_which_the_last_months_were_first_invoiced_are_kept_once_a_moment() -> None:
+    together = datetime(2026, 10, 3, 4, 5, 6, 789_000)
+    moments = {
+        ACME: datetime(2026, 10, 31),
+        Slice("acme", date(2026, 9, 1)): together,
+        Slice("globex", date(2026, 9, 1)): together,
+    }
+    both = {"invoiced-20261031T000000000Z": datetime(2026, 10, 31), "invoiced-20261003T040506789Z": together}
+    assert invoiced_states(moments, 3, NOW) == both
+    assert invoiced_states(moments, 2, NOW) == {"invoiced-20261031T000000000Z": datetime(2026, 10, 31)}
+    assert invoiced_states(moments, 0, NOW) == {}
 
 
 def file(name: str, megabytes: float, rows: int = 10, *deletes: str) -> FileFacts:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from cost_lakehouse.errors import CloseRefused
 from cost_lakehouse.invoices.comparison import compared_invoices
@@ -16,12 +17,15 @@ from cost_lakehouse.invoices.files import invoices_in
 from cost_lakehouse.invoices.record import record_invoices
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.statuses import statuses
+from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.proof.closing import Wish, close_month
 from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
 from cost_lakehouse.summaries.closings import ACCEPTED, REOPENED, closings
 from cost_lakehouse.summaries.correction_log import late_corrections
 from cost_lakehouse.summaries.stale import stale_slices
 from tests.builders import Workshop, line
+from tests.demo import command
+from tests.maintenance.rows import rules as rules_that_keep
 from tests.summaries.conftest import DbtRunner, rows
 
 OCTOBER = Slice("acme", date(2026, 10, 1))
@@ -31,6 +35,7 @@ FIRST = [
 ]
 REFUND = line(UnblendedCost="-0.5", UsageAccountId="000000000002", LineItemType="Refund", **{"bill/InvoiceId": "INV-1"})
 STATUS = "select delivery_id, state, bill_state, billed_cost, pending_delivery_id, pending_change from marts.bill_status"
+LATER = datetime.now(UTC) + timedelta(days=2)
 COSTS = "select account_id, sum(billed_cost) from marts.daily_costs group by 1 order by 1"
 
 
@@ -56,6 +61,14 @@ class Office:
 
     def stale(self) -> list[Slice]:
         return [stale.slice for stale in stale_slices(self.workshop.lake)]
+
+    def ask(self, *arguments: str) -> Result:
+        return command(*arguments, "--config", str(self.workshop.settings.file))
+
+    def as_invoiced(self, sql: str) -> list[str]:
+        answer = self.ask("query", sql, "--as-of", "invoiced", "--format", "csv")
+        assert answer.exit_code == 0, answer.stderr
+        return answer.stdout.splitlines()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return rows(self.workshop.lake, sql)
@@ -120,6 +133,23 @@ def test_a_closed_month_takes_a_late_delivery_only_when_it_is_accepted(office: O
     assert office.rows(STATUS) == [("second", "corrected", "corrected", Decimal("2.501"), None, None)]
     assert office.stale() == []
     assert len(late_corrections(lake)) == 1
+
+    # All tables still say what they said when it was first invoiced: for as long as maintenance is told to keep that.
+    for _ in range(2):
+        assert office.as_invoiced("select sum(billed_cost) as cost from marts.daily_costs") == ["cost", "3.001"]
+        assert office.as_invoiced("select distinct delivery_id from raw.aws_cur") == ["delivery_id", "first"]
+        assert office.as_invoiced(STATUS)[1] == "first,invoiced,invoiced,3.001,,"
+        costs = office.ask("costs", "--month", "2026-10", "--as-of", "invoiced", "--by", "account")
+        assert "bills of 2026-10 (1 invoiced); as first invoiced" in costs.stdout
+        assert [line.split()[:4] for line in costs.stdout.splitlines() if "total" in line] == [["total", "3.001", "USD"]]
+        maintain(lake, rules=rules_that_keep(keep_deliveries=1, keep_invoiced=20), now=LATER)
+    maintain(lake, rules=rules_that_keep(keep_deliveries=1), now=LATER)
+    gone = office.ask("costs", "--month", "2026-10", "--as-of", "invoiced")
+    assert (gone.exit_code, gone.stdout) == (1, "")
+    assert "acme 2026-10 is corrected, and how it was first invoiced is not kept any more." in gone.stderr
+    assert "cost-lakehouse diff acme 2026-10" in gone.stderr
+    gone = office.ask("query", "select 1 from marts.daily_costs", "--as-of", "invoiced")
+    assert "No month is known as it was invoiced." in gone.stderr
 
 
 def test_a_month_is_not_closed_that_its_invoice_does_not_prove(office: Office) -> None:

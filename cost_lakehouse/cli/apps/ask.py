@@ -50,7 +50,7 @@ def costs(
     currency: Annotated[str | None, typer.Option("--currency", help="Only costs in this currency.")] = None,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", help="As it was known then: a date, a UTC time, or a delivery id.", metavar="MOMENT"),
+        typer.Option("--as-of", help="As it was known then: a date, a UTC time, a delivery id, invoiced.", metavar="MOMENT"),
     ] = None,
     output: Annotated[
         Format | None, typer.Option("--format", help="All but table are exact.", show_default="table, or as the file is named")

@@ -59,7 +59,9 @@ def query(
     ] = Format.TABLE,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", help="As the tables were: a date, a UTC time, a delivery id, SOURCE/ID.", metavar="MOMENT"),
+        typer.Option(
+            "--as-of", help="As the tables were: a date, UTC time, delivery id, SOURCE/ID, invoiced.", metavar="MOMENT"
+        ),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--output", help="Write a .csv, .json, .parquet or .xlsx file instead.", metavar="FILE")

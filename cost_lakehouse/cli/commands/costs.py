@@ -13,6 +13,7 @@ from typing import Any
 from cost_lakehouse.ask.answer import Answer as Costs
 from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.asking import answer, newest_month
+from cost_lakehouse.ask.bills import may_be_of, months_of
 from cost_lakehouse.ask.ranges import bill_of, last_days
 from cost_lakehouse.ask.request import Compare, Granularity, Order, Range, Request, conditions_of
 from cost_lakehouse.cli.answers import Answer, print_answer
@@ -23,6 +24,8 @@ from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.invoiced import AsInvoiced, Moment
+from cost_lakehouse.proof.invoiced import INVOICED, as_invoiced
 from cost_lakehouse.proof.moments import meant_moment
 
 _BAR = 12  # characters of the longest bar
@@ -55,7 +58,7 @@ def show_costs(config: Path | None, asked: Question, output: str | None, file: P
     _check_output(output, file)
     lake = Lake(settings)
     request = request_of(asked, settings, lake, datetime.now(UTC).date())
-    found = answer(lake, request, None if asked.as_of is None else meant_moment(lake, asked.as_of))
+    found = answer(lake, request, None if asked.as_of is None else _moment(lake, asked.as_of, request))
     if file is not None:
         write_answer(_exact(found), file)
         print_wrapped(f"{file}: {len(found.rows)} rows, {_totals(found)}.")
@@ -64,6 +67,17 @@ def show_costs(config: Path | None, asked: Question, output: str | None, file: P
     else:
         print_answer(_exact(found), output or "table")
     return 0
+
+
+def _moment(lake: Lake, text: str, request: Request) -> Moment:
+    """What ``--as-of`` means for a question. Raises ConfigurationError, LakeError."""
+    if text != INVOICED:
+        return meant_moment(lake, text)
+    if not request.range.of_bills:
+        raise ConfigurationError(
+            "--as-of invoiced is of whole bills, and days of usage may be in several.", "Ask for bills: `--month 2026-10`."
+        )
+    return as_invoiced(lake, months_of(request), lambda source: may_be_of(request, source))
 
 
 def request_of(asked: Question, settings: Settings, lake: Lake, today: date) -> Request:
@@ -226,7 +240,9 @@ def _head(found: Costs) -> str:
     for bill in found.bills:
         states[bill.state] = states.get(bill.state, 0) + 1
     counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    known = f"; as known on {found.as_of:%Y-%m-%d %H:%M} UTC" if found.as_of else ""
+    known = f"; as known on {found.as_of:%Y-%m-%d %H:%M} UTC" if isinstance(found.as_of, datetime) else ""
+    if isinstance(found.as_of, AsInvoiced):
+        known = "; as first invoiced"
     return f"{request.basis} cost, {what}{f' ({counted})' if counted else ''}{known}"
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from cost_lakehouse.cli.answers import ROWS_AT_ONCE, Answer, print_answer
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.files import file_format, write_answer
-from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_problem
+from cost_lakehouse.cli.output import EXIT_FAILED, EXIT_USAGE, print_note, print_problem
 from cost_lakehouse.cli.statement import NotAsked, at_snapshots, check_on_duckdb, check_on_trino, may_name, statements
 from cost_lakehouse.cli.streams import drop_output
 
 if TYPE_CHECKING:
     import duckdb
-    from pyiceberg.table import Table
 
     from cost_lakehouse.lake.catalog import Lake
+    from cost_lakehouse.lake.table_by_month import ShownTable
 
 
 class QueryFailed(Exception):
@@ -76,18 +76,30 @@ def _check_names(names: Sequence[str]) -> None:
         )
 
 
-def _tables(lake: Lake, as_of: str | None, sql: str) -> Mapping[str, Table] | None:
+def _tables(lake: Lake, as_of: str | None, sql: str) -> Mapping[str, ShownTable] | None:
     """The tables as they were; None: as they are. Raises ConfigurationError, LakeError where one that ``sql`` names is gone."""
     if as_of is None:
         return None
+    from cost_lakehouse.proof.invoiced import INVOICED, all_as_invoiced
+
+    def is_named(name: str) -> bool:
+        return may_name(sql, name)
+
+    if as_of == INVOICED:
+        from cost_lakehouse.lake.invoiced import tables_as_invoiced
+
+        asked, left_out = all_as_invoiced(lake)
+        if left_out:
+            print_note(f"Not in the result, as they are not known as invoiced: {', '.join(map(str, left_out))}.")
+        return tables_as_invoiced(lake, asked, filter(is_named, lake.table_names()))
     from cost_lakehouse.lake.moments import tables_at
     from cost_lakehouse.proof.moments import meant_moment
 
-    return tables_at(lake, meant_moment(lake, as_of), lambda name: may_name(sql, name))
+    return tables_at(lake, meant_moment(lake, as_of), is_named)
 
 
 @contextmanager
-def _on_duckdb(lake: Lake, sql: str, tables: Mapping[str, Table] | None) -> Iterator[Answer]:
+def _on_duckdb(lake: Lake, sql: str, tables: Mapping[str, ShownTable] | None) -> Iterator[Answer]:
     """Ask DuckDB, on the current snapshots or those of ``tables``."""
     import duckdb
 
@@ -107,14 +119,16 @@ def _on_duckdb(lake: Lake, sql: str, tables: Mapping[str, Table] | None) -> Iter
 
 
 @contextmanager
-def _on_trino(lake: Lake, sql: str, tables: Mapping[str, Table] | None) -> Iterator[Answer]:
+def _on_trino(lake: Lake, sql: str, tables: Mapping[str, ShownTable] | None) -> Iterator[Answer]:
     """Ask Trino, in the same way. Raises LakeError."""
     from cost_lakehouse.lake.trino_client import StatementRefused, running
 
     try:
         statement = check_on_trino(sql)
         if tables is not None:
-            statement = at_snapshots(statement, {name: table.metadata.current_snapshot_id for name, table in tables.items()})
+            from cost_lakehouse.lake.table_by_month import version_of
+
+            statement = at_snapshots(statement, {name: version_of(table) for name, table in tables.items()})
         with running(lake.settings, statement) as result:
             yield Answer(result.names, result.types, result.rows)
     except StatementRefused as error:
