@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import duckdb
+from pyiceberg.table import Table
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names
+from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names, shown_statement
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.table_by_month import condition_of, relation_at, version_of
 from cost_lakehouse.lake.trino_client import execute, rows, running, trino_settings
 from cost_lakehouse.proof.mart_lines import lines_query
 from cost_lakehouse.proof.protocols import Engine, Reader
@@ -20,6 +23,7 @@ from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.trino_build import build_schema
 
 _AT_ONCE = 5_000
+_RECEIPTS = "raw.receipts"
 
 
 @contextmanager
@@ -71,11 +75,27 @@ class _Duckdb:
         self.rows(f"create or replace temporary table {name} as {sql}")
         return name
 
-    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
+    def lines(
+        self,
+        lake: Lake,
+        project: ParsedProject,
+        mart: str,
+        slices: Sequence[Slice],
+        tables: Mapping[str, Table] | None = None,
+        until: datetime | None = None,
+    ) -> str:
         create_views(self._connection, lake, raw_table_names(), slices)
+        if tables:
+            create_views(self._connection, lake, slices=slices, tables=tables)
+        if until is not None:
+            receipts = shown_statement(lake.current(_RECEIPTS))
+            self.rows(f"create or replace view {_RECEIPTS} as select * from ({receipts}) {_loaded(until)}")
         sql = lines_query(lake, project, mart, _plain_name)
         self.rows(f"create or replace temporary view mart_lines as {sql}")
         return "mart_lines"
+
+    def raw(self, name: str) -> str:
+        return _plain_name(name)
 
 
 class _Trino:
@@ -85,6 +105,7 @@ class _Trino:
         self._settings = lake.settings
         self._catalog = trino_settings(lake.settings).catalog
         self._schema = schema
+        self._raw_table: Callable[[str], str] = _plain_name
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return rows(self._settings, sql, schema="marts")
@@ -106,14 +127,37 @@ class _Trino:
         execute(self._settings, f"create table {relation} as {sql}")
         return relation
 
-    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
-        condition = " or ".join(f"({slice_.condition})" for slice_ in slices)
+    def lines(
+        self,
+        lake: Lake,
+        project: ParsedProject,
+        mart: str,
+        slices: Sequence[Slice],
+        tables: Mapping[str, Table] | None = None,
+        until: datetime | None = None,
+    ) -> str:
+        condition = condition_of(tuple(slices))
+        shown = tables or {}
+        # What is kept of another moment has another name: its tables are there until the end.
+        ending = f"_{until:%Y%m%d%H%M%S%f}" if until is not None else ""
 
         def raw_table(name: str) -> str:
             relation = f'"{self._catalog}".{_plain_name(name)}'
-            return f"(select * from {relation} where {condition})" if name in FORMATS else relation
+            if name == _RECEIPTS and until is not None:
+                return f"(select * from {relation} {_loaded(until)})"
+            at = relation_at(relation, version_of(shown[name])) if name in shown else relation
+            return f"(select * from {at} where {condition})" if name in FORMATS else relation
 
-        return f"({lines_query(lake, project, mart, raw_table, self.keep)})"
+        self._raw_table = raw_table
+        query = lines_query(lake, project, mart, raw_table, lambda name, sql: self.keep(f"{name}{ending}", sql))
+        return f"({query})"
+
+    def raw(self, name: str) -> str:
+        return self._raw_table(name)
+
+
+def _loaded(until: datetime) -> str:
+    return f"where loaded_at <= timestamp '{until:%Y-%m-%d %H:%M:%S.%f}'"
 
 
 def _plain_name(name: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
+
+from pyiceberg.table import Table
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
@@ -26,8 +29,22 @@ class Reader(Protocol):
 class Engine(Reader, Protocol):
     """Knows the lines behind a mart too, and keeps what is read more than once."""
 
-    def lines(self, lake: Lake, project: ParsedProject, mart: str, slices: Sequence[Slice]) -> str:
-        """The lines of a mart in these months, as something to select from."""
+    def lines(
+        self,
+        lake: Lake,
+        project: ParsedProject,
+        mart: str,
+        slices: Sequence[Slice],
+        tables: Mapping[str, Table] | None = None,
+        until: datetime | None = None,
+    ) -> str:
+        """The lines of a mart in these months, as something to select from until lines are asked for again.
+
+        ``tables`` are raw tables as they were at another moment, ``until`` (UTC without zone) the last load that counts then.
+        """
+
+    def raw(self, name: str) -> str:
+        """The raw table that the lines are read from, as it is or was then."""
 
     def same(self, left: str, right: str) -> str:
         """The condition of a join that two columns have the same value, or both none."""

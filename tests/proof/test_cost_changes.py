@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import csv
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pytest
 
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.proof.changes import dimensions_of
 from cost_lakehouse.proof.diff import bounds_of, difference, loads_of
+from cost_lakehouse.proof.engines import engine_of
 from cost_lakehouse.proof.history import history
+from cost_lakehouse.proof.line_diff import MART, line_changes
 from tests.builders import Workshop, line
 from tests.demo import command
+from tests.maintenance.rows import rules as rules_that_keep
 from tests.summaries.conftest import DbtRunner, rows
 
 OCTOBER = Slice("acme", date(2026, 10, 1))
@@ -86,6 +91,26 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
         "USD": Decimal("2.5")
     }
 
+    # Down to the lines: the last against the first; account 1 had 1.001 and 2 and has 3, whatever its lines are numbered by.
+    with engine_of(lake, MART) as engine:
+        lines = list(line_changes(lake, whole, engine))
+    assert [(one.account_id, one.line_type, one.kind, one.before, one.after, one.change) for one in lines] == [
+        ("000000000002", "Usage", "went", Decimal(5), None, Decimal(-5)),
+        ("000000000001", "Usage", "went", Decimal(2), None, Decimal(-2)),
+        ("000000000001", "Usage", "changed", Decimal("1.001"), Decimal(3), Decimal("1.999")),
+        ("000000000001", "Refund", "came", None, Decimal("-0.5"), Decimal("-0.5")),
+    ]
+    assert sum(one.change for one in lines) == whole.totals["USD"]
+    came = lines[-1]
+    assert (came.file_before, came.row_after, came.quantity_after) == (None, 2, Decimal(1))
+    with engine_of(lake, MART) as engine:
+        since_ever = difference(lake, OCTOBER, bounds_of(loads, since=datetime(2020, 1, 1)), ("service",))
+        assert [one.kind for one in line_changes(lake, since_ever, engine)] == ["came", "came"]
+    # The third was never summarised: what it changed is in the fourth's part of the ledger.
+    unsummarised = difference(lake, OCTOBER, bounds_of(loads, first="one", last="three"), ("service",))
+    with engine_of(lake, MART) as engine, pytest.raises(LakeError, match=r"lines changed by 1\.999 USD .* the summaries by 0 "):
+        list(line_changes(lake, unsummarised, engine))
+
     # What is loaded and not summarised is in the history, and cannot be compared.
     workshop.write([account(1, "4")], assembly="five")
     workshop.load()
@@ -107,6 +132,17 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
         "Usage,USD,changed,8.001,3,-5.001,-5.001,-2",
         "Refund,USD,came,0,-0.5,-0.5,-0.5,1",
     ]
+    asked_for = ("diff", "acme", "2026-10", "--from", "one", "--lines", "--config", str(workshop.settings.file))
+    told = command(*asked_for, "--format", "csv")
+    assert told.stdout.splitlines()[0] == (
+        "usage_date,account_id,service,line_item_type,region,usage_type,resource_id,description,currency_code,kind,"
+        "quantity_before,quantity_after,before,after,change,effective_change,file_before,row_before,file_after,row_after"
+    )
+    assert [row["change"] for row in csv.DictReader(told.stdout.splitlines())] == ["-5", "-2", "1.999", "-0.5"]
+    told = command(*asked_for)
+    assert "change: -5.501 USD" in told.stdout
+    assert "1.999" in told.stdout
+
     told = command("history", "--source", "acme", "--month", "2026-10", "--config", str(workshop.settings.file))
     assert "four" in told.stdout
     told = command("diff", "acme", "2026-09", "--config", str(workshop.settings.file))
@@ -125,3 +161,10 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
     assert asked("2020-01-01", total) == ["cost", "0"]
     assert "neither a moment nor a delivery that was loaded" in asked("six", total)[0]
     assert "lies ahead" in asked("2999-01-01", total)[0]
+
+    # Once the rows of a delivery are gone, its lines are too; the ledger stays.
+    maintain(lake, ["raw.aws_cur"], rules=rules_that_keep(keep_deliveries=2), now=datetime.now(UTC) + timedelta(days=2))
+    told = command(*asked_for)
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "The rows of delivery one of acme 2026-10 are not kept any more" in told.stderr
+    assert "`diff` without --lines needs no rows" in told.stderr

@@ -38,6 +38,9 @@ def diff(
     first: Annotated[str | None, typer.Option("--from", help="From this delivery; else the one before the last.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="To this delivery; else the last.")] = None,
     by: Annotated[str, typer.Option("--by", help="Some of day, account, service, type.")] = "service,account",
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Down to the lines of the bill, where the rows of both are still there.")
+    ] = False,
     output: Annotated[
         Format, typer.Option("--format", help="csv and json are exact, and have the same columns.")
     ] = Format.TABLE,
@@ -48,4 +51,4 @@ def diff(
         chosen = checked(context, config)
         from cost_lakehouse.cli.commands.diff import show_difference
 
-        raise typer.Exit(show_difference(chosen, source, month, since, first, last, by, output.value))
+        raise typer.Exit(show_difference(chosen, source, month, (since, first, last), by, lines, output.value))
