@@ -44,7 +44,7 @@ def look_back(config: Path, lake: Lake, corrected: Slice) -> bool:
     asked: list[tuple[list[str], Callable[[], int]]] = [
         (
             ["diff", corrected.source, month, "--by", ",".join(BY)],
-            lambda: show_difference(config, corrected.source, month, None, None, None, ",".join(BY), "table"),
+            lambda: show_difference(config, corrected.source, month, (None, None, None), ",".join(BY), False, "table"),
         ),
         (["query", sql, "--as-of", moment], lambda: run_query(config, sql, "table", moment)),
         (["query", sql], lambda: run_query(config, sql, "table")),
