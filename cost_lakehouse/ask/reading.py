@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -30,7 +31,7 @@ class TooMuchAsked(ConfigurationError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long an answer may take (DuckDB; Trino has session properties for it), and how many rows it may have."""
+    """How long an answer may take, and how many rows it may have."""
 
     seconds: float | None = None
     rows: int | None = None
@@ -72,7 +73,19 @@ def reading(lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LI
     """
     if lake.settings.lake.engine == "trino":
         dialect = TrinoDialect(trino_client.trino_settings(lake.settings).catalog, snapshots_of(tables))
-        yield lambda made: _checked(trino_client.rows(lake.settings, made.sql, made.parameters), limits), dialect
+        most = None if limits.rows is None else limits.rows + 1
+        begun = monotonic()
+
+        def fetch(made: Statement) -> list[tuple[Any, ...]]:
+            left = None if limits.seconds is None else limits.seconds - (monotonic() - begun)
+            if left is not None and left <= 0:
+                raise _too_long(limits)
+            return _checked(trino_client.rows(lake.settings, made.sql, made.parameters, seconds=left, most=most), limits)
+
+        try:
+            yield fetch, dialect
+        except trino_client.TimeIsUp:
+            raise _too_long(limits) from None
         return
     with connect(lake, tables=tables) as connection:
         connection.execute("set autoinstall_known_extensions = false")
@@ -83,13 +96,17 @@ def reading(lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LI
         try:
             yield lambda made: _fetched(connection, made, limits), DuckdbDialect()
         except duckdb.InterruptException:
-            raise TooMuchAsked(
-                f"The answer took longer than {limits.seconds:g} seconds.",
-                "Ask for fewer days or groups, or raise serve.timeout_seconds in lakehouse.yaml.",
-            ) from None
+            raise _too_long(limits) from None
         finally:
             if timer is not None:
                 timer.cancel()
+
+
+def _too_long(limits: Limits) -> TooMuchAsked:
+    return TooMuchAsked(
+        f"The answer took longer than {limits.seconds or 0:g} seconds.",
+        "Ask for fewer days or groups, or raise serve.timeout_seconds in lakehouse.yaml.",
+    )
 
 
 def _fetched(connection: duckdb.DuckDBPyConnection, made: Statement, limits: Limits) -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _CLIENT_ERRORS = (exceptions.Error, exceptions.HttpError, requests.RequestExcept
 
 class StatementRefused(LakeError):
     """Trino is well, but the statement is wrong: its syntax, a name, a type, a right or a value."""
+
+
+class TimeIsUp(LakeError):
+    """The statement took longer than it may, and was ended by Trino."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ def trino_settings(settings: Settings) -> TrinoSettings:
     return settings.lake.trino
 
 
-def connect(settings: Settings, schema: str | None = None) -> dbapi.Connection:
-    """A connection to the lake's catalog. Nothing is sent before the first statement.
+def connect(settings: Settings, schema: str | None = None, seconds: float | None = None) -> dbapi.Connection:
+    """A connection to the lake's catalog, whose statements may take so many seconds. Nothing is sent before the first one.
 
     Raises ConfigurationError where a file that the settings name is not there.
     """
@@ -62,7 +67,10 @@ def connect(settings: Settings, schema: str | None = None) -> dbapi.Connection:
         http_scheme=given.http_scheme,
         auth=_authentication(settings, given),
         http_session=_Session(verification(settings, given)),
-        session_properties=dict(given.session_properties),
+        session_properties={
+            **given.session_properties,
+            **({} if seconds is None else {"query_max_run_time": f"{max(1, round(seconds * 1000))}ms"}),
+        },
         timezone="UTC",
         legacy_prepared_statements=False,  # else the client asks, with a query of its own, whether Trino is older than 418
         max_attempts=given.max_attempts,
@@ -70,13 +78,20 @@ def connect(settings: Settings, schema: str | None = None) -> dbapi.Connection:
     )
 
 
-def rows(settings: Settings, sql: str, parameters: Sequence[Any] = (), schema: str | None = None) -> list[tuple[Any, ...]]:
-    """Run one statement over a connection of its own, and return all its rows; none where it gives none.
+def rows(
+    settings: Settings,
+    sql: str,
+    parameters: Sequence[Any] = (),
+    schema: str | None = None,
+    seconds: float | None = None,
+    most: int | None = None,
+) -> list[tuple[Any, ...]]:
+    """Run one statement over a connection of its own, and return its rows (``most`` at most); none where it gives none.
 
-    Raises LakeError.
+    Raises LakeError, TimeIsUp where it takes longer than ``seconds``.
     """
-    with running(settings, sql, parameters, schema) as result:
-        return [tuple(row) for row in result.rows]
+    with running(settings, sql, parameters, schema, seconds) as result:
+        return [tuple(row) for row in islice(result.rows, most)]
 
 
 def execute(settings: Settings, sql: str) -> None:
@@ -85,9 +100,15 @@ def execute(settings: Settings, sql: str) -> None:
 
 
 @contextmanager
-def running(settings: Settings, sql: str, parameters: Sequence[Any] = (), schema: str | None = None) -> Iterator[Result]:
+def running(
+    settings: Settings,
+    sql: str,
+    parameters: Sequence[Any] = (),
+    schema: str | None = None,
+    seconds: float | None = None,
+) -> Iterator[Result]:
     """One statement's result, to be read inside the context; what is not read then is cancelled. Raises LakeError."""
-    with explained(settings), connect(settings, schema) as connection:
+    with explained(settings), connect(settings, schema, seconds) as connection:
         cursor = connection.cursor()
         cursor.execute(sql, list(parameters) or None)
         description = cursor.description or []
@@ -106,6 +127,8 @@ def explained(settings: Settings) -> Iterator[None]:
         yield
     except _CLIENT_ERRORS as error:
         problem, fix = explain(error, given)
+        if isinstance(error, exceptions.TrinoQueryError) and error.error_name == "EXCEEDED_TIME_LIMIT":
+            raise TimeIsUp(problem, fix) from None
         refused = isinstance(error, exceptions.TrinoQueryError) and error.error_type == "USER_ERROR"
         raise (StatementRefused if refused else LakeError)(problem, fix) from None
 

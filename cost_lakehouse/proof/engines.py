@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -16,7 +17,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names, shown_statement
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_by_month import condition_of, relation_at, version_of
-from cost_lakehouse.lake.trino_client import execute, rows, running, trino_settings
+from cost_lakehouse.lake.trino_client import rows, running, trino_settings
 from cost_lakehouse.proof.mart_lines import lines_query
 from cost_lakehouse.proof.protocols import Engine, Reader
 from cost_lakehouse.summaries.dbt_project import ParsedProject
@@ -27,15 +28,33 @@ _RECEIPTS = "raw.receipts"
 
 
 @contextmanager
-def engine_of(lake: Lake, mart: str) -> Iterator[Engine]:
-    """The engine that the lake is configured for, ready to be asked about a mart. Raises LakeError."""
+def engine_of(lake: Lake, mart: str, seconds: float | None = None) -> Iterator[Engine]:
+    """The engine that the lake is configured for, ready to be asked about a mart; for so many seconds (None: any number).
+
+    Raises LakeError.
+    """
     if lake.settings.lake.engine == "trino":
         with build_schema(lake) as schema:
-            yield _Trino(lake, schema)
+            yield _Trino(lake, schema, seconds)
         return
     with connect(lake, [name for name in lake.table_names() if name == f"marts.{mart}"]) as connection:
         connection.execute("set autoinstall_known_extensions = false")
-        yield _Duckdb(connection)
+        with _ended_after(connection, seconds):
+            yield _Duckdb(connection)
+
+
+@contextmanager
+def _ended_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Whatever the connection does after so many seconds is interrupted. Raises LakeError where it was."""
+    timer = Timer(seconds, connection.interrupt) if seconds is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 @contextmanager
@@ -101,14 +120,15 @@ class _Duckdb:
 class _Trino:
     """What is needed again is kept in a schema of its own, where there is one."""
 
-    def __init__(self, lake: Lake, schema: str = "") -> None:
+    def __init__(self, lake: Lake, schema: str = "", seconds: float | None = None) -> None:
         self._settings = lake.settings
+        self._seconds = seconds
         self._catalog = trino_settings(lake.settings).catalog
         self._schema = schema
         self._raw_table: Callable[[str], str] = _plain_name
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return rows(self._settings, sql, schema="marts")
+        return rows(self._settings, sql, schema="marts", seconds=self._seconds)
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         with running(self._settings, sql, schema="marts") as result:
@@ -124,7 +144,7 @@ class _Trino:
 
     def keep(self, name: str, sql: str) -> str:
         relation = f'"{self._catalog}".{self._schema}.{name}'
-        execute(self._settings, f"create table {relation} as {sql}")
+        rows(self._settings, f"create table {relation} as {sql}", seconds=self._seconds)
         return relation
 
     def lines(
@@ -166,5 +186,7 @@ def _plain_name(name: str) -> str:
 
 
 def _refused(error: duckdb.Error) -> LakeError:
+    if isinstance(error, duckdb.InterruptException):
+        return LakeError("It took longer than it may.", "Pick fewer rows, or raise serve.timeout_seconds in lakehouse.yaml.")
     said = str(error).splitlines()[0]
     return LakeError(f"DuckDB does not take the condition: {said}", "Correct it; columns are those of the mart.")

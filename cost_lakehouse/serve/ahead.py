@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,12 +27,12 @@ _MOST_DAYS = 120
 def forecast(served: Served, request: Request) -> Response:
     """``/v1/forecast``: what each series comes to in a month."""
     parameters = Parameters(request.query_params.multi_items(), (*_SCOPE, "month"))
-    groups, scope = _groups(parameters), _scope(parameters)
+    groups, scope = _groups(parameters), _scope(served, parameters)
     as_of = served.moment(parameters.text("as_of"))
     today = today_of(served.lake, as_of)
     past, begin, found = month_forecasts(served.lake, scope, groups, parameters.month("month"), today, as_of)
     rows = [forecast_object(one, groups, past, begin) for one in found]
-    meta = {"settled_until": past.settled_until, "decided_by": past.decided_by, "as_of": as_of}
+    meta = {"settled_until": past.settled_until, "decided_by": past.decided_by, **_meta(served, as_of)}
     return sent(request, Reply(columns_of(rows), rows, meta))
 
 
@@ -38,7 +40,7 @@ def anomalies(served: Served, request: Request) -> Response:
     """``/v1/anomalies``: the settled days that cost what nobody expected, and what made them, by impact."""
     known = (*_SCOPE, "days", "amount", "percent")
     parameters = Parameters(request.query_params.multi_items(), known)
-    groups, scope = _groups(parameters), _scope(parameters)
+    groups, scope = _groups(parameters), _scope(served, parameters)
     as_of = served.moment(parameters.text("as_of"))
     given = {"amount": parameters.number("amount", 0, 999_999_999), "percent": parameters.number("percent", 0, 100_000)}
     thresholds = Thresholds(**{name: Decimal(value) for name, value in given.items() if value is not None})
@@ -46,22 +48,28 @@ def anomalies(served: Served, request: Request) -> Response:
     days = parameters.number("days", 1, _MOST_DAYS) or _DAYS
     past, begin, found = explained_anomalies(served.lake, scope, groups, days, thresholds, today, as_of)
     rows = [anomaly_object(one, groups, inner) for one in found]
-    meta = {"from": begin, "settled_until": past.settled_until, "decided_by": past.decided_by, "as_of": as_of}
+    meta = {"from": begin, "settled_until": past.settled_until, "decided_by": past.decided_by}
+    meta |= _meta(served, as_of)
     return sent(request, Reply(columns_of(rows), rows, meta))
 
 
 def budgets(served: Served, request: Request) -> Response:
     """``/v1/budgets``: how each budget of ``lakehouse.yaml`` stands in its period."""
     parameters = Parameters(request.query_params.multi_items(), ("as_of", "format"))
+    served.for_all_alone("Budgets")
     as_of = served.moment(parameters.text("as_of"))
     found = period_budgets(served.lake, today_of(served.lake, as_of), as_of) if served.lake.settings.budgets else []
     rows = [budget_object(one) for one in found]
-    return sent(request, Reply(columns_of(rows), rows, {"as_of": as_of}))
+    return sent(request, Reply(columns_of(rows), rows, _meta(served, as_of)))
 
 
-def _scope(parameters: Parameters) -> Scope:
+def _meta(served: Served, as_of: datetime | None) -> dict[str, Any]:
+    return served.meta(["marts.daily_costs"], served.state(), as_of)
+
+
+def _scope(served: Served, parameters: Parameters) -> Scope:
     filters, excludes = conditions_of(parameters.texts("filter")), conditions_of(parameters.texts("exclude"))
-    return Scope(filters, excludes, parameters.text("basis") or "billed")
+    return Scope((*filters, *served.conditions()), excludes, parameters.text("basis") or "billed")
 
 
 def _groups(parameters: Parameters) -> tuple[str, ...]:

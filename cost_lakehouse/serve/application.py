@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.serve import ahead, changes, v1
+from cost_lakehouse.serve import ahead, changes, explained, v1
 from cost_lakehouse.serve.guard import HEALTH, LOOPBACK_NAMES, Guard, is_loopback
 from cost_lakehouse.serve.koku import routes as koku
 from cost_lakehouse.serve.opencost import routes as opencost
@@ -28,11 +28,10 @@ _log = logging.getLogger("cost_lakehouse.serve")
 def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
     """The application that serves a lake at an address.
 
-    Raises ConfigurationError where others than this machine could reach it and no token is set.
+    Raises ConfigurationError where others than this machine could reach it and nobody is asked who they are.
     """
     settings = lake.settings.serve
-    token = None if settings.token is None else settings.token.get_secret_value()
-    if token is None and not is_loopback(host):
+    if settings.is_open and not is_loopback(host):
         raise ConfigurationError(
             f"Whoever reaches {host} could read every bill.",
             "Set a token in lakehouse.yaml (`serve: {token: ${SERVE_TOKEN}}`), or bind to 127.0.0.1.",
@@ -40,12 +39,12 @@ def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
     hosts = (*LOOPBACK_NAMES, *settings.hosts) if is_loopback(host) else None
     served = Served(lake)
     limiter = CapacityLimiter(AT_ONCE)
-    routes: list[BaseRoute] = [Route(HEALTH, _healthy)]
-    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *koku.ROUTES, *opencost.ROUTES, *page.ROUTES)
+    routes: list[BaseRoute] = [Route(path, _healthy) for path in HEALTH]
+    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *explained.ROUTES, *koku.ROUTES, *opencost.ROUTES, *page.ROUTES)
     routes += [route(served, path, handler, limiter) for path, handler in own]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, token=token, hosts=hosts)],
+        middleware=[Middleware(Guard, settings=settings, hosts=hosts)],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
     )
 

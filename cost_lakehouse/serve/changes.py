@@ -21,6 +21,7 @@ def diff(served: Served, request: Request) -> Response:
     source, month = slice_of_path(request)
     if source not in {settings.name for settings in served.lake.settings.sources}:
         return problem(404, f"There is no source {source}.", "/v1/sources has them.")
+    served.for_all_alone("Differences")
     by = dimensions_of(",".join(parameters.listed("group_by")) or "service,account")
     since = parameters.text("since")
     slice_ = Slice(source, month)
@@ -41,6 +42,7 @@ def diff(served: Served, request: Request) -> Response:
         for cell in found.cells
     ]
     meta = {
+        **served.meta(["raw.receipts"], served.state(source, month)),
         "from": bounds.after.delivery_id if bounds.after else None,
         "to": bounds.until.delivery_id,
         "totals": [{"currency": currency or None, "change": change} for currency, change in sorted(found.totals.items())],
@@ -51,6 +53,7 @@ def diff(served: Served, request: Request) -> Response:
 def invoices(served: Served, request: Request) -> Response:
     """``/v1/invoices``: each invoice beside the lines of the bill that name it."""
     parameters = Parameters(request.query_params.multi_items(), ("source", "month", "state", "format"))
+    served.for_all_alone("Invoices")
     source, month, state = parameters.text("source"), parameters.month("month"), parameters.text("state")
     rows = [
         {
@@ -68,7 +71,7 @@ def invoices(served: Served, request: Request) -> Response:
         for row in compared_invoices(served.lake)
         if source in (None, row.source) and month in (None, row.billing_period) and state in (None, row.state)
     ]
-    return sent(request, Reply(columns_of(rows), rows))
+    return sent(request, Reply(columns_of(rows), rows, served.meta(["marts.invoices"], served.state(source, month))))
 
 
 ROUTES: tuple[tuple[str, Handler], ...] = (

@@ -7,8 +7,8 @@ from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
 from cost_lakehouse.ask.request import Condition, Granularity, Range
-from cost_lakehouse.lake.table_by_month import Version
 from cost_lakehouse.serve.replies import Reply
+from cost_lakehouse.serve.served import least_settled, snapshot_meta
 
 
 def reply_of(answer: Answer) -> Reply:
@@ -53,6 +53,7 @@ def _meta(answer: Answer) -> dict[str, Any]:
         "compare": question.compare,
         "currency": question.currency,
         "as_of": answer.as_of,
+        "state": least_settled({bill.state for bill in answer.bills}),
         "snapshots": snapshot_meta(answer.snapshots),
         "bills": [bill_meta(bill) for bill in answer.bills],
         "totals": [_total(total, question.compare is not None) for total in answer.totals],
@@ -65,11 +66,6 @@ def range_meta(asked: Range) -> dict[str, Any]:
     if asked.of_bills:
         return {"from": f"{asked.begin:%Y-%m}", "to": f"{asked.end:%Y-%m}", "of": "bills"}
     return {"from": asked.begin, "to": asked.end, "of": "usage"}
-
-
-def snapshot_meta(snapshots: Mapping[str, Version]) -> dict[str, str | None]:
-    """Ids as text: they are larger than what a double holds."""
-    return {name: None if snapshot is None else str(snapshot) for name, snapshot in snapshots.items()}
 
 
 def bill_meta(bill: Bill) -> dict[str, str]:

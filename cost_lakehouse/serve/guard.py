@@ -1,11 +1,7 @@
-"""Who may ask, and how: the Host header, the token, GET alone, and the headers that every reply has."""
+"""Who may ask, and how: the Host header, tokens and the proxy's word, GET alone, and the headers that every reply has."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Collection
 from ipaddress import ip_address
 
@@ -13,11 +9,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cost_lakehouse.config.serve import ServeSettings
 from cost_lakehouse.serve.replies import problem
+from cost_lakehouse.serve.viewer import viewer_of
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 LONGEST_QUERY = 8_192  # bytes
-HEALTH = "/healthz"
+HEALTH = ("/healthz", "/health")
+VIEWER = "cost_lakehouse.viewer"
+"""Where the request's scope says who asks."""
+
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -40,9 +41,9 @@ class Guard:
     lets its name point to this machine (DNS rebinding) sends its own name, and is turned away.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, settings: ServeSettings, hosts: Collection[str] | None) -> None:
         self._app = app
-        self._token = None if token is None else _digest(token)
+        self._settings = settings
         self._hosts = None if hosts is None else {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,11 +71,10 @@ class Guard:
             return problem(405, "Nothing can be changed here.", "Use GET.", {"Allow": "GET, HEAD"})
         if len(scope.get("query_string", b"")) > LONGEST_QUERY:
             return problem(414, "The question is too long.", f"Ask with {LONGEST_QUERY:,} bytes at most.")
-        if self._token is None or scope["path"] == HEALTH:
+        if scope["path"] in HEALTH:
             return None
-        given = token_of(headers.get("authorization", ""))
-        # Digests are of one length: how long the comparison takes tells nothing of either.
-        if given is not None and hmac.compare_digest(_digest(given), self._token):
+        scope[VIEWER] = viewer_of(self._settings, scope["client"][0] if scope.get("client") else None, headers)
+        if scope[VIEWER] is not None:
             return None
         return problem(
             401,
@@ -82,19 +82,6 @@ class Guard:
             "Send it as `Authorization: Bearer TOKEN`; a browser asks for it as the password, and any name does.",
             {"WWW-Authenticate": 'Basic realm="cost-lakehouse", charset="UTF-8"'},
         )
-
-
-def token_of(authorization: str) -> str | None:
-    """The token in an ``Authorization`` header: a bearer's, or the password of Basic. None where there is none. Pure."""
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-    return None
 
 
 def host_name(host: str) -> str:
@@ -110,7 +97,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

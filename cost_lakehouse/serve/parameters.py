@@ -19,7 +19,7 @@ MOST_PARAMETERS = 100
 COST_PARAMETERS = (
     "from", "to", "month", "granularity", "group_by", "filter", "exclude", "basis", "top", "order", "compare", "currency",
 )  # fmt: skip
-_REPEATED = ("group_by", "filter", "exclude")
+_REPEATED = ("group_by", "filter", "exclude", "where")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 

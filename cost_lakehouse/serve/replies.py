@@ -1,4 +1,4 @@
-"""What is sent back: JSON with decimals as text, or the same rows as CSV; what has not changed is not sent again."""
+"""What is sent back: JSON with decimals as text, or the same rows as CSV or Parquet; what has not changed is not sent again."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+from pyarrow import parquet
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_lakehouse.audit.receipts import plain
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
+from cost_lakehouse.serve.viewer import NotForRole
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+_FORMATS = {"json": JSON, "csv": CSV, "parquet": PARQUET}
+
+
+_DIGITS = 38  # of a decimal in 128 bits
 
 
 @dataclass(frozen=True)
@@ -31,19 +38,19 @@ class Reply:
 
 
 def kind_of(request: Request) -> str:
-    """JSON, or CSV: by the parameter ``format``, else by what the ``Accept`` header names first.
+    """JSON, CSV or Parquet: by the parameter ``format``, else by what the ``Accept`` header names first.
 
-    Raises ConfigurationError where the format is neither.
+    Raises ConfigurationError where the format is none of these.
     """
     asked = request.query_params.get("format")
     if asked is not None:
-        if asked not in ("json", "csv"):
-            raise ConfigurationError("There is no such format.", "Use format=json or format=csv.")
-        return CSV if asked == "csv" else JSON
+        if asked not in _FORMATS:
+            raise ConfigurationError("There is no such format.", "Use format=json, format=csv or format=parquet.")
+        return _FORMATS[asked]
     for part in request.headers.get("accept", "").split(","):
         name = part.partition(";")[0].strip().lower()
-        if name == CSV:
-            return CSV
+        if name in (CSV, PARQUET):
+            return name
         if name in (JSON, "application/*", "*/*"):
             break
     return JSON
@@ -52,14 +59,17 @@ def kind_of(request: Request) -> str:
 def sent(request: Request, reply: Reply, etag: str | None = None) -> Response:
     """The reply in the form that is asked for; 304 where the asker has it. ``etag`` defaults to one of its content."""
     kind = kind_of(request)
+    if kind == PARQUET:
+        content = as_parquet(reply)
+        return sent_text(request, content, kind, etag or etag_of(content))
     text = as_csv(reply) if kind == CSV else as_json({"meta": reply.meta, "data": reply.rows})
     return sent_text(request, text, kind, etag or etag_of(text))
 
 
-def sent_text(request: Request, text: str, kind: str, etag: str) -> Response:
-    """A text with its ETag; 304 where the asker has it."""
+def sent_text(request: Request, text: str | bytes, kind: str, etag: str) -> Response:
+    """A text, or a file's bytes, with its ETag; 304 where the asker has it."""
     return unchanged(request, etag) or Response(
-        text, media_type=f"{kind}; charset=utf-8" if kind != JSON else JSON, headers={"ETag": etag, "Vary": "Accept"}
+        text, media_type=f"{kind}; charset=utf-8" if kind == CSV else kind, headers={"ETag": etag, "Vary": "Accept"}
     )
 
 
@@ -77,8 +87,8 @@ def etag_of(*parts: object) -> str:
 
 
 def refused(error: CostLakehouseError) -> Response:
-    """400 for a wrong question, 503 where the lake cannot answer: what happened, and what to do."""
-    status = 400 if isinstance(error, ConfigurationError) else 503
+    """400 for a wrong question, 403 for one that a role may not ask, 503 where the lake cannot answer; with what to do."""
+    status = 400 if isinstance(error, ConfigurationError) else 403 if isinstance(error, NotForRole) else 503
     return problem(status, error.problem, error.fix)
 
 
@@ -100,6 +110,28 @@ def as_csv(reply: Reply) -> str:
     for row in reply.rows:
         writer.writerow([_cell(row.get(column)) for column in reply.columns])
     return buffer.getvalue()
+
+
+def as_parquet(reply: Reply) -> bytes:
+    """The rows as a Parquet file: decimals, whole numbers, days and moments keep their types, everything else is text."""
+    buffer = io.BytesIO()
+    columns = {column: _arrow([row.get(column) for row in reply.rows]) for column in reply.columns}
+    parquet.write_table(pa.table(columns), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _arrow(values: Sequence[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {Decimal}:
+        digits = [value.as_tuple() for value in values if value is not None]
+        scale = max(max(0, -int(number.exponent)) for number in digits)
+        whole = max(len(number.digits) + int(number.exponent) for number in digits)
+        kind = pa.decimal128 if max(whole, 0) + scale <= _DIGITS else pa.decimal256
+        return pa.array(values, kind(_DIGITS if kind is pa.decimal128 else 2 * _DIGITS, scale))
+    for known, kind in ((bool, pa.bool_()), (int, pa.int64()), (date, pa.date32()), (datetime, pa.timestamp("us", tz="UTC"))):
+        if kinds == {known}:
+            return pa.array(values, kind)
+    return pa.array([None if value is None else _cell(value) for value in values], pa.string())
 
 
 def plain_value(value: Any) -> str:

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from cost_lakehouse.config import load_settings
+from cost_lakehouse.config.serve import RoleSettings, ServeSettings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve.application import application
 from tests.demo import Told, command
@@ -72,6 +74,39 @@ def test_a_difference_has_the_ends_that_are_asked_for(of_demo: TestClient) -> No
     assert sum(Decimal(row["change"]) for row in answer["data"]) == total
 
 
+def test_an_amount_is_explained_as_the_command_explains_it(demo: Told, of_demo: TestClient) -> None:
+    where = "usage_date=2026-10-02&where=account_id=001864164957"
+    cell = "daily_costs where usage_date = date '2026-10-02' and account_id = '001864164957'"
+
+    answer = of_demo.get(f"/v1/explain?where={where}&lines=5").json()
+
+    (shown,) = told(demo, "explain", cell, "--column", "billed_cost", "--lines", "5")
+    meta = answer["meta"]
+    assert {part["currency"]: part["amount"] for part in meta["amounts"]} == shown["amounts"]
+    assert (meta["adds_up"], meta["line_item_count"]) == (True, shown["line_count"])
+    assert [(row["file_name"], row["row_number"], row["amount"]) for row in answer["data"]] == [
+        (line["file_name"], line["row_number"], line["amount"]) for line in shown["lines"]
+    ]
+    assert [receipt["delivery_id"] for receipt in meta["receipts"]] == [one["delivery_id"] for one in shown["deliveries"]]
+    assert answer["data"]
+
+
+def test_a_role_is_explained_its_own_lines_alone(demo: Told) -> None:
+    lake = Lake(load_settings(demo.folder / "lakehouse.yaml"))
+    role = RoleSettings(name="a", accounts=("001864164957",), token=SecretStr("0123456789abcdef"))
+    narrow = Lake(lake.settings.model_copy(update={"serve": ServeSettings(roles=(role,))}))
+    headers = {"Authorization": "Bearer 0123456789abcdef"}
+    with TestClient(application(narrow), base_url="http://localhost", raise_server_exceptions=False) as client:
+        mine = client.get("/v1/explain?where=usage_date=2026-10-02&lines=1000", headers=headers).json()
+        others = client.get("/v1/explain?where=account_id=001234567890", headers=headers)
+        forecast = client.get("/v1/forecast?group_by=account&month=2026-10", headers=headers).json()
+
+    assert {row["account"] for row in mine["data"]} == {"001864164957"}
+    assert mine["meta"]["adds_up"] is True
+    assert others.status_code == 503
+    assert {row["account"] for row in forecast["data"]} == {"001864164957"}
+
+
 def test_invoices_are_those_that_the_command_shows(demo: Told, of_demo: TestClient) -> None:
     answer = of_demo.get("/v1/invoices?month=2026-09&source=acme-payer").json()["data"]
 
@@ -83,7 +118,10 @@ def test_invoices_are_those_that_the_command_shows(demo: Told, of_demo: TestClie
 
 
 def test_a_lake_without_budgets_has_none(client: TestClient) -> None:
-    assert client.get("/v1/budgets").json() == {"meta": {"as_of": None}, "data": []}
+    answer = client.get("/v1/budgets").json()
+
+    assert answer["data"] == []
+    assert answer["meta"]["state"] == "estimated"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +134,11 @@ def test_a_lake_without_budgets_has_none(client: TestClient) -> None:
         ("/v1/forecast?month=2099-01", 400, "too far ahead"),
         ("/v1/anomalies?days=0", 400, "from 1 to 120"),
         ("/v1/budgets?month=2026-10", 400, "no parameter"),
+        ("/v1/explain", 400, "There is no where."),
+        ("/v1/explain?where=service", 400, "picks no rows"),
+        ("/v1/explain?where=colour=red", 400, "no column"),
+        ("/v1/explain?mart=x';drop&where=service=a", 400, "There is no mart"),
+        ("/v1/explain?where=usage_date=soon", 400, "is no day"),
         ("/v1/invoices?state=differs&top=3", 400, "no parameter"),
     ],
 )

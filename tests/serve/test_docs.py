@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.dimensions import measures
-from cost_lakehouse.serve import ahead, changes, v1
+from cost_lakehouse.serve import ahead, changes, explained, v1
 from cost_lakehouse.serve.parameters import COST_PARAMETERS
 from tests.docs.pages import ROOT, Example, commands
 
@@ -39,7 +39,7 @@ def test_a_call_of_the_page_is_answered(example: Example, client: TestClient) ->
 
 def test_the_page_names_every_route_parameter_and_basis() -> None:
     assert re.findall(r"^\| `(/v1/[^`]+)` \|", PAGE, re.MULTILINE) == [
-        path for path, _ in (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES)
+        path for path, _ in (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *explained.ROUTES)
     ]
     (table,) = re.findall(r"^\| parameter \| meaning \| default \|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}

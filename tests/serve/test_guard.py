@@ -15,8 +15,9 @@ from cost_lakehouse.config.serve import ServeSettings
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve.application import application
-from cost_lakehouse.serve.guard import host_name, is_loopback, token_of
+from cost_lakehouse.serve.guard import host_name, is_loopback
 from cost_lakehouse.serve.served import Served
+from cost_lakehouse.serve.viewer import token_of
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 

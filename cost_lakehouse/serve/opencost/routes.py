@@ -26,6 +26,7 @@ from cost_lakehouse.serve.opencost.status import status_document
 from cost_lakehouse.serve.parameters import Parameters
 from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, etag_of, kind_of, sent_text, unchanged
 from cost_lakehouse.serve.served import Handler, Served
+from cost_lakehouse.serve.viewer import NotForRole
 
 _COLUMNS = ("Name", "K8s Utilization", "Total", "Window")
 Shape = Callable[[Query, Days], Any]
@@ -38,7 +39,7 @@ def _answering(handler: Handler) -> Handler:
         try:
             return handler(served, request)
         except CostLakehouseError as error:
-            status = 400 if isinstance(error, ConfigurationError) else 503
+            status = 400 if isinstance(error, ConfigurationError) else 403 if isinstance(error, NotForRole) else 503
             text = exact_json({"code": status, "data": None, "message": f"{error.problem} {error.fix}"})
             return Response(text, status_code=status, media_type=JSON)
 
@@ -85,7 +86,7 @@ def _lines(answer: Answer) -> int:
 def _status(served: Served, request: Request) -> Response:
     """``/cloudCost/status``: how every source does."""
     Parameters(request.query_params.multi_items(), ())
-    text = exact_json({"code": 200, "data": status_document(served.lake)})
+    text = exact_json({"code": 200, "data": status_document(served)})
     return sent_text(request, text, JSON, etag_of(text))
 
 

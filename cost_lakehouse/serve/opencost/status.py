@@ -6,23 +6,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cost_lakehouse.ask.ranges import plus_months
-from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.last_polls import last_polls
 from cost_lakehouse.loading.statuses import source_statuses, statuses
 from cost_lakehouse.serve.opencost.properties import PROVIDERS
 from cost_lakehouse.serve.opencost.windows import Window
 from cost_lakehouse.serve.replies import utc_text
+from cost_lakehouse.serve.served import Served
 
 _NEVER = "0001-01-01T00:00:00Z"
 """A moment that never was, as Go writes it."""
 
 
-def status_document(lake: Lake) -> list[dict[str, Any]]:
+def status_document(served: Served) -> list[dict[str, Any]]:
     """``/cloudCost/status``. Nothing of where a source is or how it is read is told. Raises LakeError."""
-    settings, found = lake.settings, statuses(lake)
+    settings, found = served.lake.settings, statuses(served.lake)
+    seen = None if served.sees_all else served.sources()
     interval = timedelta(seconds=settings.polling.interval_seconds)
     document = []
     for source in source_statuses(settings, last_polls(settings), found):
+        if seen is not None and source.source not in seen:
+            continue
         held = [status for status in found if status.slice_.source == source.source and status.held]
         loads = sorted(receipt.loaded_at for status in held for receipt in status.held)
         months = sorted(status.slice_.billing_period for status in held)
