@@ -28,6 +28,7 @@ from cost_lakehouse.orchestration.dagster_internals import (
 )
 from cost_lakehouse.orchestration.instance_errors import explained_home, explained_records, explained_rules
 from cost_lakehouse.orchestration.liveness import ProcessLocks, database_of, forget, lives_elsewhere, lives_here
+from cost_lakehouse.orchestration.open_records import keep_open
 from cost_lakehouse.orchestration.plain_paths import plain_path
 from cost_lakehouse.orchestration.run_logs import logs_in_s3
 
@@ -115,7 +116,8 @@ class SharedStorage(DagsterStorage, ConfigurableClass):
         given = config_value.get("configuration")
         database = dagster_database(Path(given) if given else configuration_file())
         if database is None:
-            return DagsterSqliteStorage.from_local(base_dir=str(plain_path(home_of_this_configuration())), inst_data=inst_data)
+            home = str(plain_path(home_of_this_configuration()))
+            return keep_open(DagsterSqliteStorage.from_local(base_dir=home, inst_data=inst_data))
         return open_storage(database, inst_data)
 
 
