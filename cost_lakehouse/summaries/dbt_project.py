@@ -73,9 +73,13 @@ class ParsedProject:
     def packages(self) -> Iterator[Path]:
         """A folder in which dbt finds the user's package as an installed one."""
         with tempfile.TemporaryDirectory(prefix="cost-lakehouse-packages-") as folder:
-            if self.models_folder is not None:
-                (Path(folder) / self.models_folder.name).symlink_to(self.models_folder, target_is_directory=True)
+            self.install(Path(folder))
             yield Path(folder)
+
+    def install(self, folder: Path) -> None:
+        """Make the user's package the only one that is installed in ``folder``."""
+        if self.models_folder is not None:
+            (folder / self.models_folder.name).symlink_to(self.models_folder, target_is_directory=True)
 
 
 def project_folder() -> Path:
@@ -127,7 +131,9 @@ def parse_if_stale(settings: Settings) -> ParsedProject:
     caches = folder / "target" / "manifests"
     caches.mkdir(parents=True, exist_ok=True)
     engine = settings.lake.engine
-    project = ParsedProject(folder, own, caches / f"{engine}-{_digest([engine], folder, own)[:16]}")
+    # All states of a user's models on the same project have a name that begins alike.
+    name = f"{engine}-{_digest([engine], folder)[:16]}-{_digest([], own)[:8]}"
+    project = ParsedProject(folder, own, caches / name)
     if not (project.cache / "manifest.json").exists():
         with FileLock(caches / ".lock"):  # several processes of `dagster dev` come here at once
             if not (project.cache / "manifest.json").exists():
@@ -139,14 +145,28 @@ def parse_if_stale(settings: Settings) -> ParsedProject:
 
 
 def _parse(project: ParsedProject, settings: Settings) -> None:
-    """Parse the project in this process; what dbt writes goes aside and is moved to the cache at once."""
+    """Parse the project in this process; what dbt writes goes aside and is moved to the cache at once.
+
+    Where only the user's models have changed, dbt starts from the manifest that was used last and parses those alone. Call it
+    with the caches locked.
+    """
     from dbt.cli.main import dbtRunner
 
-    with tempfile.TemporaryDirectory(prefix="parse-", dir=project.cache.parent) as place, project.packages() as packages:
-        aside = Path(place)
+    # In one place each time: dbt takes a project that lies elsewhere for another one, of which nothing is known.
+    aside = project.folder / "target" / "parsing"
+    packages = aside / "packages"
+    shutil.rmtree(aside, ignore_errors=True)
+    packages.mkdir(parents=True)
+    try:
+        project.install(packages)
         target = parse_target(settings, project.folder, aside)
-        arguments = ["parse", "--project-dir", str(project.folder), *target.arguments]
-        arguments += ["--no-partial-parse", *QUIET]
+        arguments = ["parse", "--project-dir", str(project.folder), *target.arguments, *QUIET]
+        before = _used_last(project)
+        if before is None:
+            arguments.append("--no-partial-parse")
+        else:
+            (aside / "target").mkdir(exist_ok=True)
+            shutil.copyfile(before / "manifest.msgpack", aside / "target" / "partial_parse.msgpack")
         with variables({**target.environment, PACKAGES_VARIABLE: str(packages)}):
             result = dbtRunner().invoke(arguments)
         if not result.success:
@@ -161,10 +181,21 @@ def _parse(project: ParsedProject, settings: Settings) -> None:
         (aside / "target" / "manifest.json").replace(made / "manifest.json")
         shutil.rmtree(project.cache, ignore_errors=True)
         made.replace(project.cache)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-version-check", "--no-send-anonymous-usage-stats")
 """dbt says nothing: its results are read, and told in the words of whoever asked."""
+
+
+def _used_last(project: ParsedProject) -> Path | None:
+    """The cache, of this project and engine with other models of the user's, that was used last; None where there is none."""
+    if project.models_folder is None:
+        return None
+    same, _, _ = project.cache.name.rpartition("-")
+    found = [path for path in project.cache.parent.glob(f"{same}-*") if (path / "manifest.msgpack").is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _remove_unused(caches: Path) -> None:

@@ -85,6 +85,24 @@ def test_a_model_of_the_users_is_published_beside_ours_and_makes_every_month_due
     (own.package / "models/_more.yml").unlink()
 
 
+def test_after_a_change_of_a_users_model_the_others_are_not_parsed_again(own: OwnModels) -> None:
+    before = parse_if_stale(own.lake.settings).document["nodes"]
+    own.write("models/service_costs.sql", f"-- {own.package}\n{MODEL}")
+    own.write("models/one_more.sql", "select 1 as one")
+    try:
+        after = parse_if_stale(own.lake.settings).document["nodes"]
+    finally:
+        own.write("models/service_costs.sql", MODEL)
+        (own.package / "models/one_more.sql").unlink()
+
+    assert set(after) - set(before) == {"model.my_models.one_more"}
+    assert set(before) <= set(after)
+    changed = {name for name in before if before[name]["created_at"] != after[name]["created_at"]}
+    assert changed <= {name for name in before if ".my_models." in name}
+    assert "model.my_models.service_costs" in changed
+    assert after["model.my_models.service_costs"]["depends_on"] == before["model.my_models.service_costs"]["depends_on"]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [
