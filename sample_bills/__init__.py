@@ -1,4 +1,4 @@
-"""A deterministic generator of AWS's bills (legacy reports and CUR 2.0) and of OCI's reports, with faults on request.
+"""A deterministic generator of AWS's bills (reports, CUR 2.0, FOCUS exports) and of OCI's reports, with faults on request.
 
 It is the source of golden values for tests, demo and benchmarks, so it imports nothing of the rest of the package.
 ``write_delivery(root, Bill(...), BillDelivery(...))`` writes one delivery and returns what a right reader must find in it;
@@ -17,6 +17,7 @@ from sample_bills.bills import (
 )
 from sample_bills.expected import Expected, Group
 from sample_bills.faults import Fault
+from sample_bills.focus_export import FocusExport, write_focus_export
 from sample_bills.oci_bills import Increment, OciBill, OciReport
 from sample_bills.oci_expected import OciExpected, OciGroup, OciTotals
 from sample_bills.oci_faults import OciFault
@@ -29,6 +30,7 @@ __all__ = [
     "Expected",
     "Fault",
     "FileFormat",
+    "FocusExport",
     "Group",
     "Headers",
     "Increment",
@@ -47,5 +49,6 @@ __all__ = [
     "usual_deliveries",
     "write_bill",
     "write_delivery",
+    "write_focus_export",
     "write_oci",
 ]

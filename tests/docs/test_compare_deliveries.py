@@ -33,14 +33,14 @@ def test_the_page_works_from_the_first_command_to_the_last(tmp_path: Path, monke
             assert result.exit_code == 0, f"{words}\n{result.output}"
             told.append(result.stdout)
 
-    history, last, since, between, csv, lines, all_lines, ledger, past, invoiced, statuses = told
+    history, last, since, between, csv, by_line, all_lines, ledger, past, invoiced, statuses = told
     assert [words.split()[3:4] for words in history.splitlines()[3:]] == [["earlier"], ["published"]]
     assert "change: -4.50 USD" in last
     assert "change: 5.75 USD" in since
     assert "Refund" in between
     assert "10.25" in invoiced
     assert "10.25" in statuses
-    assert "-4.50" in lines
+    assert "-4.50" in by_line
     assert all_lines.splitlines()[1].split(",")[9:15] == ["came", "", "1", "", "-4.5", "-4.5"]
     assert csv.splitlines()[1].startswith("2026-09-05,")
     assert ",changed,10.25,5.75,-4.5," in csv

@@ -29,11 +29,16 @@ from cost_lakehouse.publish.target import open_target
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.sources.registry import open_source
 from sample_bills.bills import Bill, BillDelivery
+from sample_bills.expected import DISCOUNT_TYPES
+from sample_bills.focus_export import write_focus_export
 from sample_bills.oci_bills import OciBill, OciReport
 from sample_bills.oci_writing import write_oci
 from sample_bills.writing import write_delivery
+from tests.docs.pages import ROOT
+from tests.focus_builders import FocusPlace
 from tests.lake.stores import store_of
 from tests.oci_builders import load_reports
+from tests.publish.focus_of_aws import delivered_rows, differences, explanations
 from tests.publish.focus_rules import Rule, rules
 from tests.services.s3 import S3Server
 
@@ -112,6 +117,48 @@ def test_a_rule_applies_to_some_row(exported: duckdb.DuckDBPyConnection, rule: R
     (count,) = exported.execute(f"select count(*) from focus where {rule.when or 'true'}").fetchall()[0]
 
     assert count > 0
+
+
+def test_aws_own_export_of_the_same_bill_is_equal_or_the_difference_is_explained(
+    lakehouse: Lakehouse, exported: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """Row by row and column by column; no row is missing but those of discounts, which AWS's lines hold already."""
+    theirs = delivered_rows(write_focus_export(tmp_path, BILL, lakehouse.aws.delivery))
+    rows = exported.execute("select * from focus where x_Source = 'acme'").to_arrow_table().to_pylist()
+    ours = {(row["x_RowNumber"], row["x_Part"]): row for row in rows}
+    assert theirs.keys() <= ours.keys()
+    assert {row["x_LineItemType"] for place, row in ours.items() if place not in theirs} == {*DISCOUNT_TYPES}
+    for amount in ("BilledCost", "EffectiveCost"):
+        host_fee = Decimal(1314) if amount == "EffectiveCost" else 0
+        assert sum(row[amount] for row in rows) == sum(Decimal(row[amount]) for row in theirs.values()) + host_fee
+
+    found = list(differences(ours, theirs))
+    known = explanations()
+    unexplained = [
+        (column, row["x_LineItemType"], row["x_RowNumber"], row[column], value)
+        for column, row, value in found
+        if not any(one.covers(column, row, value) for one in known)
+    ]
+    assert unexplained == []
+    used = {(column, one) for column, row, value in found for one in known if one.covers(column, row, value)}
+    assert used == {(name, one) for one in known for name in one.columns}, "each explanation is needed"
+
+
+def test_the_docs_explain_the_same_differences() -> None:
+    page = (ROOT / "docs" / "focus.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("### Beside AWS's own export\n")
+    lines = rest.split("\n## ")[0].splitlines()
+    told = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines if line.startswith("| ")]
+    assert told[1:] == [(", ".join(one.columns), one.why) for one in explanations()]
+
+
+def test_aws_own_export_is_a_bill_that_loads(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    """As a source of kind focus, in a lake of its own: the same total."""
+    location = write_focus_export(tmp_path, BILL, lakehouse.aws.delivery).location
+    place = FocusPlace(tmp_path, others=[{"name": "aws-focus", "kind": "focus", "location": str(location)}])
+    (result,) = place.load("aws-focus")
+    assert sum(result.rows.values()) == 140
+    assert place.ask("select sum(billed_cost) from raw.focus") == [(lakehouse.aws.expected.total()["USD"],)]
 
 
 def test_the_manifest_says_what_the_files_hold(lakehouse: Lakehouse, exported: duckdb.DuckDBPyConnection) -> None:
