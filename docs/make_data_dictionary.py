@@ -19,7 +19,7 @@ import yaml
 from mart_origins import mart_origins
 
 from cost_lakehouse.formats.header import OTHER, snake
-from cost_lakehouse.lake.tables import measured_marts, raw_tables
+from cost_lakehouse.lake.tables import measured_marts, raw_tables, shared_marts
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "data-dictionary.md"
@@ -124,7 +124,7 @@ def page() -> str:
         for model in yaml.safe_load(file.read_text(encoding="utf-8"))["models"]:
             name = f"marts.{model['name']}"
             parts.append(table(name, model["description"], ["from"], mart_rows(name, model, origins[name])))
-    for name, schema in measured_marts().items():
+    for name, schema in {**measured_marts(), **shared_marts()}.items():
         rows = [[*row, NONE] for row in raw_rows(name, schema, meanings)]
         parts.append(table(name, meanings["tables"][name], ["from"], rows))
     return "\n".join(parts)

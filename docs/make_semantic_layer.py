@@ -35,7 +35,7 @@ def costs_sql(table: Callable[[str], str]) -> str:
     parts = []
     for mart, name in SUMMARIES.items():
         account = value_sql(ACCOUNT_COLUMNS[mart])
-        columns = [f"{_expression(dimension, mart)} as {dimension.name}" for dimension in dimensions()]
+        columns = [f"{_expression(dimension, mart)} as {dimension.name}" for dimension in asked_of_bills()]
         columns += [f"mart.{day}" for day in DAYS]
         columns += ["mart.currency_code", "mart.tags"]
         columns += [f"mart.{measure.columns[mart]} as {measure.name}_cost" for measure in measures()]
@@ -47,6 +47,11 @@ def costs_sql(table: Callable[[str], str]) -> str:
             "        and mart.usage_date between accounts.valid_from and accounts.valid_to\n"
         )
     return "\nunion all\n\n".join(parts)
+
+
+def asked_of_bills() -> list[Dimension]:
+    """The dimensions that the daily summaries have; teams are of another mart."""
+    return [dimension for dimension in dimensions() if not dimension.is_allocated]
 
 
 def _expression(dimension: Dimension, mart: str) -> str:
@@ -68,7 +73,7 @@ def semantic_layer() -> dict[str, Any]:
         {"name": name, "type": "time", "description": says, "type_params": {"time_granularity": "day"}}
         for name, says in DAYS.items()
     ]
-    texts = {dimension.name: dimension.says for dimension in dimensions()} | {"currency_code": CURRENCY}
+    texts = {dimension.name: dimension.says for dimension in asked_of_bills()} | {"currency_code": CURRENCY}
     return {
         "version": 2,
         "models": [
@@ -157,7 +162,7 @@ def sources() -> dict[str, Any]:
 
 def superset_dataset() -> dict[str, Any]:
     """Superset's import format, version 1.0.0, of a dataset over the same SQL."""
-    texts = {dimension.name: dimension.says for dimension in dimensions()} | {"currency_code": CURRENCY}
+    texts = {dimension.name: dimension.says for dimension in asked_of_bills()} | {"currency_code": CURRENCY}
     texts["tags"] = "The tags, as a JSON object."
     amounts = {f"{measure.name}_cost": measure.says for measure in measures()}
     amounts["line_item_count"] = "How many lines of bills."

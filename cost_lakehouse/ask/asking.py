@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from cost_lakehouse.ask.answer import Answer, Bill, rows_of
+from cost_lakehouse.ask.dimensions import ALLOCATED, DAILY_COSTS
 from cost_lakehouse.ask.reading import NO_LIMITS, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.ask.statement import Dialect, Statement, statement_of, tables_of
+from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.invoiced import Moment
 
@@ -16,17 +18,28 @@ _STATES = "bill_status"
 
 def read_tables(request: Request) -> list[str]:
     """The names of all tables that an answer reads, such as ``marts.daily_costs``."""
-    return [f"marts.{name}" for name in (*tables_of(request), _STATES)]
+    beside = (DAILY_COSTS, _STATES) if request.is_allocated else (_STATES,)
+    return [f"marts.{name}" for name in (*tables_of(request), *beside)]
 
 
 def answer(lake: Lake, request: Request, as_of: Moment | None = None, limits: Limits = NO_LIMITS) -> Answer:
     """What it cost, on the lake as it is, as it was at a moment (UTC, without zone), or as each month was first invoiced.
 
-    Raises LakeError where the engine does not answer, nothing is summarised yet, or the moment's tables are not kept any more;
+    Raises ConfigurationError where teams are asked for and no rules are there; LakeError where the engine does not answer,
+    nothing is summarised yet, or the moment's tables are not kept any more;
     TooMuchAsked where the answer would exceed the limits.
     """
+    if request.is_allocated and lake.settings.allocations is None:
+        raise ConfigurationError(
+            "lakehouse.yaml names no rules to share costs out by.", "Write `allocations:`, as docs/allocation.md says."
+        )
     tables = tables_of_moment(lake, read_tables(request), as_of)
     with reading(lake, tables, limits) as (fetch, dialect):
+        if request.is_allocated and (late := fetch(_not_shared_out(dialect))):
+            raise LakeError(
+                f"{late[0][0]} {late[0][1]:%Y-%m} is not shared out among teams as it is published now.",
+                "Run `cost-lakehouse allocate`.",
+            )
         rows, totals = rows_of(request, fetch(statement_of(request, dialect)))
         bills = tuple(Bill(*row) for row in fetch(_bills_of(request, dialect)))
     return Answer(request, rows, totals, bills, snapshots_of(tables), as_of)
@@ -37,6 +50,16 @@ def newest_month(lake: Lake) -> date | None:
     with reading(lake, tables_of_moment(lake, [f"marts.{_STATES}"])) as (fetch, dialect):
         ((month,),) = fetch(Statement(f"select max(billing_period) from {dialect.table(_STATES)}"))
     return month if isinstance(month, date) else None
+
+
+def _not_shared_out(dialect: Dialect) -> Statement:
+    """Bills whose shared costs are of another delivery, or not there: an answer by teams would not be the bill."""
+    wanted, found = (
+        f"select distinct source, billing_period, delivery_id from {dialect.table(mart)}" for mart in (DAILY_COSTS, ALLOCATED)
+    )
+    return Statement(
+        f"select source, billing_period from ({wanted} except {found}) as late order by source, billing_period limit 1"
+    )
 
 
 def _bills_of(request: Request, dialect: Dialect) -> Statement:

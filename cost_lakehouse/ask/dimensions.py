@@ -16,6 +16,8 @@ SUMMARIES = {"aws": "aws_daily_summary", "oci": "oci_daily_summary", "focus": "f
 """The three marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
 
 DAILY_COSTS = "daily_costs"
+ALLOCATED = "allocated_costs"
+"""The mart that shares the same costs out among teams."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Dimension:
     def is_daily(self) -> bool:
         """Whether ``daily_costs`` has it."""
         return DAILY_COSTS in self.columns and self.of_account is None
+
+    @property
+    def is_allocated(self) -> bool:
+        """Whether ``allocated_costs`` alone has it."""
+        return set(self.columns) == {ALLOCATED}
+
+    @property
+    def goes_with_teams(self) -> bool:
+        """Whether costs that are shared out can be asked by it."""
+        return ALLOCATED in self.columns or self.of_account is not None
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def measures() -> list[Measure]:
 
 
 def _columns(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {mart: entry[mart] for mart in (DAILY_COSTS, *SUMMARIES) if mart in entry}
+    return {mart: entry[mart] for mart in (DAILY_COSTS, ALLOCATED, *SUMMARIES) if mart in entry}
 
 
 @cache

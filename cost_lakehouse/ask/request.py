@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 
 from cost_lakehouse.ask.clauses import ALWAYS, Clause, names_of
-from cost_lakehouse.ask.dimensions import Dimension, Measure, dimension, measure
+from cost_lakehouse.ask.dimensions import ALLOCATED, Dimension, Measure, dimension, measure
 from cost_lakehouse.errors import ConfigurationError
 
 MOST_GROUPS = 4
@@ -126,6 +126,8 @@ class Request:
         for name in self.dimension_names:
             dimension(name)
         measure(self.basis)
+        if self.is_allocated:
+            _check_goes_with_teams(self.dimensions, self.measure)
 
     @property
     def dimension_names(self) -> tuple[str, ...]:
@@ -139,9 +141,26 @@ class Request:
         return tuple(map(dimension, self.dimension_names))
 
     @property
+    def is_allocated(self) -> bool:
+        """Whether it asks for costs that are shared out among teams."""
+        return any(known.is_allocated for known in self.dimensions)
+
+    @property
     def measure(self) -> Measure:
         """The amount that is added up."""
         return measure(self.basis)
+
+
+def _check_goes_with_teams(asked: Sequence[Dimension], basis: Measure) -> None:
+    """Raises ConfigurationError where shared costs do not have what is asked."""
+    apart = [known.name for known in asked if not known.goes_with_teams]
+    if apart:
+        raise ConfigurationError(
+            f"Costs that are shared out among teams have no {', '.join(apart)}.",
+            "Ask for source, provider, account, service, region or the account's names beside them.",
+        )
+    if ALLOCATED not in basis.columns:
+        raise ConfigurationError(f"Costs are not shared out by the basis {basis.name}.", "Use billed or effective.")
 
 
 def conditions_of(texts: Sequence[str]) -> tuple[Condition, ...]:

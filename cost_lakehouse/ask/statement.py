@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cost_lakehouse.ask.clauses import ALWAYS, All, Clause, Compared, Match, Not
-from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, Dimension
+from cost_lakehouse.ask.dimensions import ALLOCATED, DAILY_COSTS, SUMMARIES, Dimension
 from cost_lakehouse.ask.ranges import Shift, before, shift_of
 from cost_lakehouse.ask.request import Condition, Granularity, Order, Range, Request
 
@@ -41,7 +41,9 @@ class Statement:
 
 
 def marts_of(request: Request) -> tuple[str, ...]:
-    """The marts that have what is asked: ``daily_costs`` alone, or the summaries of all providers."""
+    """The marts that have what is asked: ``daily_costs`` alone, or the summaries of all providers, or what is shared out."""
+    if request.is_allocated:
+        return (ALLOCATED,)
     is_daily = request.measure.is_daily and all(dimension.is_daily for dimension in request.dimensions)
     return (DAILY_COSTS,) if is_daily else tuple(SUMMARIES)
 
@@ -119,7 +121,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
     parts = []
     for mart in marts_of(request):
         columns = [
-            f"nullif({_expression(dimension, mart, dialect, made)}, '') as d{number}"
+            f"nullif({dimension_sql(dimension, mart, dialect, made)}, '') as d{number}"
             for number, dimension in enumerate(request.dimensions)
         ]
         account = value_sql(ACCOUNT_COLUMNS[mart])
@@ -141,6 +143,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
 # What the summaries call the account that an organisation names.
 ACCOUNT_COLUMNS: Mapping[str, Any] = {
     DAILY_COSTS: "account_id",
+    ALLOCATED: "account_id",
     "aws": "usage_account_id",
     "oci": "tenant_id",
     "focus": ["sub_account_id", "billing_account_id"],
@@ -151,7 +154,7 @@ def _wants_accounts(request: Request) -> bool:
     return any(dimension.of_account for dimension in request.dimensions)
 
 
-def _expression(dimension: Dimension, mart: str, dialect: Dialect, made: Statement) -> str:
+def dimension_sql(dimension: Dimension, mart: str, dialect: Dialect, made: Statement) -> str:
     """The dimension's value in a line of a mart, as text."""
 
     def keyed(column: str) -> str:

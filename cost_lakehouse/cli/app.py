@@ -21,6 +21,7 @@ from cost_lakehouse.cli.apps import (
     policy,
     proof,
     serving,
+    sharing,
 )
 from cost_lakehouse.cli.options import Config
 
@@ -45,6 +46,7 @@ app.add_typer(close.app)
 app.add_typer(history.app)
 app.add_typer(outlook.app)
 app.add_typer(serving.app)
+app.add_typer(sharing.app)
 
 
 def _show_version(asked: bool) -> None:

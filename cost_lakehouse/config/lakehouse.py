@@ -152,6 +152,8 @@ class Settings(Strict):
     serve: ServeSettings = ServeSettings()
     # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
     models: str | None = None
+    # A file of rules by which costs are shared out among teams: docs/allocation.md.
+    allocations: str | None = None
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -325,5 +327,5 @@ def load_settings(given: Path | None = None) -> Settings:
     except TypeError:
         raise ConfigurationError(
             f"{path}: unknown key at the top.",
-            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models.",
+            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models, allocations.",
         ) from None

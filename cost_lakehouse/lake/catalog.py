@@ -26,7 +26,7 @@ from cost_lakehouse.lake.pyiceberg_internals import iceberg_schema
 from cost_lakehouse.lake.registered_io import FOLDER_IO_PROPERTIES, IO_PROPERTIES, register_io
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_metadata import current_table
-from cost_lakehouse.lake.tables import dimensions, raw_tables, read_marts
+from cost_lakehouse.lake.tables import dimensions, raw_tables, read_marts, shared_marts
 from cost_lakehouse.lake.warehouse import FolderWarehouse, Warehouse
 
 CATALOG_NAME = "lake"
@@ -191,7 +191,7 @@ class Lake:
             except NamespaceAlreadyExistsError:
                 continue
         existing = set(self.table_names())
-        for name, columns in {**raw_tables(), **dimensions(), **read_marts()}.items():
+        for name, columns in {**raw_tables(), **dimensions(), **read_marts(), **shared_marts()}.items():
             if name not in existing:
                 self.create_table(name, columns)
             elif (self._place, name) not in _UP_TO_DATE:

@@ -268,6 +268,33 @@ COST_CHANGE_COLUMNS = pa.schema(
 )
 
 
+# The published costs shared out among teams and products by allocations.yaml: a slice at a time, from the daily summaries.
+ALLOCATED_COSTS = "marts.allocated_costs"
+ALLOCATED_COST_COLUMNS = pa.schema(
+    [
+        pa.field("allocated_costs_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("provider", pa.string(), nullable=False),
+        pa.field("billing_period", pa.date32(), nullable=False),
+        pa.field("delivery_id", pa.string(), nullable=False),
+        pa.field("usage_date", pa.date32(), nullable=False),
+        pa.field("account_id", pa.string()),
+        pa.field("service", pa.string()),
+        pa.field("region", pa.string()),
+        pa.field("currency_code", pa.string()),
+        pa.field("team", pa.string(), nullable=False),
+        pa.field("product", pa.string()),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("share", MONEY, nullable=False),
+        pa.field("billed_cost", MONEY, nullable=False),
+        pa.field("effective_cost", MONEY, nullable=False),
+        pa.field("line_item_count", pa.int64(), nullable=False),
+        pa.field("rules_valid_from", pa.date32(), nullable=False),
+        pa.field("rules_id", pa.string(), nullable=False),
+    ]
+)
+
+
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
     return {
@@ -295,6 +322,11 @@ def measured_marts() -> dict[str, pa.Schema]:
         ANOMALIES: ANOMALY_COLUMNS,
         BUDGETS: BUDGET_COLUMNS,
     }
+
+
+def shared_marts() -> dict[str, pa.Schema]:
+    """Marts that Python makes of the published summaries, slice by slice."""
+    return {ALLOCATED_COSTS: ALLOCATED_COST_COLUMNS}
 
 
 def read_marts() -> dict[str, pa.Schema]:

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from cost_lakehouse.orchestration.runner import InProcess
 
 CONFIG = "lakehouse.yaml"
+ALLOCATIONS = "allocations.yaml"
 BILLS = "bills"
 # What the demo makes, and may therefore take away again.
-OWN = (CONFIG, BILLS, "lake", ".dagster")
+OWN = (CONFIG, ALLOCATIONS, BILLS, "lake", ".dagster")
 EXAMPLE = "select * from marts.daily_costs limit 10"
 LARGEST_SERVICES = """
 select source, strftime(billing_period, '%Y-%m'), service, currency_code, sum(billed_cost) as cost
@@ -43,6 +44,17 @@ from marts.daily_costs
 group by all
 order by abs(cost) desc
 limit 10
+"""
+_RULES = """# Who bears which costs; the first rule that takes a line decides.
+labels:
+  team: {from: ["tag:team"], case: lower}
+versions:
+  - valid_from: 2020-01
+    rules:
+      - {name: own tag, to: {label: team}}
+      - {name: databases, where: ["service=AmazonRDS,DATABASE"], to: data}
+      - {name: tax goes with costs, where: ["type=Tax"], split: {cost: {}}}
+      - {name: storage, where: ["service=AmazonS3"], split: {shares: {search: 2, billing: 1}}}
 """
 MARK = "# Made by `cost-lakehouse demo`, which makes this folder anew each time."
 
@@ -115,6 +127,8 @@ def prepare(folder: Path, today: date) -> Settings:
     lines += [f"  - name: {story.OCI_SOURCE}", "    kind: oci_cost_reports", f"    location: {BILLS}/{location}"]
     lines += ["alerts:", "  lateness: # the story ends: its sources deliver nothing any more, and nobody waits for them"]
     lines += ["    sources:", *(f"      {name}: off" for name in (*story.demo_bills(today), story.OCI_SOURCE))]
+    lines += [f"allocations: {ALLOCATIONS}"]
+    (folder / ALLOCATIONS).write_text(_RULES, encoding="utf-8")
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return load_settings(config)
 
