@@ -50,8 +50,8 @@ def costs_sql(table: Callable[[str], str]) -> str:
 
 
 def asked_of_bills() -> list[Dimension]:
-    """The dimensions that the daily summaries have; teams are of another mart."""
-    return [dimension for dimension in dimensions() if not dimension.is_allocated]
+    """The dimensions that the daily summaries have; teams and clusters are of other marts."""
+    return [dimension for dimension in dimensions() if dimension.apart is None]
 
 
 def _expression(dimension: Dimension, mart: str) -> str:

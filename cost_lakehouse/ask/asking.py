@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from cost_lakehouse.ask.answer import Answer, Bill, rows_of
-from cost_lakehouse.ask.dimensions import ALLOCATED, DAILY_COSTS
+from cost_lakehouse.ask.dimensions import ALLOCATED, CLUSTERS, DAILY_COSTS
 from cost_lakehouse.ask.reading import NO_LIMITS, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.ask.statement import Dialect, Statement, statement_of, tables_of
@@ -18,7 +18,7 @@ _STATES = "bill_status"
 
 def read_tables(request: Request) -> list[str]:
     """The names of all tables that an answer reads, such as ``marts.daily_costs``."""
-    beside = (DAILY_COSTS, _STATES) if request.is_allocated else (_STATES,)
+    beside = (DAILY_COSTS, _STATES) if request.apart == ALLOCATED else (_STATES,)
     return [f"marts.{name}" for name in (*tables_of(request), *beside)]
 
 
@@ -29,13 +29,10 @@ def answer(lake: Lake, request: Request, as_of: Moment | None = None, limits: Li
     nothing is summarised yet, or the moment's tables are not kept any more;
     TooMuchAsked where the answer would exceed the limits.
     """
-    if request.is_allocated and lake.settings.allocations is None:
-        raise ConfigurationError(
-            "lakehouse.yaml names no rules to share costs out by.", "Write `allocations:`, as docs/allocation.md says."
-        )
+    _check_configured(lake, request)
     tables = tables_of_moment(lake, read_tables(request), as_of)
     with reading(lake, tables, limits) as (fetch, dialect):
-        if request.is_allocated and (late := fetch(_not_shared_out(dialect))):
+        if request.apart == ALLOCATED and (late := fetch(_not_shared_out(dialect))):
             raise LakeError(
                 f"{late[0][0]} {late[0][1]:%Y-%m} is not shared out among teams as it is published now.",
                 "Run `cost-lakehouse allocate`.",
@@ -50,6 +47,16 @@ def newest_month(lake: Lake) -> date | None:
     with reading(lake, tables_of_moment(lake, [f"marts.{_STATES}"])) as (fetch, dialect):
         ((month,),) = fetch(Statement(f"select max(billing_period) from {dialect.table(_STATES)}"))
     return month if isinstance(month, date) else None
+
+
+def _check_configured(lake: Lake, request: Request) -> None:
+    """Raises ConfigurationError where what is asked for is never made: an empty answer would be taken for no cost."""
+    if request.apart == ALLOCATED and lake.settings.allocations is None:
+        raise ConfigurationError(
+            "lakehouse.yaml names no rules to share costs out by.", "Write `allocations:`, as docs/allocation.md says."
+        )
+    if request.apart == CLUSTERS and not lake.settings.clusters:
+        raise ConfigurationError("lakehouse.yaml names no clusters.", "Write `clusters:`, as docs/clusters.md says.")
 
 
 def _not_shared_out(dialect: Dialect) -> Statement:

@@ -16,8 +16,9 @@ SUMMARIES = {"aws": "aws_daily_summary", "oci": "oci_daily_summary", "focus": "f
 """The three marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
 
 DAILY_COSTS = "daily_costs"
-ALLOCATED = "allocated_costs"
-"""The mart that shares the same costs out among teams."""
+ALLOCATED, CLUSTERS = "allocated_costs", "cluster_costs"
+APART = {ALLOCATED: "Costs that are shared out among teams", CLUSTERS: "Costs of clusters"}
+"""Marts that tell the same costs, or a part of them, once more: asked alone where a dimension is there and nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,13 @@ class Dimension:
         return DAILY_COSTS in self.columns and self.of_account is None
 
     @property
-    def is_allocated(self) -> bool:
-        """Whether ``allocated_costs`` alone has it."""
-        return set(self.columns) == {ALLOCATED}
+    def apart(self) -> str | None:
+        """The mart of ``APART`` that alone has it; None where others do."""
+        return next((mart for mart in APART if set(self.columns) == {mart}), None)
 
-    @property
-    def goes_with_teams(self) -> bool:
-        """Whether costs that are shared out can be asked by it."""
-        return ALLOCATED in self.columns or self.of_account is not None
+    def goes_with(self, mart: str) -> bool:
+        """Whether costs of a mart of ``APART`` can be asked by it."""
+        return mart in self.columns or self.of_account is not None
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def measures() -> list[Measure]:
 
 
 def _columns(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {mart: entry[mart] for mart in (DAILY_COSTS, ALLOCATED, *SUMMARIES) if mart in entry}
+    return {mart: entry[mart] for mart in (DAILY_COSTS, *APART, *SUMMARIES) if mart in entry}
 
 
 @cache

@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 
 from cost_lakehouse.ask.clauses import ALWAYS, Clause, names_of
-from cost_lakehouse.ask.dimensions import ALLOCATED, Dimension, Measure, dimension, measure
+from cost_lakehouse.ask.dimensions import APART, CLUSTERS, Dimension, Measure, dimension, dimensions, measure, measures
 from cost_lakehouse.errors import ConfigurationError
 
 MOST_GROUPS = 4
@@ -94,6 +94,7 @@ class Request:
     """One question. Costs of several currencies are never added: each has rows, an order and totals of its own.
 
     ``top`` keeps so many groups of each currency and adds the others up in one row. ``where`` must hold beside the filters.
+    Without a ``basis`` it is billed, and of clusters effective, the one that they have.
     """
 
     range: Range
@@ -101,7 +102,7 @@ class Request:
     groups: tuple[str, ...] = ()
     filters: tuple[Condition, ...] = ()
     excludes: tuple[Condition, ...] = ()
-    basis: str = "billed"
+    basis: str = ""
     top: int | None = None
     order: Order = Order.MOST
     compare: Compare | None = None
@@ -125,9 +126,11 @@ class Request:
             raise ConfigurationError("Without a comparison nothing has changed.", "Add a comparison, or order by cost.")
         for name in self.dimension_names:
             dimension(name)
+        if not self.basis:
+            object.__setattr__(self, "basis", "effective" if self.apart == CLUSTERS else "billed")
         measure(self.basis)
-        if self.is_allocated:
-            _check_goes_with_teams(self.dimensions, self.measure)
+        if self.apart is not None:
+            _check_goes_with(self.apart, self.dimensions, self.measure)
 
     @property
     def dimension_names(self) -> tuple[str, ...]:
@@ -141,9 +144,9 @@ class Request:
         return tuple(map(dimension, self.dimension_names))
 
     @property
-    def is_allocated(self) -> bool:
-        """Whether it asks for costs that are shared out among teams."""
-        return any(known.is_allocated for known in self.dimensions)
+    def apart(self) -> str | None:
+        """The mart of ``APART`` that it asks: because of its first dimension that no other mart has."""
+        return next((known.apart for known in self.dimensions if known.apart is not None), None)
 
     @property
     def measure(self) -> Measure:
@@ -151,16 +154,15 @@ class Request:
         return measure(self.basis)
 
 
-def _check_goes_with_teams(asked: Sequence[Dimension], basis: Measure) -> None:
-    """Raises ConfigurationError where shared costs do not have what is asked."""
-    apart = [known.name for known in asked if not known.goes_with_teams]
-    if apart:
-        raise ConfigurationError(
-            f"Costs that are shared out among teams have no {', '.join(apart)}.",
-            "Ask for source, provider, account, service, region or the account's names beside them.",
-        )
-    if ALLOCATED not in basis.columns:
-        raise ConfigurationError(f"Costs are not shared out by the basis {basis.name}.", "Use billed or effective.")
+def _check_goes_with(mart: str, asked: Sequence[Dimension], basis: Measure) -> None:
+    """Raises ConfigurationError where that mart does not have what is asked."""
+    missing = [known.name for known in asked if not known.goes_with(mart)]
+    if missing:
+        there = ", ".join(known.name for known in dimensions() if known.goes_with(mart))
+        raise ConfigurationError(f"{APART[mart]} have no {', '.join(missing)}.", f"Ask by some of {there}.")
+    if mart not in basis.columns:
+        there = " or ".join(known.name for known in measures() if mart in known.columns)
+        raise ConfigurationError(f"{APART[mart]} are not told by the basis {basis.name}.", f"Use {there}.")
 
 
 def conditions_of(texts: Sequence[str]) -> tuple[Condition, ...]:

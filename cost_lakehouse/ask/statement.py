@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cost_lakehouse.ask.clauses import ALWAYS, All, Clause, Compared, Match, Not
-from cost_lakehouse.ask.dimensions import ALLOCATED, DAILY_COSTS, SUMMARIES, Dimension
+from cost_lakehouse.ask.dimensions import APART, DAILY_COSTS, SUMMARIES, Dimension
 from cost_lakehouse.ask.ranges import Shift, before, shift_of
 from cost_lakehouse.ask.request import Condition, Granularity, Order, Range, Request
 
@@ -41,9 +41,9 @@ class Statement:
 
 
 def marts_of(request: Request) -> tuple[str, ...]:
-    """The marts that have what is asked: ``daily_costs`` alone, or the summaries of all providers, or what is shared out."""
-    if request.is_allocated:
-        return (ALLOCATED,)
+    """The marts that have what is asked: ``daily_costs`` alone, or the summaries of all providers, or one of ``APART``."""
+    if request.apart is not None:
+        return (request.apart,)
     is_daily = request.measure.is_daily and all(dimension.is_daily for dimension in request.dimensions)
     return (DAILY_COSTS,) if is_daily else tuple(SUMMARIES)
 
@@ -143,7 +143,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
 # What the summaries call the account that an organisation names.
 ACCOUNT_COLUMNS: Mapping[str, Any] = {
     DAILY_COSTS: "account_id",
-    ALLOCATED: "account_id",
+    **dict.fromkeys(APART, "account_id"),
     "aws": "usage_account_id",
     "oci": "tenant_id",
     "focus": ["sub_account_id", "billing_account_id"],

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from cost_lakehouse.config.alerts import AlertSettings
 from cost_lakehouse.config.aws_access import AwsAccess
 from cost_lakehouse.config.budgets import BudgetSettings
+from cost_lakehouse.config.clusters import ClusterSettings
 from cost_lakehouse.config.federated_store import read_federated_store
 from cost_lakehouse.config.maintenance import MaintenanceSettings
 from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
@@ -154,6 +155,7 @@ class Settings(Strict):
     models: str | None = None
     # A file of rules by which costs are shared out among teams: docs/allocation.md.
     allocations: str | None = None
+    clusters: tuple[ClusterSettings, ...] = ()
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -166,6 +168,18 @@ class Settings(Strict):
         budgets = [budget.name for budget in self.budgets]
         if len(set(budgets)) < len(budgets):
             raise ValueError("budgets: a name is used twice; every budget needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_of_sources(self) -> Settings:
+        names = [cluster.name for cluster in self.clusters]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"clusters: the name {doubled[0]!r} is used twice; every cluster needs its own")
+        known = {source.name for source in self.sources if source.kind.startswith("aws_")}
+        strange = [cluster.source for cluster in self.clusters if cluster.source not in known]
+        if strange:
+            raise ValueError(f"clusters: there is no source {strange[0]!r} of AWS; name the one whose bill has the nodes")
         return self
 
     @model_validator(mode="after")
@@ -327,5 +341,6 @@ def load_settings(given: Path | None = None) -> Settings:
     except TypeError:
         raise ConfigurationError(
             f"{path}: unknown key at the top.",
-            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models, allocations.",
+            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models, allocations, "
+            "clusters.",
         ) from None

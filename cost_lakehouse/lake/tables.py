@@ -295,6 +295,32 @@ ALLOCATED_COST_COLUMNS = pa.schema(
 )
 
 
+# What ran on the nodes and volumes of a bill: their costs once more, by namespace and controller. Never added to the bill.
+CLUSTER_COSTS = "marts.cluster_costs"
+CLUSTER_COST_COLUMNS = pa.schema(
+    [
+        pa.field("cluster_costs_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("billing_period", pa.date32(), nullable=False),
+        pa.field("delivery_id", pa.string(), nullable=False),
+        pa.field("usage_date", pa.date32(), nullable=False),
+        pa.field("account_id", pa.string()),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("namespace", pa.string(), nullable=False),
+        pa.field("controller_kind", pa.string()),
+        pa.field("controller", pa.string()),
+        pa.field("pod", pa.string()),
+        pa.field("labels", pa.string(), nullable=False),
+        pa.field("resource_id", pa.string(), nullable=False),
+        pa.field("currency_code", pa.string()),
+        pa.field("basis", pa.string(), nullable=False),
+        pa.field("cost", MONEY, nullable=False),
+        pa.field("weight_source", pa.string(), nullable=False),
+        pa.field("line_item_count", pa.int64(), nullable=False),
+    ]
+)
+
+
 def raw_tables() -> dict[str, pa.Schema]:
     """Every raw table and its columns."""
     return {
@@ -326,7 +352,7 @@ def measured_marts() -> dict[str, pa.Schema]:
 
 def shared_marts() -> dict[str, pa.Schema]:
     """Marts that Python makes of the published summaries, slice by slice."""
-    return {ALLOCATED_COSTS: ALLOCATED_COST_COLUMNS}
+    return {ALLOCATED_COSTS: ALLOCATED_COST_COLUMNS, CLUSTER_COSTS: CLUSTER_COST_COLUMNS}
 
 
 def read_marts() -> dict[str, pa.Schema]:

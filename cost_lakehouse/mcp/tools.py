@@ -37,7 +37,10 @@ Filters = Annotated[
     Field(description="All must hold. service=AmazonEC2,AmazonS3 is exact; service~ec2 finds a part; region= finds no region."),
 ]
 Excludes = Annotated[list[str] | None, Field(description="The same; what meets one of them is left out.")]
-Basis = Annotated[str, Field(description="What is added up: billed (ties to the invoice), effective, list, net, amortized.")]
+Basis = Annotated[
+    str | None,
+    Field(description="What is added up: billed (ties to the invoice; the default), effective, list, net, amortized."),
+]
 Top = Annotated[int, Field(ge=1, le=MOST_ROWS, description="So many groups of each currency; the rest is added up in Others.")]
 AsOf = Annotated[str | None, Field(description="As the lake was then: a day, a UTC time or a delivery id.")]
 Source = Annotated[str | None, Field(description="A source of list_sources.")]
@@ -80,7 +83,7 @@ class Tools:
         filters: Filters = None,
         excludes: Excludes = None,
         granularity: Granularity = "none",
-        basis: Basis = "billed",
+        basis: Basis = None,
         top: Top = 20,
         order: Literal["-cost", "cost", "-change", "change", "name"] = "-cost",
         compare: Annotated[Literal["previous", "month", "year"] | None, Field(description="Adds before and change.")] = None,
@@ -123,7 +126,7 @@ class Tools:
         group_by: Groups = None,
         filters: Filters = None,
         direction: Annotated[Literal["grew", "shrank"], Field(description="Which movers come first.")] = "grew",
-        basis: Basis = "billed",
+        basis: Basis = None,
         top: Top = 10,
     ) -> Answer:
         """What moved: each group's cost, before and change against the period before, by service unless told otherwise."""
@@ -195,7 +198,7 @@ class Tools:
     def forecast(
         self, month: Annotated[str | None, Field(description="As 2026-11; else the current one.")] = None,
         group_by: Group = None, filters: Filters = None, excludes: Excludes = None,
-        basis: Basis = "billed", as_of: AsOf = None,
+        basis: Basis = None, as_of: AsOf = None,
     ) -> Answer:  # fmt: skip
         """What a month will come to, with a range and the error of such forecasts; settled days alone count."""
         asked = {"month": month, "group_by": group_by, "filter": filters, "exclude": excludes, "basis": basis, "as_of": as_of}
@@ -207,7 +210,7 @@ class Tools:
         group_by: Group = "service",
         filters: Filters = None,
         excludes: Excludes = None,
-        basis: Basis = "billed",
+        basis: Basis = None,
         as_of: AsOf = None,
     ) -> Answer:
         """Settled days that cost what nobody expected, by impact, and the parts that made them."""

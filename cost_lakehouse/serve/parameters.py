@@ -121,7 +121,7 @@ def request_of(parameters: Parameters, newest: date) -> Request:
         groups=parameters.listed("group_by"),
         filters=conditions_of(parameters.texts("filter")),
         excludes=conditions_of(parameters.texts("exclude")),
-        basis=parameters.text("basis") or "billed",
+        basis=parameters.text("basis") or "",
         top=parameters.number("top", 1, 10_000),
         order=parameters.choice("order", Order, Order.MOST),
         compare=None if compare is None else parameters.choice("compare", Compare, Compare.PREVIOUS),

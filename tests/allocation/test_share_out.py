@@ -159,7 +159,7 @@ def test_a_question_by_team_is_answered_only_where_all_is_shared_out(lake: Lake)
         answer(lake, question)
     with pytest.raises(ConfigurationError, match="have no usage_type"):
         Request(bill_of(OCTOBER), groups=("team",), filters=conditions_of(["usage_type~x"]))
-    with pytest.raises(ConfigurationError, match="not shared out by the basis list"):
+    with pytest.raises(ConfigurationError, match="are not told by the basis list. Use billed or effective"):
         Request(bill_of(OCTOBER), groups=("team",), basis="list")
 
 

@@ -122,7 +122,7 @@ def test_superset_s_dataset_is_one_and_adds_up(demo: Told, whole: dict[str, tupl
     assert {row["currency_code"]: (Decimal(row["billed_cost"]), Decimal(row["effective_cost"])) for row in rows} == whole
     first = demo.query(f"with costs as ({DATASET['sql']}) select * from costs limit 1")[0]
     assert set(first) == set(columns)
-    assert {dimension.name for dimension in dimensions() if not dimension.is_allocated} < set(columns)
+    assert {dimension.name for dimension in dimensions() if dimension.apart is None} < set(columns)
     assert {f"{measure.name}_cost" for measure in measures()} < set(metrics)
 
 

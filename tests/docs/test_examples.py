@@ -39,6 +39,9 @@ ELSEWHERE = {
     "uv run cost-lakehouse export focus --month 2026-10 --source acme-payer --to s3://acme-finops/focus --format csv": (
         "needs a bucket; the same into a folder is run"
     ),
+    "uv run cost-lakehouse clusters --month 2026-10": "needs clusters; tests/clusters runs it",
+    "uv run cost-lakehouse costs --month 2026-10 --by cluster,namespace": "as above",
+    "uv run cost-lakehouse costs --last 30d --by namespace,controller --where cluster=prod --daily": "as above",
     "uv sync --extra mcp": "installs packages; this environment has them",
     "uv run cost-lakehouse mcp": "answers until stdin ends; tests/mcp asks it",
     "uv run cost-lakehouse accounts": "needs an organisation; tests/cli runs it on one that is played",

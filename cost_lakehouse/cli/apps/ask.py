@@ -43,7 +43,12 @@ def costs(
     compare: Annotated[
         str | None, typer.Option("--compare", help="With the previous range, or a month or year before.")
     ] = None,
-    basis: Annotated[str, typer.Option("--basis", help="billed, effective, list, net, amortized or blended.")] = "billed",
+    basis: Annotated[
+        str,
+        typer.Option(
+            "--basis", help="billed, effective, list, net, amortized or blended.", show_default="billed; of clusters effective"
+        ),
+    ] = "",
     daily: Annotated[bool, typer.Option("--daily", help="Each day by itself.")] = False,
     monthly: Annotated[bool, typer.Option("--monthly", help="Each month by itself.")] = False,
     quarterly: Annotated[bool, typer.Option("--quarterly", help="Each quarter by itself.")] = False,

@@ -1,4 +1,4 @@
-"""``allocate``: who bears what a bill comes to."""
+"""``allocate``: who bears what a bill comes to; ``clusters``: what ran on its nodes."""
 
 from __future__ import annotations
 
@@ -32,3 +32,22 @@ def allocate(
         from cost_lakehouse.cli.commands.allocate import allocate_costs
 
         raise typer.Exit(allocate_costs(chosen, source, month, rules, basis, preview, as_json))
+
+
+@app.command()
+def clusters(
+    context: typer.Context,
+    source: Source = None,
+    month: Month = None,
+    days: Annotated[
+        int, typer.Option("--days", min=0, max=100, help="So many closed days are fetched where they are missing.")
+    ] = 30,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Split nodes' and volumes' costs among namespaces by what clusters say; published months are by themselves."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.clusters import split_clusters
+
+        raise typer.Exit(split_clusters(chosen, source, month, days, as_json))

@@ -16,6 +16,7 @@ from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.allocation import allocation_check_specs, allocation_specs, shared_out
+from cost_lakehouse.orchestration.assets.clusters import cluster_check_specs, cluster_specs, clusters_split
 from cost_lakehouse.orchestration.assets.dbt_models import LakehouseTranslator
 from cost_lakehouse.orchestration.assets.late_corrections import corrections_observed
 from cost_lakehouse.orchestration.assets.mart_metadata import Models, built_months, unchanged_months
@@ -92,12 +93,18 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
     keys = {spec.key.path[-1]: spec.key for spec in specs}
     published_tables = published_marts(project.document, focus=focus)
     models = Models(keys, {mart.model: mart.table for mart in published_tables})
-    specs = [*specs, *outlook_specs(months), *allocation_specs(settings, months)]
+    specs = [*specs, *outlook_specs(months), *allocation_specs(settings, months), *cluster_specs(settings, months)]
 
     @dg.multi_asset(
         name="summaries",
         specs=specs,
-        check_specs=[*check_specs, *summary_check_specs(), *outlook_check_specs(), *allocation_check_specs(settings)],
+        check_specs=[
+            *check_specs,
+            *summary_check_specs(),
+            *outlook_check_specs(),
+            *allocation_check_specs(settings),
+            *cluster_check_specs(settings),
+        ],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=SUMMARIES_POOL,
@@ -160,6 +167,7 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
             rebuilt = {slice_.billing_period for slice_ in done}
             yield from _looked_ahead(lake, rebuilt, sorted(rebuilt))
             yield from shared_out(lake, done)
+            yield from clusters_split(lake, done)
         if failures:
             raise _failure(failures)
 

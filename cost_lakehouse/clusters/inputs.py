@@ -1,0 +1,103 @@
+"""What clusters say: files of OpenCost in a folder or bucket, and answers of its API, kept there day by day."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import requests
+
+from cost_lakehouse.ask.ranges import plus_months
+from cost_lakehouse.clusters.opencost import allocation_usage, csv_usage, parquet_usage
+from cost_lakehouse.clusters.usage import Usage
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.clusters import ClusterSettings
+from cost_lakehouse.errors import SourceError
+from cost_lakehouse.storage.local_folder import LocalFolder
+from cost_lakehouse.storage.object_store import ObjectStore
+
+_READERS = {".csv": csv_usage, ".parquet": parquet_usage, ".json": allocation_usage}
+_SECONDS = 60
+_LONGEST_DAYS = 100
+_AGGREGATE = "cluster,node,namespace,controllerKind,controller,pod"
+
+
+def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Iterator[Usage]:
+    """Everything that a cluster's files say of the days of a month's bill, and of the days around it.
+
+    Raises SourceError where they cannot be read, or one is none of OpenCost's; DeliveryFailed.
+    """
+    if not cluster.location:
+        return
+    store, prefix = _opened(settings, cluster)
+    first, end = month - timedelta(days=1), plus_months(month, 1) + timedelta(days=1)
+    for found in sorted(store.list(prefix)):
+        reader = _READERS.get(Path(found.key).suffix.lower())
+        if reader is not None and found.size:
+            with store.open(found) as content:
+                whole = content.read()
+            yield from reader(whole, store.describe(found.key), cluster.name, lambda day: first <= day < end, cluster.labels)
+
+
+def fetch_allocations(settings: Settings, cluster: ClusterSettings, today: date, days: int) -> list[date]:
+    """Ask the API for each of the last closed UTC days that is not kept yet, and keep what it says; the days that came.
+
+    Raises SourceError where it does not answer: days that came before stay.
+    """
+    if cluster.url is None:
+        return []
+    folder = settings.path(cluster.location)
+    folder.mkdir(parents=True, exist_ok=True)
+    came = []
+    for number in range(min(days, _LONGEST_DAYS), 0, -1):
+        day = today - timedelta(days=number)
+        file = folder / f"{day}.json"
+        if not file.exists():
+            text = _asked(cluster.url, day)
+            list(allocation_usage(text, f"{cluster.url}/allocation of {day}", cluster.name, lambda _: True, ()))
+            aside = file.with_suffix(".part")
+            aside.write_bytes(text)
+            aside.replace(file)
+            came.append(day)
+    return came
+
+
+def closed_day(now: datetime | None = None) -> date:
+    """The UTC day that is not over yet: those before it are."""
+    return (now or datetime.now(UTC)).date()
+
+
+def _asked(url: str, day: date) -> bytes:
+    """What ``/allocation`` says of one UTC day. Raises SourceError."""
+    window = f"{day}T00:00:00Z,{day + timedelta(days=1)}T00:00:00Z"
+    parameters = {"window": window, "aggregate": _AGGREGATE, "step": "1d", "includeIdle": "true", "idleByNode": "true"}
+    try:
+        answer = requests.get(f"{url}/allocation", params=parameters, timeout=_SECONDS, allow_redirects=False)
+    except requests.RequestException as error:
+        raise SourceError(
+            f"{url} does not answer: {type(error).__name__}.",
+            "Correct `url` of the cluster, or start OpenCost; then run again.",
+        ) from None
+    if answer.status_code != 200:
+        raise SourceError(f"{url}/allocation of {day} answers HTTP {answer.status_code}.", "Look at OpenCost's log.")
+    try:
+        document = answer.json()
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict) or document.get("code", 200) != 200 or not document.get("data"):
+        raise SourceError(f"{url}/allocation says nothing of {day}.", "Ask again once OpenCost has that day, or leave it out.")
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _opened(settings: Settings, cluster: ClusterSettings) -> tuple[ObjectStore, str]:
+    if cluster.is_s3:
+        from cost_lakehouse.storage.s3_store import S3Store, split_location
+
+        prefix = split_location(cluster.location)[1]
+        return S3Store.of(cluster), f"{prefix}/" if prefix else ""
+    folder = settings.path(cluster.location)
+    if not folder.is_dir():
+        raise SourceError(f"There is no folder {folder}.", f"Correct the location of the cluster {cluster.name}.")
+    return LocalFolder(folder), ""
