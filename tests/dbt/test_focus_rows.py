@@ -11,11 +11,12 @@ import pytest
 
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.dbt_arguments import focus_arguments
-from tests.builders import Workshop, line
+from tests.builders import Workshop, line, settings_for
 from tests.dbt.building import Ran, ask, build
+from tests.focus_builders import as_csv, charge
+from tests.oci_builders import cost_line, load_reports
 
 OCTOBER = date(2026, 10, 1)
-SLICE = Slice("acme", OCTOBER)
 PLAN, RESERVATION = "arn:aws:savingsplans::1:savingsplan/sp", "arn:aws:ec2:us-east-1:1:reserved-instances/ri"
 IN_PLAN, IN_RESERVATION = {"savingsPlan/SavingsPlanARN": PLAN}, {"reservation/ReservationARN": RESERVATION}
 LINES = [
@@ -84,20 +85,49 @@ LINES = [
 ]
 
 
+# A provider's own FOCUS in two currencies; what it says stays as it is.
+NATIVE = [
+    charge("1.5", "0.5", ListCost="2", ContractedCost="1.75", ConsumedQuantity="2", ConsumedUnit="Hours", InvoiceId="i1"),
+    charge("100", "0", ChargeCategory="Purchase", ChargeFrequency="One-Time", ConsumedQuantity="", InvoiceId="i1"),
+    charge("4", "3", BillingCurrency="EUR", BillingAccountId="ms", SubAccountId="", ProviderName="Microsoft"),
+    charge(
+        "-0.25", BillingCurrency="EUR", BillingAccountId="ms", ChargeCategory="Credit", ProviderName="Microsoft",
+        PricingQuantity="", PricingUnit="",
+    ),
+]  # fmt: skip
+ORACLE = [
+    cost_line(cost="0.05", quantity="2"),
+    cost_line(cost="7", currency="EUR", reference="V2.2", **{"product/resourceId": "", "cost/subscriptionId": ""}),
+    cost_line(cost="-0.01", quantity="-0.4", correction="true", back="V2.1", reference="V2.3"),
+]
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     folder = tmp_path_factory.mktemp("focus_rows")
+    others = [
+        {"name": "native", "kind": "focus", "location": "native"},
+        {"name": "oracle", "kind": "oci_cost_reports", "location": "oracle"},
+    ]
+    settings_for(folder, {"acme": "bucket/cur/hourly"}, others=others)
     workshop = Workshop(folder)
     workshop.write(LINES)
     workshop.load()
-    with build(workshop.lake, folder / "build", focus_arguments([SLICE])) as done:
+    for name, content in (("native/1.csv.gz", as_csv(NATIVE)), ("oracle/cost-csv/1.csv.gz", as_csv(ORACLE))):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    for name in ("native", "oracle"):
+        load_reports(workshop.settings, workshop.lake, name)
+    slices = [Slice(name, OCTOBER) for name in ("acme", "native", "oracle")]
+    with build(workshop.lake, folder / "build", focus_arguments(slices)) as done:
         assert done.output == []
         yield done
 
 
-def rows(ran: Ran, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
-    """The rows in the order of their lines, the unused part after its line."""
-    found = ask(ran, f"select {columns} from marts.focus_cost_and_usage where {where} order by row_number nulls last, x_part")
+def rows(ran: Ran, columns: str, where: str = "true", source: str = "acme") -> list[tuple[Any, ...]]:
+    """A source's rows in the order of their lines, the unused part after its line."""
+    table = f"(select * from marts.focus_cost_and_usage where source = '{source}')"
+    found = ask(ran, f"select {columns} from {table} where {where} order by row_number nulls last, x_part")
     return [tuple(str(value.normalize()) if isinstance(value, Decimal) else value for value in row) for row in found]
 
 
@@ -189,4 +219,48 @@ def test_refunds_correct_and_fees_recur(ran: Ran) -> None:
         (3, None, "Recurring"),
         (7, None, "Recurring"),
         (11, "Correction", "One-Time"),
+    ]
+
+
+def test_what_came_as_focus_stays_as_its_provider_says_in_each_currency(ran: Ran) -> None:
+    columns = (
+        "row_number, billing_currency, charge_category, billed_cost, effective_cost, list_cost, contracted_cost, "
+        "consumed_quantity, consumed_unit, invoice_id, billing_account_id, sub_account_id, provider_name"
+    )
+
+    assert rows(ran, columns, source="native") == [
+        (1, "USD", "Usage", "1.5", "0.5", "2", "1.75", "2", "Hours", "i1", "000000000123", "000000000456", "AWS"),
+        (2, "USD", "Purchase", "1E+2", "0", "1E+2", "1E+2", None, None, "i1", "000000000123", "000000000456", "AWS"),
+        (3, "EUR", "Usage", "4", "3", "4", "4", None, None, None, "ms", None, "Microsoft"),
+        (4, "EUR", "Credit", "-0.25", "-0.25", "-0.25", "-0.25", None, None, None, "ms", "000000000456", "Microsoft"),
+    ]
+    assert sorted(
+        ask(
+            ran,
+            "select billing_currency, sum(billed_cost), sum(effective_cost) from marts.focus_cost_and_usage "
+            "where source = 'native' group by 1",
+        )
+    ) == [("EUR", Decimal("3.75"), Decimal("2.75")), ("USD", Decimal("101.5"), Decimal("0.5"))]
+
+
+def test_lines_of_oracle_are_usage_at_what_they_cost_and_corrections_of_it(ran: Ran) -> None:
+    columns = (
+        "row_number, billing_currency, charge_class, billed_cost, effective_cost, list_cost, contracted_cost, "
+        "pricing_quantity, round(list_unit_price, 12), consumed_quantity"
+    )
+    assert rows(ran, columns, "charge_category = 'Usage' and pricing_category = 'Standard'", source="oracle") == [
+        (1, "USD", None, "0.05", "0.05", "0.05", "0.05", "2", 0.025, "2"),
+        (2, "EUR", None, "7", "7", "7", "7", "1", 7.0, "1"),
+        (3, "USD", "Correction", "-0.01", "-0.01", "-0.01", "-0.01", "-0.4", 0.025, "-0.4"),
+    ]
+    columns = (
+        "provider_name, service_name, service_category, sku_id, region_id, region_name, resource_id, resource_type, "
+        "billing_account_id, billing_account_type, sub_account_id, sub_account_type, pricing_unit, invoice_id, tags"
+    )
+    tenancy, instance = "ocid1.tenancy.oc1..acme", "ocid1.instance.oc1..web"
+    usual = ("Oracle", "COMPUTE", "Compute", "B92911", "eu-frankfurt-1", "eu-frankfurt-1")
+    tags = '{"Oracle-Tags.CreatedBy":"ada"}'
+    assert rows(ran, columns, "row_number < 3", source="oracle") == [
+        (*usual, instance, "instance", "7000", "Subscription", tenancy, "Tenancy", "OCPU Per Hour", None, tags),
+        (*usual, None, None, tenancy, "Tenancy", tenancy, "Tenancy", "OCPU Per Hour", None, tags),
     ]
