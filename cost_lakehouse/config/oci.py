@@ -44,6 +44,7 @@ class OciSettings(Strict):
     endpoint: Address | None = None  # Object Storage
     secrets_endpoint: Address | None = None
     notifications_endpoint: Address | None = None
+    invoices_endpoint: Address | None = None
     auth_endpoint: Address | None = None  # where an instance principal gets its token
 
     @model_validator(mode="after")

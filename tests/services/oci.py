@@ -1,4 +1,4 @@
-"""Oracle Cloud on this machine, over real HTTP: Object Storage, Vault secrets, Notifications, and what gives out tokens.
+"""Oracle Cloud on this machine, over real HTTP: Object Storage, Vault, Notifications, invoices, and what gives out tokens.
 
 Built from the published API. The ``oci`` SDK talks to it unchanged; every request's signature is verified.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.services.oci_buckets import Bucket, CloudObject
 from tests.services.oci_http import OciHttp
@@ -91,6 +91,8 @@ class OciServer:
     secrets: dict[str, _Secret] = field(default_factory=dict)
     topics: dict[str, str] = field(default_factory=dict)
     published: list[Published] = field(default_factory=list)
+    invoices: list[dict[str, Any]] = field(default_factory=list)  # of any tenancy, as the billing gateway has them
+    invoices_a_page: int = 100
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     records: bool = True  # whether requests are written down

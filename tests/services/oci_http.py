@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ MOST_MESSAGE_BYTES = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _BUCKET = re.compile(r"/n/([^/]+)/b/([^/]+)(/o(?:/(.+))?)?")
 _SECRET = re.compile(r"/20190301/secretbundles/([^/]+)")
+_INVOICES = "/20191001/invoices"
 _TOPIC = re.compile(r"/20181201/topics/([^/]+)/messages")
 
 
@@ -112,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._secret(match.group(1), principal)
         elif match := _TOPIC.fullmatch(path):
             self._publish(match.group(1), principal)
+        elif path == _INVOICES:
+            self._invoices(principal)
         else:
             raise Refused(404, "NotFound", "Not Found")
 
@@ -235,6 +239,27 @@ class _Handler(BaseHTTPRequestHandler):
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._send_json({"messageId": str(uuid.uuid4()), "timeStamp": now}, status=202)
 
+    # The billing gateway
+
+    def _invoices(self, principal: Principal) -> None:
+        """Invoices of the tenancy that were issued in the asked span, a page at a time; only the home region knows them."""
+        wanted = self._query
+        if wanted.get("compartmentId") != principal.tenancy or "invoices" not in principal.rights:
+            raise Refused(*NOT_FOUND)
+        if wanted.get("ospHomeRegion") != self._cloud.region:
+            raise Refused(400, "InvalidParameter", "ospHomeRegion is not the tenancy's home region")
+        span = [datetime.fromisoformat(wanted[name]) for name in ("timeInvoiceStart", "timeInvoiceEnd")]
+        found = [
+            invoice
+            for invoice in self._cloud.invoices
+            if span[0] <= datetime.fromisoformat(invoice["timeInvoice"]) < span[1]
+            and wanted.get("type") in (None, invoice["invoiceType"])
+        ]
+        start = int(wanted.get("page") or 0)
+        end = start + self._cloud.invoices_a_page
+        following = {"opc-next-page": str(end)} if end < len(found) else {}
+        self._send_json({"items": found[start:end]}, headers=following)
+
     # Tokens
 
     def _metadata(self, name: str) -> None:
@@ -272,12 +297,14 @@ class _Handler(BaseHTTPRequestHandler):
         if "opc-client-request-id" in self._headers_in:
             self.send_header("opc-client-request-id", self._headers_in["opc-client-request-id"])
 
-    def _send_json(self, document: object, status: int = 200) -> None:
-        self._send(json.dumps(document).encode(), "application/json", status)
+    def _send_json(self, document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self._send(json.dumps(document).encode(), "application/json", status, headers)
 
-    def _send(self, content: bytes, content_type: str, status: int = 200) -> None:
+    def _send(self, content: bytes, content_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
         self._common_headers()
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 CLOCK_SKEW = timedelta(minutes=5)
 TOKEN_SECONDS = 20 * 60
-RIGHTS = frozenset({"objects", "secrets", "topics"})
+RIGHTS = frozenset({"objects", "secrets", "topics", "invoices"})
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
 _OF_ALL = {"date", "(request-target)", "host"}
 _OF_CONTENT = {"content-length", "content-type", "x-content-sha256"}

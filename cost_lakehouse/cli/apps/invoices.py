@@ -49,7 +49,7 @@ def invoices_import(
 
 @app.command("fetch")
 def invoices_fetch(context: typer.Context, source: Source = None, month: Month = None, config: Config = None) -> None:
-    """Ask AWS for the invoices of the payers and months that the lake holds, and record them."""
+    """Ask AWS and Oracle for the invoices of the payers and months that the lake holds, and record them."""
     with printed_errors():
         chosen = checked(context, config)
         check_choice(chosen, source, None, month)

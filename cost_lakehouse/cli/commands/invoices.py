@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
@@ -9,9 +10,13 @@ from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, console, print_
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.config import Settings
+from cost_lakehouse.config.oci import OciSettings
+from cost_lakehouse.config.source import BucketSettings, SourceSettings
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 from cost_lakehouse.invoices.comparison import DIFFERS, compared_invoices
 from cost_lakehouse.invoices.files import invoices_in
+from cost_lakehouse.invoices.invoice import Invoice
+from cost_lakehouse.invoices.oracle import PLACE, ROUNDED, fetch_oracle_invoices
 from cost_lakehouse.invoices.record import Recorded, months_by_payer, record_invoices
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.sources.registry import kind_of
@@ -39,18 +44,17 @@ def import_invoices(config: Path | None, file: Path, source: str | None) -> int:
 
 
 def fetch_all(config: Path | None, source: str | None, month: str | None) -> int:
-    """Ask AWS, source by source, and record what it says; the exit code. One source that fails holds back no other.
+    """Ask AWS and Oracle, source by source, and record what they say; the exit code. One that fails holds back no other.
 
     Raises ConfigurationError where no chosen source's invoices can be asked for.
     """
-    from cost_lakehouse.invoices.fetch import fetch_invoices  # boto3 takes half a second
-
     settings = settings_of(config)
-    chosen = [entry for entry in sources_of(settings, source) if kind_of(entry).provider == "aws"]
+    chosen = [entry for entry in sources_of(settings, source) if kind_of(entry).provider == "aws" or _oracle(entry)]
     if not chosen:
         raise ConfigurationError(
-            f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}a bill of AWS.",
-            "Only AWS is asked for invoices; others' come in a file: `cost-lakehouse invoices import`.",
+            f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}a bill of AWS, "
+            "or of Oracle by `tenancy`.",
+            "Only these are asked for invoices; others' come in a file: `cost-lakehouse invoices import`.",
         )
     lake = Lake(settings)
     held = months_by_payer(lake)
@@ -62,13 +66,32 @@ def fetch_all(config: Path | None, source: str | None, month: str | None) -> int
             say(f"{entry.name}: the lake holds no bill{f' of {month}' if month else ''} yet, so no invoice is asked for.")
             continue
         try:
-            with working(f"Asking AWS for invoices of {entry.name}", console(stderr=True)):
-                found = [invoice for payer, period in wanted for invoice in fetch_invoices(entry, payer, period)]
-            _tell(record_invoices(lake, settings, found, "AWS Invoicing", entry.name), entry.name)
+            with working(f"Asking for invoices of {entry.name}", console(stderr=True)):
+                found, origin = _fetched(settings, entry, wanted)
+            _tell(record_invoices(lake, settings, found, origin, entry.name), entry.name)
+            if found and _oracle(entry):
+                say(f"  {ROUNDED}")
         except CostLakehouseError as error:
             failed = True
             print_problem(f"{entry.name}: {error.problem}", error.fix)
     return EXIT_FAILED if failed else 0
+
+
+def _oracle(entry: SourceSettings) -> tuple[str, OciSettings] | None:
+    """The tenancy that Oracle itself is asked about, and who asks; None of any other source."""
+    return entry.oracle if isinstance(entry, BucketSettings) else None
+
+
+def _fetched(settings: Settings, entry: SourceSettings, wanted: list[tuple[str, date]]) -> tuple[list[Invoice], str]:
+    """The invoices of a source's payers and months, and where they are from. Raises SourceError, InvoicesRefused."""
+    oracle = _oracle(entry)
+    if oracle is not None:
+        tenancy, identity = oracle
+        found = fetch_oracle_invoices(identity.relative_to(settings.base), tenancy, {period for _, period in wanted})
+        return found, PLACE
+    from cost_lakehouse.invoices.fetch import fetch_invoices  # boto3 takes half a second
+
+    return [invoice for payer, period in wanted for invoice in fetch_invoices(entry, payer, period)], "AWS Invoicing"
 
 
 def show_invoices(config: Path | None, source: str | None, month: str | None, as_json: bool) -> int:

@@ -85,6 +85,17 @@ def notifications_client(
     return _client(oci.ons.NotificationDataPlaneClient, settings, address, settings.region, attempts, MAX_CONNECTIONS, pause)
 
 
+def invoices_client(
+    settings: OciSettings, *, attempts: int = DEFAULT_ATTEMPTS, pause: Callable[[float], None] = time.sleep
+) -> Any:
+    """A client of the billing gateway, which tells invoices; raises like ``object_storage_client``."""
+    import oci
+
+    address = settings.invoices_endpoint
+    kind = oci.osp_gateway.InvoiceServiceClient
+    return _client(kind, settings, address, settings.region, attempts, MAX_CONNECTIONS, pause)
+
+
 def _client(
     kind: Callable[..., Any],
     settings: OciSettings,
