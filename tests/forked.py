@@ -17,6 +17,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from tests.environment import without_own_variables
+from tests.kill_points import counted
 
 # What a run of the command, and dbt by hand, import on either engine.
 IMPORTED = (
@@ -50,13 +51,17 @@ class ForkedCommand:
         program: str = OURS,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        kill_at: int | None = None,
     ) -> None:
-        """It works in ``folder`` (by default in this process's) with ``environment`` (by default this one's without ours)."""
+        """It works in ``folder`` (by default in this process's) with ``environment`` (by default this one's without ours).
+
+        With ``kill_at`` it dies (``kill -9``) at that call into our code or pyiceberg; with 0 it counts them (``calls``).
+        """
         self._output = output
         output.unlink(missing_ok=True)
         given = dict(without_own_variables() if environment is None else environment)
         where = (str(output), str(folder or Path.cwd()))
-        self._process = _server().Process(target=_run, args=(*where, program, arguments, given))
+        self._process = _server().Process(target=_run, args=(*where, program, arguments, given, kill_at))
         self._process.start()
 
     @property
@@ -78,6 +83,11 @@ class ForkedCommand:
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.join()
 
+    @property
+    def calls(self) -> int:
+        """How many calls it made, where it was to count them."""
+        return int(_calls_file(self._output).read_text(encoding="utf-8"))
+
     def said(self) -> str:
         """What it has printed until now."""
         return self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
@@ -93,7 +103,18 @@ def forked_dbt(
     return subprocess.CompletedProcess([DBT, *arguments], code, run.said(), "")
 
 
-def _run(output: str, folder: str, program: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+def _calls_file(output: Path) -> Path:
+    return output.with_name(f"{output.name}.calls")
+
+
+def _run(
+    output: str,
+    folder: str,
+    program: str,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    kill_at: int | None = None,
+) -> None:
     """The forked process: the command, as if it had been started."""
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -110,4 +131,7 @@ def _run(output: str, folder: str, program: str, arguments: tuple[str, ...], env
     else:
         from cost_lakehouse.cli import main
 
-        main()
+        if kill_at is None:
+            main()
+        else:
+            _calls_file(Path(output)).write_text(str(counted(main, kill_at)), encoding="utf-8")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cost_lakehouse.maintenance.embedded import found_files, referenced_files
 from cost_lakehouse.maintenance.maintain import maintain
 from tests.builders import Workshop, line
 from tests.end_to_end.kill_loads import in_process
+from tests.kill_points import counted
 from tests.maintenance.rows import TABLES, rows, rules
-
-_WATCHED = (f"{os.sep}cost_lakehouse{os.sep}", f"{os.sep}pyiceberg{os.sep}")
 
 
 def deliver(folder: Path, number: int) -> None:
@@ -33,25 +30,6 @@ def deliver(folder: Path, number: int) -> None:
 def run(folder: Path) -> bool:
     """Maintain everything that is not needed away."""
     return maintain(Workshop(folder).lake, rules=rules(), now=datetime.now(UTC) + timedelta(hours=100)).ok
-
-
-def counted(work: Callable[[], object], kill_at: int = 0) -> int:
-    """How many calls into this project and pyiceberg ``work`` makes; the process is killed at the given one."""
-    calls = 0
-
-    def watch(frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        if event == "call" and any(part in frame.f_code.co_filename for part in _WATCHED):
-            calls += 1
-            if calls == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.setprofile(watch)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 def seen(folder: Path) -> dict[str, Any]:
