@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from sqlalchemy import Engine, event
 
+from cost_lakehouse.orchestration.dagster_internals import DagsterSqliteStorage
 from tests.demo import demo as demo
 from tests.grouping import MARKS, mark_of, place_of
 from tests.services.host import RemoteHost, ServiceHost
@@ -85,6 +89,27 @@ def nothing_is_forced_to_the_disk(connection: object, _: object) -> None:
     """No test's catalog outlives a crash of the machine; a commit outlives that of its process, as in production."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("pragma synchronous=off")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_new_dagster_home_is_a_copy(run_folder: Path) -> Iterator[None]:
+    """Dagster makes a home's tables by its migrations, half a second of them: once a run, and then they are copied."""
+    make, template = DagsterSqliteStorage.from_local, run_folder / "dagster-home"
+
+    def from_local(base_dir: str, inst_data: Any = None) -> DagsterSqliteStorage:
+        home = Path(base_dir)
+        if not any((home / part).exists() for part in ("history", "schedules")):
+            with FileLock(run_folder / "dagster-home.lock"):
+                if not template.exists():
+                    make(str(template.with_suffix(".new"))).dispose()
+                    template.with_suffix(".new").rename(template)
+            with suppress(OSError):  # what is wrong with the place, Dagster says
+                shutil.copytree(template, home, dirs_exist_ok=True)
+        return make(base_dir, inst_data=inst_data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DagsterSqliteStorage, "from_local", from_local)
+        yield
 
 
 @pytest.fixture(scope="session")
