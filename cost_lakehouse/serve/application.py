@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.serve import ahead, changes, explained, v1
+from cost_lakehouse.serve import ahead, changes, explained, metrics, openapi, v1
 from cost_lakehouse.serve.guard import HEALTH, LOOPBACK_NAMES, Guard, is_loopback
 from cost_lakehouse.serve.koku import routes as koku
 from cost_lakehouse.serve.opencost import routes as opencost
@@ -40,7 +40,10 @@ def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
     served = Served(lake)
     limiter = CapacityLimiter(AT_ONCE)
     routes: list[BaseRoute] = [Route(path, _healthy) for path in HEALTH]
-    own = (*v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *explained.ROUTES, *koku.ROUTES, *opencost.ROUTES, *page.ROUTES)
+    own = (
+        *v1.ROUTES, *ahead.ROUTES, *changes.ROUTES, *explained.ROUTES, *openapi.ROUTES, *metrics.ROUTES,
+        *koku.ROUTES, *opencost.ROUTES, *page.ROUTES,
+    )  # fmt: skip
     routes += [route(served, path, handler, limiter) for path, handler in own]
     return Starlette(
         routes=routes,
