@@ -24,6 +24,7 @@ from tests.services.production import LakeNames, ProductionStack
 ETC = "/etc/cost-lakehouse"
 START_SECONDS = 300  # a code server imports dagster and dbt, which takes long on a busy machine
 # The order in which docker-compose.yml lets them start.
+SERVE_TOKEN = "tokenOfWhoAsksOverHttp"
 PROCESSES = ("code", "webserver", "daemon")
 T = TypeVar("T")
 
@@ -71,6 +72,7 @@ class Deployment:
             "LAKEHOUSE_S3_REGION": s3.region,
             "LAKEHOUSE_S3_ACCESS_KEY": s3.access_key,
             "LAKEHOUSE_S3_SECRET_KEY": s3.secret_key,
+            "LAKEHOUSE_SERVE_TOKEN": SERVE_TOKEN,
             "LAKEHOUSE_TRINO_HOST": trino.host,
             "LAKEHOUSE_TRINO_PORT": str(trino.port),
             "COST_LAKEHOUSE_CODE_HOST": "127.0.0.1",

@@ -19,6 +19,7 @@ SECRETS = {
     "LAKEHOUSE_DB_PASSWORD": "passwordOfTheDatabase",
     "LAKEHOUSE_S3_ACCESS_KEY": "accessKeyOfTheStore",
     "LAKEHOUSE_S3_SECRET_KEY": "secretKeyOfTheStore",
+    "LAKEHOUSE_SERVE_TOKEN": "tokenOfWhoAsksOverHttp",
 }
 
 

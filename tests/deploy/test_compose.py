@@ -24,7 +24,7 @@ from tests.services.s3 import S3Server
 
 REFERENCE = re.compile(r"\$\{(?:ENV:)?([A-Z0-9_]+)")
 OF_TRINO = re.compile(r"\$\{ENV:([A-Z0-9_]+)\}")
-OURS = ("init", "code", "webserver", "daemon")
+OURS = ("init", "code", "webserver", "daemon", "serve")
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +101,13 @@ def test_the_images_are_the_versions_that_the_tests_run() -> None:
     assert {services[name]["image"] for name in OURS} == {f"cost-lakehouse:{version}"}
 
 
-def test_only_the_ui_is_published_and_only_on_this_machine(resolved: dict[str, Any]) -> None:
+def test_only_the_ui_and_costs_are_published_and_only_on_this_machine(resolved: dict[str, Any]) -> None:
     published = {
         (name, port["host_ip"], port["published"], port["target"])
         for name, service in resolved["services"].items()
         for port in service.get("ports", ())
     }
-    assert published == {("webserver", "127.0.0.1", "3000", 3000)}
+    assert published == {("webserver", "127.0.0.1", "3000", 3000), ("serve", "127.0.0.1", "8080", 8080)}
     assert [
         name for name, service in resolved["services"].items() if service.get("network_mode") or service.get("privileged")
     ] == []
@@ -130,6 +130,7 @@ def test_every_service_that_stays_is_watched_and_starts_after_what_it_needs(reso
         "code": {"trino"},
         "webserver": {"code"},
         "daemon": {"code"},
+        "serve": {"trino"},
     }
 
 
@@ -189,7 +190,7 @@ def test_every_path_in_a_container_is_one_of_the_image_or_of_a_mount(resolved: d
 
 def test_commands_and_health_checks_are_commands_that_exist(resolved: dict[str, Any]) -> None:
     asked = [["dagster", "api", "grpc-health-check"], ["dagster-daemon", "liveness-check"], ["dagster", "code-server", "start"]]
-    asked += [["dagster-webserver"], ["dagster-daemon", "run"]]
+    asked += [["dagster-webserver"], ["dagster-daemon", "run"], ["cost-lakehouse", "serve"]]
     told = {}
     for command in asked:
         program = str(Path(sys.executable).with_name(command[0]))
@@ -218,6 +219,8 @@ def test_ports_agree(resolved: dict[str, Any]) -> None:
     assert environment["COST_LAKEHOUSE_CODE_PORT"] == option("code", "--port") == services["code"]["healthcheck"]["test"][-1]
     assert option("webserver", "--port") == "3000"
     assert ":3000/server_info" in services["webserver"]["healthcheck"]["test"][-1]
+    assert option("serve", "--port") == "8080"
+    assert ":8080/health'" in services["serve"]["healthcheck"]["test"][-1]
     assert "-s3.port=8333" in services["s3"]["command"]
     assert services["s3"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8333/healthz"
     assert services["code"]["environment"]["LAKEHOUSE_S3_ENDPOINT"] == "http://s3:8333"
@@ -306,6 +309,7 @@ def test_every_variable_of_a_configuration_file_is_given_to_its_container(resolv
     for name, files in {
         "code": [DEPLOY / "lakehouse.yaml"],
         "init": [DEPLOY / "lakehouse.yaml"],
+        "serve": [DEPLOY / "lakehouse.yaml"],
         "trino": [path for path in (DEPLOY / "trino").rglob("*") if path.is_file()],
     }.items():
         for file in files:

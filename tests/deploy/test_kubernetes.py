@@ -12,6 +12,7 @@ import yaml
 from cost_lakehouse.config import load_settings
 from tests.deploy.compose import DEPLOY, ROOT, written
 
+NAMES = ("cost-lakehouse", "cost-lakehouse-ui", "cost-lakehouse-serve")
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 
 
@@ -46,9 +47,10 @@ def test_what_writes_the_lake_has_a_role_and_no_key() -> None:
     accounts = named("ServiceAccount")
     roles = {name: account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for name, account in accounts.items()}
     # The UI's role is another one: it reads what runs printed, and no bill.
-    assert roles == {name: f"arn:aws:iam::111122223333:role/{name}" for name in ("cost-lakehouse", "cost-lakehouse-ui")}
+    assert roles == {name: f"arn:aws:iam::111122223333:role/{name}" for name in NAMES}
     assert {name: pod["serviceAccountName"] for name, pod in pods().items()} == {
         "code": "cost-lakehouse",
+        "serve": "cost-lakehouse-serve",
         "webserver": "cost-lakehouse-ui",
         "daemon": "cost-lakehouse-ui",
     }
@@ -63,9 +65,14 @@ def test_every_secret_comes_from_a_secret() -> None:
         given = {item["name"]: item for item in container["env"]}
         reference = given.pop("LAKEHOUSE_DB_PASSWORD")["valueFrom"]["secretKeyRef"]
         assert reference == {"name": "cost-lakehouse", "key": "LAKEHOUSE_DB_PASSWORD"}, name
+        token = given.pop("LAKEHOUSE_SERVE_TOKEN", None)
+        assert (token is not None) == (name in ("code", "init", "serve")), name  # whoever reads lakehouse.yaml
+        if token is not None:
+            assert token["valueFrom"]["secretKeyRef"] == {"name": "cost-lakehouse", "key": "LAKEHOUSE_SERVE_TOKEN"}, name
         assert set(given) <= {"COST_LAKEHOUSE_CODE_HOST", "COST_LAKEHOUSE_CODE_PORT", "COST_LAKEHOUSE_LOGS"}
         # Pods share no files: all of them keep and read what runs print in one place.
-        assert given["COST_LAKEHOUSE_LOGS"]["value"] == "s3://acme-lakehouse-logs/runs"
+        if name != "serve":  # it runs nothing
+            assert given["COST_LAKEHOUSE_LOGS"]["value"] == "s3://acme-lakehouse-logs/runs"
 
 
 def test_pods_run_as_the_images_user_without_rights() -> None:
@@ -94,7 +101,7 @@ def test_mounts_probes_and_ports_agree() -> None:
         assert pod["containers"][0]["livenessProbe"]
     assert set(named("ConfigMap")["cost-lakehouse"]["data"]) == {"lakehouse.yaml", "workspace.yaml"}
     services = named("Service")
-    for name in ("code", "webserver"):
+    for name in ("code", "webserver", "serve"):
         service = services[f"cost-lakehouse-{name}"]["spec"]
         deployment = named("Deployment")[f"cost-lakehouse-{name}"]["spec"]
         labels = deployment["template"]["metadata"]["labels"]
@@ -118,6 +125,7 @@ def test_the_processes_are_those_of_docker_compose() -> None:
 def test_the_configuration_is_valid_and_the_workspace_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = named("ConfigMap")["cost-lakehouse"]["data"]
     monkeypatch.setenv("LAKEHOUSE_DB_PASSWORD", "any")
+    monkeypatch.setenv("LAKEHOUSE_SERVE_TOKEN", "0123456789abcdef")
     file = tmp_path / "lakehouse.yaml"
     file.write_text(data["lakehouse.yaml"], encoding="utf-8")
 

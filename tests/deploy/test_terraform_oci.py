@@ -302,7 +302,7 @@ def test_the_first_boot_makes_the_secrets_and_starts_what_reads_the_tenancy(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     variables = dict(line.split("=", 1) for line in file.read_text().splitlines())
     secrets = [value for name, value in variables.items() if name.startswith("LAKEHOUSE_")]
-    assert len(set(secrets)) == 3
+    assert len(set(secrets)) == 4
     assert all(re.fullmatch(r"[0-9a-f]{20,48}", secret) for secret in secrets)
     assert not any(secret in done.stdout + done.stderr + boot.log for secret in secrets)
     # As the containers read it.

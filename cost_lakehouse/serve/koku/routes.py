@@ -13,10 +13,13 @@ from cost_lakehouse.ask.asking import read_tables
 from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.ask.request import Request as Question
+from cost_lakehouse.serve.koku import sources
+from cost_lakehouse.serve.koku.forecasts import forecast_of
+from cost_lakehouse.serve.koku.lists import answering, page
 from cost_lakehouse.serve.koku.query import AWS, BASES, OCI, query_of
-from cost_lakehouse.serve.koku.report import document_of, flat_rows, links_of, question_of, report_of
+from cost_lakehouse.serve.koku.report import document_of, flat_rows, question_of, report_of
+from cost_lakehouse.serve.koku.tags import tags_of, values_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
-from cost_lakehouse.serve.parameters import Pairs
 from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, columns_of, etag_of, kind_of, sent_text, unchanged
 from cost_lakehouse.serve.served import Handler, Served
 
@@ -30,20 +33,6 @@ _LISTED = {
     "oci-services": ("oci", "service"),
     "oci-regions": ("oci", "region"),
 }
-_MOST_LISTED = 1_000
-
-
-def _answering(handler: Callable[[Served, Request], Response]) -> Handler:
-    """What is wrong with a parameter, as Koku says it."""
-
-    def answered(served: Served, request: Request) -> Response:
-        try:
-            return handler(served, request)
-        except WrongParameter as error:
-            wrong: Any = error.message if error.field == "details" else [error.message]
-            return Response(as_json({error.field: wrong}), status_code=400, media_type=JSON)
-
-    return answered
 
 
 def _costs(provider: str) -> Handler:
@@ -64,7 +53,7 @@ def _costs(provider: str) -> Handler:
             return sent_text(request, as_csv(Reply(columns_of(rows), rows)), CSV, etag)
         return sent_text(request, as_json(document), JSON, etag)
 
-    return _answering(handler)
+    return answering(handler)
 
 
 def _resource_types(name: str) -> Handler:
@@ -84,9 +73,9 @@ def _resource_types(name: str) -> Handler:
             value, *names = row.values
             if value and values.get("search", "").lower() in " ".join(filter(None, row.values)).lower():
                 found[value] = {"value": value} | ({"account_alias": names[0] or value} if names else {})
-        return _page(request, pairs, [found[value] for value in sorted(found)])
+        return page(request, pairs, [found[value] for value in sorted(found)])
 
-    return _answering(handler)
+    return answering(handler)
 
 
 def _fixed(rows: Callable[[Served], Sequence[Mapping[str, Any]]]) -> Handler:
@@ -96,26 +85,9 @@ def _fixed(rows: Callable[[Served], Sequence[Mapping[str, Any]]]) -> Handler:
         for key, _ in pairs:
             if key not in ("limit", "offset", "type", "beta"):
                 raise WrongParameter(key)
-        return _page(request, pairs, rows(served))
+        return page(request, pairs, rows(served))
 
-    return _answering(handler)
-
-
-def _page(request: Request, pairs: Pairs, rows: Sequence[Mapping[str, Any]]) -> Response:
-    numbers = {"limit": 10, "offset": 0}
-    for name, value in pairs:
-        if name in numbers:
-            if not (value.isascii() and value.isdigit() and int(value[:7]) <= _MOST_LISTED):
-                raise WrongParameter(name, "A valid integer is required.")
-            numbers[name] = int(value[:7])
-    limit, offset = numbers["limit"] or _MOST_LISTED, numbers["offset"]
-    document = {
-        "meta": {"count": len(rows), "limit": limit, "offset": offset},
-        "links": links_of(request.url.path, pairs, limit, offset, len(rows)),
-        "data": rows[offset : offset + limit],
-    }
-    text = as_json(document)
-    return sent_text(request, text, JSON, etag_of(text))
+    return answering(handler)
 
 
 def _access(served: Served) -> list[dict[str, Any]]:
@@ -147,6 +119,10 @@ def _settings(served: Served, request: Request) -> Response:
 ROUTES: tuple[tuple[str, Handler], ...] = (
     *((f"{BASE}/reports/{provider}/costs/", _costs(provider)) for provider in _PROVIDERS),
     *((f"{BASE}/resource-types/{name}/", _resource_types(name)) for name in _LISTED),
+    *((f"{BASE}/tags/{provider}/", tags_of(provider)) for provider in _PROVIDERS),
+    *((f"{BASE}/tags/{provider}/{{key}}/", values_of(provider)) for provider in _PROVIDERS),
+    *((f"{BASE}/forecasts/{provider}/costs/", forecast_of(provider)) for provider in _PROVIDERS),
+    *((f"{BASE}{path}", handler) for path, handler in sources.ROUTES.items()),
     (f"{BASE}/user-access/", _fixed(_access)),
     (f"{BASE}/currency/", _fixed(_known_currencies)),
     (f"{BASE}/cost-type/", _fixed(_cost_types)),

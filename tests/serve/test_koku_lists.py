@@ -1,0 +1,110 @@
+"""Koku's other routes: tags, sources and forecasts, with their parameters and what they refuse."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from cost_lakehouse.ask.tags import added_up
+from cost_lakehouse.outlook.forecast import Backtest, Forecast
+from cost_lakehouse.serve.koku.forecasts import forecast_rows
+
+BASE = "/api/cost-management/v1"
+OCTOBER = "start_date=2026-10-01&end_date=2026-10-31"
+
+
+def get(client: TestClient, path: str) -> Any:
+    answer = client.get(f"{BASE}{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_tags_are_listed_with_their_values(client: TestClient) -> None:
+    document = get(client, f"/tags/aws/?{OCTOBER}&filter[key]=TEAM")
+
+    assert document["data"] == [{"key": "team", "values": ["blue", "red"], "enabled": True}]
+    assert document["meta"]["count"] == 1
+    assert get(client, f"/tags/aws/?{OCTOBER}&key_only=true")["data"] == ["a/b~c", "team"]
+    assert get(client, f"/tags/aws/?{OCTOBER}&filter[value]=blu")["data"][0]["values"] == ["blue"]
+    assert get(client, f"/tags/aws/?{OCTOBER}&filter[account]=2&filter[key]=team")["data"][0]["values"] == ["blue"]
+    assert get(client, f"/tags/aws/?{OCTOBER}&filter[enabled]=false")["data"] == []
+    assert get(client, f"/tags/aws/team/?{OCTOBER}&limit=1&offset=1")["data"] == ["red"]
+    assert get(client, f"/tags/oci/?{OCTOBER}")["data"] == []
+
+
+def test_a_tag_that_no_line_has_is_not_found(client: TestClient) -> None:
+    answer = client.get(f"{BASE}/tags/aws/colour/?{OCTOBER}")
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+
+
+def test_values_are_cut_unless_the_key_is_asked_for() -> None:
+    sets = added_up([f'{{"a": "{number}"}}' for number in range(60)] + ['{"b": ""}'])
+
+    assert (list(sets), len(sets["a"])) == (["a"], 60)
+
+
+def test_sources_say_how_they_do(client: TestClient) -> None:
+    (source,) = get(client, "/sources/?type=AWS")["data"]
+
+    assert (source["name"], source["source_type"], source["active"], source["paused"]) == ("acme", "AWS", True, False)
+    assert (source["has_data"], source["status"]["download"]["state"]) == (True, "complete")
+    assert source["last_payload_received_at"].endswith("Z")
+    assert get(client, f"/sources/{source['uuid']}/") == source
+    stats = get(client, f"/sources/{source['uuid']}/stats/")
+    assert [(month, [load["files_processed"] for load in loads]) for month, loads in stats.items()] == [("2026-10-01", ["1/1"])]
+    assert get(client, "/sources/?type=OCI")["data"] == []
+    assert get(client, "/sources/?name=acm")["data"] == [source]
+    assert client.get(f"{BASE}/sources/unknown/").status_code == 404
+    assert client.get(f"{BASE}/sources/unknown/stats/").status_code == 404
+
+
+def test_a_forecast_is_told_day_by_day_within_its_range() -> None:
+    found = Forecast(
+        date(2026, 10, 1), date(2026, 11, 1), date(2026, 10, 30), Decimal(100), Decimal(0), (Decimal(3), Decimal(1)),
+        Decimal(96), Decimal(112), Backtest((), None, None),
+    )  # fmt: skip
+
+    rows = forecast_rows(found, "USD")
+
+    assert [
+        (row["date"], *(row["values"][0]["cost"][name]["value"] for name in ("total", "confidence_min", "confidence_max")))
+        for row in rows
+    ] == [("2026-10-30", 3.0, -3.0, 9.0), ("2026-10-31", 1.0, -1.0, 3.0)]
+    assert rows[0]["values"][0]["infrastructure"] == rows[0]["values"][0]["cost"]
+
+
+def test_a_forecast_ends_with_its_month(client: TestClient) -> None:
+    days = [date.fromisoformat(row["date"]) for row in get(client, "/forecasts/aws/costs/")["data"]]
+
+    assert days == [days[0] + timedelta(days=number) for number in range(len(days))]
+    assert (days[-1] + timedelta(days=1)).day == 1
+
+
+def test_nothing_is_forecast_of_no_usage(client: TestClient) -> None:
+    assert get(client, "/forecasts/aws/costs/?filter[account]=nobody")["data"] == []
+    assert get(client, "/forecasts/oci/costs/?currency=USD")["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/tags/aws/?nope=1", "nope"),
+        ("/tags/aws/?filter[nope]=1", "filter[nope]"),
+        ("/tags/aws/?key_only=perhaps", "key_only"),
+        ("/tags/aws/?filter[time_scope_value]=-11", "time_scope_value"),
+        ("/tags/aws/?limit=x", "limit"),
+        ("/sources/?nope=1", "nope"),
+        ("/forecasts/aws/costs/?cost_type=guessed", "cost_type"),
+        ("/forecasts/aws/costs/?limit=1001", "limit"),
+    ],
+)
+def test_what_is_not_taken_is_refused_as_koku_does(client: TestClient, path: str, field: str) -> None:
+    answer = client.get(f"{BASE}{path}")
+
+    assert answer.status_code == 400
+    assert list(answer.json()) == [field]
