@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from cost_lakehouse.ask.answer import Answer, Bill, rows_of
 from cost_lakehouse.ask.dimensions import ALLOCATED, CLUSTERS, DAILY_COSTS
-from cost_lakehouse.ask.reading import NO_LIMITS, Limits, reading, snapshots_of, tables_of_moment
+from cost_lakehouse.ask.ranges import before
+from cost_lakehouse.ask.reading import NO_LIMITS, Fetch, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.ask.statement import Dialect, Statement, statement_of, tables_of
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.invoiced import Moment
+from cost_lakehouse.lake.manifests import Span
+from cost_lakehouse.lake.table_by_month import ShownTable
 
 _STATES = "bill_status"
 
@@ -30,16 +35,55 @@ def answer(lake: Lake, request: Request, as_of: Moment | None = None, limits: Li
     TooMuchAsked where the answer would exceed the limits.
     """
     _check_configured(lake, request)
-    tables = tables_of_moment(lake, read_tables(request), as_of)
-    with reading(lake, tables, limits) as (fetch, dialect):
-        if request.apart == ALLOCATED and (late := fetch(_not_shared_out(dialect))):
+    # What is shared out is compared with the bills of all months, whichever are asked for.
+    spans = spans_of([request]) if request.apart is None else []
+    with asking(lake, read_tables(request), spans, as_of, limits) as asked:
+        return asked.answer(request)
+
+
+class Asking:
+    """Questions that are answered one after the other, from tables of one moment."""
+
+    def __init__(self, fetch: Fetch, dialect: Dialect, tables: Mapping[str, ShownTable], as_of: Moment | None) -> None:
+        self.dialect = dialect
+        self.fetch = fetch
+        self.snapshots = snapshots_of(tables)
+        self._as_of = as_of
+        self._bills: dict[tuple[date, date], tuple[Bill, ...]] = {}
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a question whose tables and days are among those that are read."""
+        if request.apart == ALLOCATED and (late := self.fetch(_not_shared_out(self.dialect))):
             raise LakeError(
                 f"{late[0][0]} {late[0][1]:%Y-%m} is not shared out among teams as it is published now.",
                 "Run `cost-lakehouse allocate`.",
             )
-        rows, totals = rows_of(request, fetch(statement_of(request, dialect)))
-        bills = tuple(Bill(*row) for row in fetch(_bills_of(request, dialect)))
-    return Answer(request, rows, totals, bills, snapshots_of(tables), as_of)
+        rows, totals = rows_of(request, self.fetch(statement_of(request, self.dialect)))
+        names = read_tables(request)
+        months = (request.range.begin.replace(day=1), request.range.end)
+        if months not in self._bills:
+            self._bills[months] = tuple(Bill(*row) for row in self.fetch(_bills_of(request, self.dialect)))
+        snapshots = {name: snapshot for name, snapshot in self.snapshots.items() if name in names}
+        return Answer(request, rows, totals, self._bills[months], snapshots, self._as_of)
+
+
+@contextmanager
+def asking(
+    lake: Lake, names: Sequence[str], spans: Sequence[Span], as_of: Moment | None = None, limits: Limits = NO_LIMITS
+) -> Iterator[Asking]:
+    """Reads tables by their names, for all questions about days within ``spans`` (none: any). Raises as ``answer``."""
+    tables = tables_of_moment(lake, names, as_of)
+    with reading(lake, tables, limits, spans) as (fetch, dialect):
+        yield Asking(fetch, dialect, tables, as_of)
+
+
+def spans_of(requests: Sequence[Request]) -> list[Span]:
+    """All days that questions ask for, and compare with. Pure."""
+    found = []
+    for request in requests:
+        ranges = [request.range, *([before(request.range, request.compare)] if request.compare else [])]
+        found += [Span("billing_period" if asked.of_bills else "usage_date", asked.begin, asked.end) for asked in ranges]
+    return list(dict.fromkeys(found))
 
 
 def newest_month(lake: Lake) -> date | None:

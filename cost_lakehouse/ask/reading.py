@@ -18,6 +18,7 @@ from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.invoiced import AsInvoiced, Moment, tables_as_invoiced
+from cost_lakehouse.lake.manifests import Span
 from cost_lakehouse.lake.moments import tables_at
 from cost_lakehouse.lake.table_by_month import ShownTable, Version, version_of
 
@@ -66,8 +67,12 @@ def snapshots_of(tables: Mapping[str, ShownTable]) -> dict[str, Version]:
 
 
 @contextmanager
-def reading(lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LIMITS) -> Iterator[tuple[Fetch, Dialect]]:
+def reading(
+    lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LIMITS, spans: Sequence[Span] = ()
+) -> Iterator[tuple[Fetch, Dialect]]:
     """Runs statements on the lake's engine, which sees these tables; and how that engine writes.
+
+    ``spans`` are all the days that the statements ask for, so that files of others are not looked at.
 
     Raises TooMuchAsked, and LakeError where the engine does not answer.
     """
@@ -87,7 +92,7 @@ def reading(lake: Lake, tables: Mapping[str, ShownTable], limits: Limits = NO_LI
         except trino_client.TimeIsUp:
             raise _too_long(limits) from None
         return
-    with connect(lake, tables=tables) as connection:
+    with connect(lake, tables=tables, spans=spans) as connection:
         connection.execute("set autoinstall_known_extensions = false")
         timer = Timer(limits.seconds, connection.interrupt) if limits.seconds is not None else None
         if timer is not None:

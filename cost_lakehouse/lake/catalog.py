@@ -38,6 +38,8 @@ _TABLE_PROPERTIES = {
     "write.metadata.metrics.column.source": "full",
     "write.metadata.metrics.column.billing_period": "full",
     "write.metadata.metrics.column.delivery_id": "full",
+    # Days of usage are asked for on whatever bill: files of others are not opened (lake/manifests.py: within).
+    "write.metadata.metrics.column.usage_date": "full",
     # Retries are ours (lake/replace.py): every attempt has to look at the slice's files and its guard again.
     "commit.retry.num-retries": "0",
     "write.metadata.delete-after-commit.enabled": "true",

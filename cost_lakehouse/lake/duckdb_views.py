@@ -11,7 +11,7 @@ from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.duckdb_paths import duckdb_list
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
-from cost_lakehouse.lake.manifests import file_tasks
+from cost_lakehouse.lake.manifests import Span, file_tasks, within
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_by_month import ShownTable, condition_of
 from cost_lakehouse.lake.tables import raw_tables, read_marts
@@ -20,16 +20,20 @@ _PARTITIONS = 2  # source and billing period
 
 
 def connect(
-    lake: Lake, names: Sequence[str] | None = None, tables: Mapping[str, ShownTable] | None = None
+    lake: Lake,
+    names: Sequence[str] | None = None,
+    tables: Mapping[str, ShownTable] | None = None,
+    spans: Sequence[Span] = (),
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with a view for every table of the lake, or for ``names`` only.
 
     Every view shows the snapshot that is current now; later commits do not disturb a query. Given ``tables``, by name, are
-    shown instead: as they were at another moment.
+    shown instead: as they were at another moment. With ``spans`` a view may lack rows of other days than theirs: what is asked
+    has to leave these out itself.
     """
     connection = duckdb.connect(":memory:")
     connection.execute("set timezone = 'UTC'")
-    create_views(connection, lake, names, tables=tables)
+    create_views(connection, lake, names, tables=tables, spans=spans)
     return connection
 
 
@@ -39,6 +43,7 @@ def create_views(
     names: Sequence[str] | None = None,
     slices: Sequence[Slice] | None = None,
     tables: Mapping[str, ShownTable] | None = None,
+    spans: Sequence[Span] = (),
 ) -> None:
     """Create or replace the views ``raw.*`` and ``marts.*`` (or ``names`` only, or of ``tables``) in the connection's database.
 
@@ -51,7 +56,7 @@ def create_views(
         connection.execute(f"create schema if not exists {namespace}")
     for name in chosen:
         namespace, table_name = name.split(".")
-        shown = shown_statement(given.get(name) or lake.current(name), slices if name in FORMATS else None)
+        shown = shown_statement(given.get(name) or lake.current(name), slices if name in FORMATS else None, spans)
         connection.execute(f'create or replace view {namespace}."{table_name}" as {shown}')
 
 
@@ -63,21 +68,21 @@ def create_published_views(connection: duckdb.DuckDBPyConnection, lake: Lake, sl
         connection.execute(f'create or replace view published."{name.split(".")[1]}" as {shown}')
 
 
-def shown_statement(shown: ShownTable, slices: Sequence[Slice] | None = None) -> str:
+def shown_statement(shown: ShownTable, slices: Sequence[Slice] | None = None, spans: Sequence[Span] = ()) -> str:
     """The SELECT of a table at one snapshot (of ``slices`` alone if given), or month by month. Raises LakeError."""
     if isinstance(shown, Table):
-        return select_statement(shown, slices)
+        return select_statement(shown, slices, spans)
     parts = [f"select * from ({select_statement(table, months)}) where {condition_of(months)}" for table, months in shown.parts]
     return " union all by name ".join(parts)
 
 
-def select_statement(table: Table, slices: Sequence[Slice] | None = None) -> str:
+def select_statement(table: Table, slices: Sequence[Slice] | None = None, spans: Sequence[Span] = ()) -> str:
     """The SELECT that shows a table's current snapshot, with the table's columns in order; of ``slices`` alone if given.
 
     Raises LakeError where another engine deleted rows without rewriting their files: DuckDB would show them still.
     """
     columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
-    tasks = file_tasks(table, slices)
+    tasks = within(table, file_tasks(table, slices), spans)
     if any(task.delete_files for task in tasks):
         raise LakeError(
             f"{'.'.join(table.name())} holds rows that another engine deleted without rewriting their files.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pyiceberg.conversions import from_bytes
@@ -15,6 +16,17 @@ from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.lake.slices import Slice
 
 _EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days of a column from ``begin`` up to ``end``, which is no part of it."""
+
+    column: str
+    begin: date
+    end: date
+
+
 _lists: Remembered[tuple[ManifestFile, ...]] = Remembered(32)
 _entries: Remembered[tuple[ManifestEntry, ...]] = Remembered(100_000, len)
 
@@ -90,6 +102,44 @@ def file_tasks(
     if months is not None:
         tasks = [task for task in tasks if slice_of(task.file).billing_period in months]
     return tasks
+
+
+def within(table: Table, tasks: Sequence[FileScanTask], spans: Sequence[Span]) -> list[FileScanTask]:
+    """Those of a table's files that may hold rows of one of the spans, as the manifests tell without a file being opened.
+
+    All of a table that is not partitioned by months. Where a table has no such column, a span means the bills of its months.
+    """
+    columns = {field.name: field.field_id for field in table.schema().fields}
+    if not spans or not is_sliced(table):
+        return list(tasks)
+    months, days = [], []
+    for span in spans:
+        if span.column == "billing_period" or span.column not in columns:
+            months.append((_number(span.begin.replace(day=1)), _number(span.end)))
+        else:
+            days.append((columns[span.column], _number(span.begin), _number(span.end)))
+
+    def may_hold(file: DataFile) -> bool:
+        month = file.partition[1]
+        period = _number(month) if isinstance(month, date) else int(str(month))
+        if any(begin <= period < end for begin, end in months):
+            return True
+        for field_id, begin, end in days:
+            low, high = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
+            # A date is kept as its days since 1970, four bytes, the least first (Iceberg's appendix D).
+            if low is None or high is None or (_day(low) < end and begin <= _day(high)):
+                return True
+        return False
+
+    return [task for task in tasks if may_hold(task.file)]
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+def _day(bound: bytes) -> int:
+    return int.from_bytes(bound, "little", signed=True)
 
 
 def data_files(table: Table, slices: Sequence[Slice] | None = None) -> list[DataFile]:

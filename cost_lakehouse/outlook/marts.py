@@ -74,18 +74,27 @@ def refresh_outlook(lake: Lake, moment: datetime, changed: Collection[date] | No
 
 
 def look_ahead(lake: Lake, today: date) -> Ahead:
-    """The rows of the three marts on that day, from costs as they are billed; none where nothing is used any more."""
-    begin = today.replace(day=1)
+    """The rows of the three marts on that day, from costs as they are billed; none where nothing is used any more.
+
+    Forecasts are of the month that is now, and of the newest one with bills where that is another.
+    """
+    newest = newest_month(lake)
+    months = sorted({today.replace(day=1), *([newest] if newest else [])})[:2]
     groupings = list(dict.fromkeys((*_BY.values(), *_PARTS.values())))
     try:
-        by = dict(zip(groupings, histories(lake, Scope(), groupings, today=today, since=plus_months(begin, -1)), strict=True))
+        by = dict(
+            zip(groupings, histories(lake, Scope(), groupings, today=today, since=plus_months(months[0], -1)), strict=True)
+        )
     except NoUsage:
         return Ahead([], [], [])
     forecast: Rows = []
     found: Rows = []
     for dimension, groups in _BY.items():
         past = dearest(by[groups])
-        forecast += [forecast_row(dimension, one, past, begin, today) for one in forecasts(past, begin, plus_months(begin, 1))]
+        for begin in months:
+            forecast += [
+                forecast_row(dimension, one, past, begin, today) for one in forecasts(past, begin, plus_months(begin, 1))
+            ]
         since = past.settled_until - timedelta(days=ANOMALY_DAYS)
         inner = _PARTS[dimension][-1]
         for one in found_anomalies(past, since, Thresholds(), by[_PARTS[dimension]]):

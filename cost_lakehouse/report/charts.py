@@ -39,17 +39,21 @@ class Label:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, in units of the view box."""
+    """What the template draws, in units of the view box. ``unsettled``: where the days that may still grow begin, how wide."""
 
     pieces: tuple[Piece, ...]
     days: tuple[Label, ...]
     amounts: tuple[Label, ...]
     zero: float
     legend: tuple[str, ...]
+    unsettled: tuple[float, float] | None = None
 
 
-def daily_chart(rows: Sequence[Row], shown: str) -> Chart:
-    """Rows by day and one group, stacked; what is negative hangs below zero. ``shown`` names groups that have no value."""
+def daily_chart(rows: Sequence[Row], shown: str, settled_until: date | None = None) -> Chart:
+    """Rows by day and one group, stacked; what is negative hangs below zero. ``shown`` names groups that have no value.
+
+    Days from ``settled_until`` on may still grow.
+    """
     names = _names(rows, shown)
     days = sorted({row.bucket for row in rows if row.bucket is not None})
     highest, lowest = _extent(rows, days)
@@ -78,7 +82,9 @@ def daily_chart(rows: Sequence[Row], shown: str) -> Chart:
         if number % every == 0
     )
     amounts = tuple(Label(_LEFT - 6, zero - float(value) * scale, f"{value:,.0f}") for value in _marks(highest, lowest))
-    return Chart(tuple(pieces), marks, amounts, zero, tuple(names))
+    growing = sum(1 for day in days if settled_until is not None and day >= settled_until)
+    unsettled = (WIDTH - growing * step, growing * step) if growing else None
+    return Chart(tuple(pieces), marks, amounts, zero, tuple(names), unsettled)
 
 
 def _names(rows: Sequence[Row], shown: str) -> list[str]:

@@ -87,7 +87,7 @@ def _of_currency(total: Total, daily: Answer, by_dimension: dict[str, Answer], c
 def movers_of(rows: Sequence[Row], most: int = MOVERS) -> list[Mover]:
     """The services whose cost changed most, either way, biggest first. Pure."""
     moved = [row for row in rows if row.change]
-    moved.sort(key=lambda row: (-abs(row.change or Decimal(0)), row.values))
+    moved.sort(key=lambda row: (-abs(row.change or Decimal(0)), [value or "" for value in row.values]))
     return [Mover(row.values[0] or "No service", row, _kind(row)) for row in moved[:most]]
 
 

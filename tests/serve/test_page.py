@@ -12,8 +12,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.report.charts import daily_chart
 from cost_lakehouse.serve.application import application
-from cost_lakehouse.serve.page.view import cents, days_of
+from cost_lakehouse.serve.page.view import cents, first_of
+from tests.ask.marts import Line
 from tests.serve.conftest import LINES, line, small_lake
 
 HOSTILE = '<script>alert("1")</script>'
@@ -37,22 +39,30 @@ def test_the_page_shows_the_bills_the_totals_and_what_they_are_of(client: TestCl
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     shown = cells(answer.text)
-    assert ["acme", "estimated", "202610-1", "receipts"] in shown
-    assert ["EUR", "3.00", "0.00", "3.00", "new"] in shown
-    assert ["USD", "25.50", "6.00", "19.50", "+325.0%"] in shown
-    assert ["AmazonEC2", "USD", "15.50", "60.8%", "4.00", "11.50"] in shown
-    assert ["No service", "USD", "2.00", "7.8%", "0.00", "2.00"] in shown
-    assert ["2026-10-02", "12.25"] in shown
+    assert ["acme", "estimated", "2026-11-03 04:02", "202610-1", "none", "receipts"] in shown
+    assert ["EUR", "3.00", "0.00", "+3.00", "new"] in shown
+    assert ["USD", "25.50", "6.00", "+19.50", "+325.0%"] in shown
+    assert ["AmazonEC2", "USD", "15.50", "60.8%", "4.00", "+11.50", "+287.5%", "rows"] in shown
+    assert ["No service", "USD", "2.00", "7.8%", "0.00", "+2.00", "new", "rows"] in shown
+    assert ["2026-10-02", "12.25", "5.25", "7.00", "", "", "rows"] in shown
+    assert ["AmazonRDS", "gone", "USD", "0.00", "2.00", "-2.00", "-100.0%"] in shown
+    assert ["Tax", "USD", "1.00", "3.9%", "0.00", "+1.00", "new"] in shown
     assert len(answer.content) < 200_000
+
+    by_team = cells(client.get("/?month=2026-10&tag=team").text)
+    assert ["red", "USD", "10.25", "40.2%", "0.00", "+10.25", "new", ""] in by_team
+    assert ["USD", "10.00", "25.50", "39.2%"] in by_team  # without the tag
 
 
 def test_every_link_of_the_page_leads_somewhere_and_narrows_it(client: TestClient) -> None:
     links = {unescape(link) for link in re.findall(r'href="([^"]+)"', client.get("/?month=2026-10").text)}
 
-    assert all(link.startswith("/") for link in links)
-    assert {client.get(link).status_code for link in links} == {200}
-    (narrowed,) = [link for link in links if "AmazonEC2" in link]
-    assert ["USD", "15.50", "4.00", "11.50", "+287.5%"] in cells(client.get(narrowed).text)
+    assert all(link.startswith(("/", "#")) for link in links)
+    behind = {link for link in links if link.startswith("/lines")}  # of marts that are written by hand nothing is behind
+    assert {client.get(link).status_code for link in links - behind if not link.startswith("#")} == {200}
+    narrowed = "/?month=2026-10&filter=service%3DAmazonEC2"
+    assert {narrowed, "/lines?from=2026-10&to=2026-11&service=AmazonEC2"} <= links
+    assert ["USD", "15.50", "4.00", "+11.50", "+287.5%"] in cells(client.get(narrowed).text)
 
 
 def test_what_a_bill_holds_is_never_markup(hostile: TestClient) -> None:
@@ -60,11 +70,11 @@ def test_what_a_bill_holds_is_never_markup(hostile: TestClient) -> None:
 
     assert HOSTILE not in page
     assert "<script" not in page
-    assert [HOSTILE, "USD", "1,234.50", "98.0%", "0.00", "1,234.50"] in cells(page)
+    assert [HOSTILE, "USD", "1,234.50", "98.0%", "0.00", "+1,234.50", "new", "rows"] in cells(page)
     (link,) = {unescape(found) for found in re.findall(r'href="(/\?[^"]*script[^"]*)"', page)}
     narrowed = hostile.get(link).text
     assert "<script" not in narrowed
-    assert ["USD", "1,234.50", "0.00", "1,234.50", "new"] in cells(narrowed)
+    assert ["USD", "1,234.50", "0.00", "+1,234.50", "new"] in cells(narrowed)
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(client: TestClient) -> None:
@@ -77,12 +87,32 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(client: TestClient) -
     assert client.get("/?nope=1").status_code == 400
 
 
-def test_a_refund_hangs_below_the_zero_line() -> None:
-    days = [
-        Row(date(2026, 10, number), (), "USD", Decimal(cost), None, 1) for number, cost in ((1, "90"), (2, "-30"), (3, "0"))
-    ]
+def test_a_month_that_runs_is_beside_the_same_days_and_what_may_still_grow_is_hatched(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    september = Line(date(2026, 9, 20), date(2026, 9, 1), "1", "AmazonEC2", "USD", Decimal(50))
+    running = (*(entry for entry in LINES if entry.day.day < 20), september)
+    lake = small_lake(tmp_path_factory.mktemp("running"), running)
+    with TestClient(application(lake), base_url="http://localhost") as client:
+        page = client.get("/?month=2026-10").text
+        exact = client.get("/v1/costs?from=2026-10-01&to=2026-10-04&compare=month").json()["meta"]["totals"]
 
-    ((bars),) = [found.bars for found in days_of(days)]
+    # 1 to 3 October came to 24.50; 1 to 3 September to 6, without what was used later.
+    assert ["USD", "24.50", "6.00", "+18.50", "+308.3%"] in cells(page)
+    assert [(total["currency"], total["cost"], total["before"]) for total in exact] == [("EUR", "3", "0"), ("USD", "24.5", "6")]
+    assert "from=2026-10-01&amp;to=2026-10-04" in page
 
-    assert [(bar.x, bar.y, bar.height) for bar in bars] == [(0, 0, 90), (16, 90, 30), (32, 89, 1)]
+
+def test_what_is_added_up_as_others_is_what_the_query_core_adds_up() -> None:
+    rows = [Row(None, (name,), "USD", Decimal(cost), Decimal(1), 2) for name, cost in (("a", 9), ("b", 5), ("c", -3))]
+
+    assert first_of(rows, 3) == rows
+    assert first_of(rows, 1) == [rows[0], Row(None, (), "USD", Decimal(2), Decimal(2), 4, True, 2)]
+
+
+def test_days_that_may_still_grow_are_a_part_of_the_chart() -> None:
+    days = [Row(date(2026, 10, number), ("a",), "USD", Decimal(1), None, 1) for number in (1, 2, 3, 4)]
+
+    assert daily_chart(days, "service").unsettled is None
+    assert daily_chart(days, "service", date(2026, 10, 3)).unsettled == (880 - 2 * 204, 2 * 204)
     assert cents(Decimal("-1234.565")) == "-1,234.56"

@@ -1,64 +1,68 @@
-"""What the first page shows, made of answers of the query core: amounts in cents, links, heights of bars. Pure."""
+"""What the first page shows, made of answers of the query core: amounts in cents, links, shares. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
 from cost_lakehouse.ask.answer import Answer, Row
-from cost_lakehouse.ask.request import Condition
+from cost_lakehouse.ask.request import Range
 from cost_lakehouse.formats.decimals import EXACT, in_cents
-from cost_lakehouse.serve.costs import condition_text
+from cost_lakehouse.report.charts import Chart, daily_chart
+from cost_lakehouse.report.contents import movers_of
+from cost_lakehouse.serve.page.gathering import TOP, Contents
+from cost_lakehouse.serve.page.state import State
 
-BAR_HEIGHT, BAR_WIDTH = 120, 16
+_COVERED = ("reserved", "savings_plan")
+_LUMPS = ("Tax", "Credit", "Refund")
+EXPLAINED = ("source", "provider", "account", "service", "region")
 
 
 @dataclass(frozen=True)
 class Amount:
-    """A currency's cost, that of the same days before, and the change in percent; None where there was nothing."""
+    """A currency's cost, what it is beside, and the change; ``exact`` has all digits. ``percent`` is None where nothing was."""
 
     currency: str
     cost: str
+    exact: str
     before: str
     change: str
     percent: str | None
+    direction: str
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table; ``link`` leads to the page of this value alone, None of the others."""
+    """A row of a table; ``link`` leads to the page of this value alone, ``lines`` to the rows behind it; None of the others."""
 
     name: str
     link: str | None
+    lines: str | None
     amount: Amount
     share: str
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A day: its cost, and where its bar stands; below zero it hangs."""
+class Days:
+    """The days of a currency: as a chart, and as a table with a column for each part of the bars."""
 
-    day: date
-    cost: str
-    x: int
-    y: int
-    height: int
+    currency: str
+    chart: Chart
+    rows: Sequence[tuple[date, Sequence[str], str, str | None]]
 
 
 @dataclass(frozen=True)
-class Days:
-    """The days of a currency."""
+class Share:
+    """A part of a currency's costs."""
 
     currency: str
-    bars: Sequence[Bar]
-
-    @property
-    def width(self) -> int:
-        """Of all bars."""
-        return len(self.bars) * BAR_WIDTH
+    part: str
+    whole: str
+    percent: str
 
 
 def cents(amount: Decimal) -> str:
@@ -66,78 +70,182 @@ def cents(amount: Decimal) -> str:
     return f"{in_cents(amount):,}"
 
 
-def amounts_of(answer: Answer) -> list[Amount]:
+def exact(amount: Decimal) -> str:
+    """All digits of an amount."""
+    return f"{amount.normalize():f}" if amount else "0"
+
+
+def percent_of(part: Decimal, whole: Decimal) -> str:
+    """A part in percent; a dash where the whole is nothing."""
+    return "–" if not whole else f"{part * 100 / whole:.1f}%"
+
+
+def totals_of(answer: Answer) -> list[Amount]:
     """What each currency comes to."""
-    return [_amount(total.currency_code, total.cost, total.before) for total in answer.totals]
+    return [amount_of(total.currency_code, total.cost, total.before) for total in answer.totals]
 
 
-def lines_of(answer: Answer, month: date, conditions: Sequence[Condition]) -> list[Line]:
+def amount_of(currency: str | None, cost: Decimal, before: Decimal | None) -> Amount:
+    """A cost beside what it was."""
+    earlier = before or Decimal(0)
+    change = EXACT.subtract(cost, earlier)
+    shown = in_cents(change)
+    percent = None if in_cents(earlier) == 0 else f"{change / abs(earlier) * 100:+.1f}%"
+    direction = "up" if shown > 0 else "down" if shown < 0 else ""
+    return Amount(currency or "", cents(cost), exact(cost), cents(earlier), f"{shown:+,}", percent, direction)
+
+
+def lines_of(contents: Contents, answer: Answer, name_of: Callable[[str], str] = str) -> list[Line]:
     """A table of one dimension, each value with a link that narrows the page to it."""
     (name,) = answer.request.groups
     wholes = {total.currency_code: total.cost for total in answer.totals}
-    return [
-        Line(
-            _name(row, name),
-            _link(row, name, month, conditions),
-            _amount(row.currency_code, row.cost, row.before),
-            _share(row.cost, wholes[row.currency_code]),
-        )
-        for row in answer.rows
-    ]
+    return [_line(contents, name, row, wholes[row.currency_code], name_of) for row in first_of(answer.rows, TOP)]
 
 
-def days_of(rows: Iterable[Row]) -> list[Days]:
-    """Bars of each currency, on a scale of its own; the zero line is where the greatest refund has room below it."""
-    by_currency: dict[str, list[Row]] = {}
+def first_of(rows: Sequence[Row], top: int) -> list[Row]:
+    """The first rows of each currency; all further ones are added up in one, last, as the query core does with ``top``."""
+    by_currency: dict[str | None, list[Row]] = defaultdict(list)
     for row in rows:
-        by_currency.setdefault(row.currency_code or "", []).append(row)
-    found = []
+        by_currency[row.currency_code].append(row)
+    found: list[Row] = []
     for currency, own in by_currency.items():
-        highest = max(Decimal(0), *(row.cost for row in own))
-        lowest = min(Decimal(0), *(row.cost for row in own))
-        scale = BAR_HEIGHT / ((highest - lowest) or Decimal(1))
-        zero = round(highest * scale)
-        bars = []
-        for number, row in enumerate(own):
-            height = max(1, round(abs(row.cost) * scale))
-            top = zero - height if row.cost >= 0 else zero
-            bars.append(Bar(row.bucket or date.min, cents(row.cost), number * BAR_WIDTH, max(0, top), height))
-        found.append(Days(currency, bars))
+        found += own[:top]
+        if rest := own[top:]:
+            cost, before = Decimal(0), Decimal(0)
+            for row in rest:
+                cost = EXACT.add(cost, row.cost)
+                before = EXACT.add(before, row.before or Decimal(0))
+            lines = sum(row.line_item_count for row in rest)
+            found.append(Row(None, (), currency, cost, before, lines, True, sum(row.groups for row in rest)))
     return found
 
 
-def page_link(month: date, conditions: Iterable[Condition]) -> str:
-    """The address of the page of a month, narrowed by conditions."""
-    return f"/?{urlencode([('month', f'{month:%Y-%m}'), *_filters(conditions)])}"
+def days_of(contents: Contents) -> list[Days]:
+    """Bars of each currency, on a scale of its own, and their table."""
+    by_currency: dict[str, list[Row]] = defaultdict(list)
+    for row in contents.daily.rows:
+        if row.bucket is not None:
+            by_currency[row.currency_code or ""].append(row)
+    settled_until = contents.settled_until if contents.is_running else None
+    found = []
+    for currency, own in by_currency.items():
+        chart = daily_chart(own, contents.state.by, settled_until)
+        found.append(Days(currency, chart, _day_rows(contents, own, chart.legend)))
+    return found
 
 
-def csv_link(month: date, conditions: Iterable[Condition], **more: str) -> str:
-    """The address of the same costs, exact, as CSV."""
-    pairs = [("month", f"{month:%Y-%m}"), *_filters(conditions), *more.items(), ("format", "csv")]
-    return f"/v1/costs?{urlencode(pairs)}"
+def _day_rows(
+    contents: Contents, rows: Sequence[Row], legend: Sequence[str]
+) -> list[tuple[date, Sequence[str], str, str | None]]:
+    by_day: dict[date, dict[str, Decimal]] = defaultdict(dict)
+    for row in rows:
+        if row.bucket is not None:
+            name = "Others" if row.is_others else row.values[0] or f"No {contents.state.by}"
+            by_day[row.bucket][name] = EXACT.add(by_day[row.bucket].get(name, Decimal(0)), row.cost)
+    made: list[tuple[date, Sequence[str], str, str | None]] = []
+    for day, parts in sorted(by_day.items()):
+        total = Decimal(0)
+        for cost in parts.values():
+            total = EXACT.add(total, cost)
+        link = lines_link(contents.state, Range(day, day + timedelta(days=1)))
+        made.append((day, [cents(parts[name]) if name in parts else "" for name in legend], cents(total), link))
+    return made
 
 
-def _filters(conditions: Iterable[Condition]) -> list[tuple[str, str]]:
-    return [("filter", condition_text(condition)) for condition in conditions]
+def movers(contents: Contents) -> list[tuple[str, str, str, Amount]]:
+    """The services that changed most: name, link, kind, amount."""
+    return [
+        (
+            mover.name,
+            contents.state.narrowed("service", mover.row.values[0]).link,
+            mover.kind,
+            amount_of(mover.row.currency_code, mover.row.cost, mover.row.before),
+        )
+        for mover in movers_of(contents.services.rows)
+    ]
 
 
-def _link(row: Row, name: str, month: date, conditions: Sequence[Condition]) -> str | None:
-    """None of the others, and of a value with a comma, which would be read as two."""
-    if row.is_others or "," in (row.values[0] or ""):
+def untagged(contents: Contents) -> list[Share]:
+    """What lacks the tag, of each currency."""
+    if contents.untagged is None:
+        return []
+    parts = {total.currency_code: total.cost for total in contents.untagged.totals}
+    return [
+        Share(
+            total.currency_code or "",
+            cents(parts.get(total.currency_code, Decimal(0))),
+            cents(total.cost),
+            percent_of(parts.get(total.currency_code, Decimal(0)), total.cost),
+        )
+        for total in contents.services.totals
+    ]
+
+
+def coverage(contents: Contents) -> list[Share]:
+    """What commitments cover of usage at list prices, spot left out, of each currency that has any."""
+    found = []
+    for total in contents.options.totals:
+        own = {row.values[0]: row.cost for row in contents.options.rows if row.currency_code == total.currency_code}
+        covered = sum((own.get(option, Decimal(0)) for option in _COVERED), Decimal(0))
+        whole = covered + own.get("on_demand", Decimal(0))
+        if covered:
+            found.append(Share(total.currency_code or "", cents(covered), cents(whole), percent_of(covered, whole)))
+    return found
+
+
+def utilisation(rows: Sequence[Mapping[str, Decimal]]) -> list[tuple[Share, str]]:
+    """What is used of the month's commitments, of each currency, and what is not."""
+    return [
+        (
+            Share(
+                str(row["currency_code"] or ""),
+                cents(row["used_cost"]),
+                cents(row["used_cost"] + row["unused_cost"]),
+                percent_of(row["used_cost"], row["used_cost"] + row["unused_cost"]),
+            ),
+            cents(row["unused_cost"]),
+        )
+        for row in rows
+    ]
+
+
+def lumps(contents: Contents) -> list[Line]:
+    """Tax, credits and refunds, which say nothing of usage."""
+    wholes = {total.currency_code: total.cost for total in contents.kinds.totals}
+    return [
+        _line(contents, "type", row, wholes[row.currency_code], str) for row in contents.kinds.rows if row.values[0] in _LUMPS
+    ]
+
+
+def lines_link(state: State, asked: Range, name: str | None = None, value: str | None = None) -> str | None:
+    """The address of the rows behind a number; None where ``daily_costs`` alone cannot pick them."""
+    conditions = [(condition.name, condition.values, condition.contains) for condition in state.conditions]
+    if name is not None:
+        conditions.append((name, (value or "",), False))
+    names = [known for known, _, _ in conditions]
+    is_simple = all(len(values) == 1 and not contains for _, values, contains in conditions)
+    if (
+        not is_simple
+        or len({*names}) < len(names)
+        or not {*names} <= {*EXPLAINED}
+        or state.basis not in ("billed", "effective")
+    ):
         return None
-    return page_link(month, [*conditions, Condition(name, (row.values[0] or "",))])
+    begin, end = (f"{day:%Y-%m}" if asked.of_bills else f"{day}" for day in (asked.begin, asked.end))
+    pairs = [("from", begin), ("to", end), *((known, values[0]) for known, values, _ in conditions)]
+    return f"/lines?{urlencode([*pairs, *([('basis', state.basis)] if state.basis != 'billed' else [])])}"
 
 
-def _name(row: Row, name: str) -> str:
-    return f"{row.groups} others" if row.is_others else row.values[0] or f"No {name}"
-
-
-def _amount(currency: str | None, cost: Decimal, before: Decimal | None) -> Amount:
-    earlier = before or Decimal(0)
-    change = EXACT.subtract(cost, earlier)
-    percent = None if round(earlier, 2) == 0 else f"{change / abs(earlier) * 100:+.1f}%"
-    return Amount(currency or "", cents(cost), cents(earlier), cents(change), percent)
-
-
-def _share(cost: Decimal, whole: Decimal) -> str:
-    return "" if whole == 0 else f"{cost / whole * 100:.1f}%"
+def _line(contents: Contents, name: str, row: Row, whole: Decimal, name_of: Callable[[str], str]) -> Line:
+    amount = amount_of(row.currency_code, row.cost, row.before)
+    share = percent_of(row.cost, whole)
+    if row.is_others:
+        return Line(f"{row.groups} others", None, None, amount, share)
+    value = row.values[0]
+    return Line(
+        name_of(value) if value else f"No {name.removeprefix('tag:')}",
+        contents.state.narrowed(name, value).link,
+        lines_link(contents.state, contents.asked, name, value) if row.line_item_count else None,
+        amount,
+        share,
+    )
