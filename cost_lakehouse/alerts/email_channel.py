@@ -34,10 +34,14 @@ class EmailChannel:
 
         Raises NotSent where the server cannot be reached or trusted, or refuses.
         """
+        return self.hand_over(self._mail(message))
+
+    def hand_over(self, mail: EmailMessage) -> str:
+        """The same of any mail, such as one that ``addressed`` began; what was not accepted for whom."""
         try:
             server = self._connected()
             try:
-                refused = server.send_message(self._mail(message))
+                refused = server.send_message(mail)
             finally:
                 _end(server)
         except ssl.SSLCertVerificationError as error:
@@ -120,15 +124,20 @@ class EmailChannel:
             raise
         return server
 
-    def _mail(self, message: Message) -> EmailMessage:
+    def addressed(self, title: str, mail_id: str) -> EmailMessage:
+        """A mail without content to those who are told; sent again with the same id, it is the same mail."""
         mail = EmailMessage()
         mail["From"] = self._settings.sender
         mail["To"] = ", ".join(self._settings.to)
-        mail["Subject"] = f"{SUBJECT_PREFIX} {message.title}"
+        mail["Subject"] = f"{SUBJECT_PREFIX} {title}"
         mail["Date"] = format_datetime(datetime.now(UTC))
-        # Sent again, it is the same mail: many servers and programs keep one.
-        mail["Message-ID"] = f"<{message.id}@{parseaddr(self._settings.sender)[1].rpartition('@')[2]}>"
+        # Many servers and programs keep one of each id.
+        mail["Message-ID"] = f"<{mail_id}@{parseaddr(self._settings.sender)[1].rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"  # no answers by holiday robots
+        return mail
+
+    def _mail(self, message: Message) -> EmailMessage:
+        mail = self.addressed(message.title, message.id)
         mail.set_content(message.text)
         mail.add_alternative(html_body(message), subtype="html")
         return mail

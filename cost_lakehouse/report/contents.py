@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
 from cost_lakehouse.ask.asking import answer
@@ -13,6 +14,8 @@ from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Compare, Granularity, Order, Request
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.lake.tables import BUDGETS, FORECAST
 
 TOP = 8
 MOVERS = 10
@@ -49,13 +52,18 @@ class CurrencyReport:
 
 @dataclass(frozen=True)
 class Contents:
-    """A month's report. ``loaded_at`` is when the newest of its bills was loaded (UTC); None where nothing is there."""
+    """A month's report. ``loaded_at`` is when the newest of its bills was loaded (UTC); None where nothing is there.
+
+    ``forecasts`` of all costs and ``budgets`` are rows of the marts of these names, as the last run wrote them: of this month.
+    """
 
     month: date
     basis: str
     bills: tuple[Bill, ...]
     loaded_at: datetime | None
     currencies: tuple[CurrencyReport, ...]
+    forecasts: tuple[Mapping[str, Any], ...] = ()
+    budgets: tuple[Mapping[str, Any], ...] = ()
 
 
 def contents_of(lake: Lake, month: date, basis: str = "billed") -> Contents:
@@ -73,7 +81,20 @@ def contents_of(lake: Lake, month: date, basis: str = "billed") -> Contents:
         changed.bills,
         max((bill.loaded_at for bill in changed.bills), default=None),
         tuple(_of_currency(total, daily, by_dimension, changed) for total in changed.totals),
+        *_ahead(lake, month),
     )
+
+
+def _ahead(lake: Lake, month: date) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+    """The month's forecasts of all costs as they are billed, and the budgets whose period holds it."""
+    with connect(lake, [FORECAST, BUDGETS]) as connection:
+        forecasts = connection.execute(
+            f"select * from {FORECAST} where dimension = 'all' and billing_period = ? order by currency_code", [month]
+        ).to_arrow_table()
+        budgets = connection.execute(
+            f"select * from {BUDGETS} where period_begin <= ? and period_end > ? order by budget", [month, month]
+        ).to_arrow_table()
+    return tuple(forecasts.to_pylist()), tuple(budgets.to_pylist())
 
 
 def _of_currency(total: Total, daily: Answer, by_dimension: dict[str, Answer], changed: Answer) -> CurrencyReport:

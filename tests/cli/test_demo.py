@@ -73,10 +73,10 @@ def test_the_demo_tells_its_steps_and_ends_well(demo: Told) -> None:
     ):
         assert text in told
     # Its last lines can be typed as they are.
-    last = [line.strip() for line in told.splitlines()][-3:]
+    last = [line.strip() for line in told.splitlines()][-4:]
     assert last == further(demo.folder / "lakehouse.yaml")
-    assert [shlex.split(line)[:3] for line in last[:2]] == [["uv", "run", "cost-lakehouse"]] * 2
-    assert shlex.split(last[2]) == [f"COST_LAKEHOUSE_CONFIG={demo.config}", "uv", "run", "dagster", "dev"]
+    assert [shlex.split(line)[:3] for line in last[:3]] == [["uv", "run", "cost-lakehouse"]] * 3
+    assert shlex.split(last[3]) == [f"COST_LAKEHOUSE_CONFIG={demo.config}", "uv", "run", "dagster", "dev"]
 
 
 def test_the_demo_asks_what_the_late_refund_changed_and_why(demo: Told) -> None:
@@ -107,10 +107,11 @@ def test_what_the_demo_says_was_typed_can_be_typed(demo: Told) -> None:
 
 
 def test_a_folder_with_spaces_is_quoted_in_the_last_lines() -> None:
-    query, status, dev = further(Path("/my lake/it's/lakehouse.yaml"))
+    query, status, serve, dev = further(Path("/my lake/it's/lakehouse.yaml"))
     assert shlex.split(query)[3:6] == ["query", "--config", "/my lake/it's/lakehouse.yaml"]
     assert shlex.split(query)[6] == "select * from marts.daily_costs limit 10"
     assert shlex.split(status)[-1] == "/my lake/it's/lakehouse.yaml"
+    assert shlex.split(serve)[3:] == ["serve", "--config", "/my lake/it's/lakehouse.yaml", "--port", "8080"]
     assert shlex.split(dev)[0] == "COST_LAKEHOUSE_CONFIG=/my lake/it's/lakehouse.yaml"
 
 

@@ -97,7 +97,13 @@ def report(
     ] = None,
     basis: Annotated[str, typer.Option("--basis", help="billed, effective, list, net, amortized or blended.")] = "billed",
     file: Annotated[
-        Path | None, typer.Option("--to", help="The HTML file to write.", metavar="FILE", show_default="costs-MONTH.html")
+        Path | None,
+        typer.Option(
+            "--to",
+            help="The HTML file to write, FILE.pdf where chromium is there, or `mail`: to those who get alerts.",
+            metavar="FILE",
+            show_default="costs-MONTH.html",
+        ),
     ] = None,
     config: Config = None,
 ) -> None:

@@ -213,7 +213,9 @@ def _ending(settings: Settings, lake: Lake, exact: bool) -> None:
     texts = (Column("source"), Column("month"), Column("service"), Column("currency"))
     print_table((*texts, Column("billed cost", "number")), shown, "marts.daily_costs by service")
     say()
-    say("Look further, in the project's folder; the last line opens the UI at http://localhost:3000:")
+    say(
+        "Look further, in the project's folder; the last lines open the costs at http://localhost:8080 and the UI at http://localhost:3000:"
+    )
     for line in further(settings.file):
         say(f"  {line}")
 
@@ -224,5 +226,6 @@ def further(config: Path) -> list[str]:
     return [
         f"uv run cost-lakehouse query --config {file} {shlex.quote(EXAMPLE)}",
         f"uv run cost-lakehouse status --config {file}",
+        f"uv run cost-lakehouse serve --config {file} --port 8080",
         f"COST_LAKEHOUSE_CONFIG={file} uv run dagster dev",
     ]

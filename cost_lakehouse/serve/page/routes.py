@@ -110,6 +110,12 @@ def style(served: Served, request: Request) -> Response:
     return sent_text(request, text, "text/css", etag_of(text))
 
 
+def icon(served: Served, request: Request) -> Response:
+    """``/icon.svg``."""
+    text = (_FOLDER / "icon.svg").read_text(encoding="utf-8")
+    return sent_text(request, text, "image/svg+xml", etag_of(text))
+
+
 def _invoices(contents: Contents) -> dict[str, str]:
     """How each source's invoices stand beside its bill."""
     found: dict[str, set[str]] = {}
@@ -150,4 +156,4 @@ def _environment() -> Environment:
     return made
 
 
-ROUTES: tuple[tuple[str, Handler], ...] = (("/", front), ("/lines", lines), ("/style.css", style))
+ROUTES: tuple[tuple[str, Handler], ...] = (("/", front), ("/lines", lines), ("/style.css", style), ("/icon.svg", icon))

@@ -1,0 +1,153 @@
+"""The first page in a real browser: what is shown is what ``/v1`` answers, links narrow it, keys reach it, axe finds nothing.
+
+Costs some ten seconds: one server, one browser, six page loads; skipped where there is no chromium.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from cost_lakehouse.lake.catalog import Lake
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="There is no chromium on this machine.")
+
+
+@pytest.fixture(scope="module")
+def address(lake: Lake) -> Iterator[str]:
+    """The small lake, served by the command."""
+    arguments = [sys.executable, "-m", "cost_lakehouse.cli", "serve", "--port", "0", "--config", str(lake.settings.file)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found is not None
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One chromium."""
+    with sync_playwright() as playwright:
+        # A container's root has no sandbox to be put into.
+        sandbox = hasattr(os, "geteuid") and os.geteuid() != 0
+        started = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=sandbox)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The first page; whatever it asks for elsewhere, or the browser complains of, is a failure."""
+    context = browser.new_context(base_url=address)
+    shown = context.new_page()
+    wrong: list[str] = []
+    shown.on("request", lambda request: None if request.url.startswith(address) else wrong.append(request.url))
+    shown.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    shown.goto("/?month=2026-10&tag=team")
+    yield shown
+    context.close()
+    assert wrong == []
+
+
+def table(page: Page, label: str) -> list[list[str]]:
+    """The cells of a table's body, by the name of its region."""
+    rows = page.get_by_role("group", name=label, exact=True).locator("tbody tr").all()
+    return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
+
+
+def asked(address: str, path: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{address}{path}", timeout=60) as answer:  # noqa: S310
+        rows: list[dict[str, Any]] = json.loads(answer.read())["data"]
+    return rows
+
+
+def money(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+def cents(text: str) -> Decimal:
+    return round(Decimal(text), 2)
+
+
+def test_every_number_of_the_tables_is_that_of_the_api_and_of_the_csv_below(page: Page, address: str) -> None:
+    for title, name, missing in (
+        ("Services", "service", "No service"),
+        ("Accounts", "account", "No account"),
+        ("Regions", "region", "No region"),
+        ("Tag team", "tag:team", "No team"),
+    ):
+        shown = [(row[0], row[1], money(row[2]), money(row[4]), money(row[5])) for row in table(page, title)]
+        query = f"/v1/costs?month=2026-10&group_by={name}&compare=previous&top=10"
+        told = [
+            (row[name] or missing, row["currency"], cents(row["cost"]), cents(row["before"]), cents(row["change"]))
+            for row in asked(address, query)
+        ]
+        assert shown == told
+        section = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
+        link = section.get_by_role("link", name=re.compile("^CSV of")).get_attribute("href")
+        with urllib.request.urlopen(f"{address}{link}", timeout=60) as answer:  # noqa: S310
+            exact = list(csv.DictReader(io.StringIO(answer.read().decode())))
+        assert [(row["currency"], cents(row["cost"])) for row in exact] == [(row[1], row[2]) for row in shown]
+    totals = [(row[0], money(row[1]), money(row[2])) for row in table(page, "Totals")]
+    whole = asked(address, "/v1/costs?month=2026-10&compare=previous")
+    assert totals == [(row["currency"], cents(row["cost"]), cents(row["before"])) for row in whole]
+    page.get_by_text("4 days in USD as a table").click()
+    days = [(row[0], money(row[1])) for row in table(page, "Days in USD")]
+    answered = asked(address, "/v1/costs?month=2026-10&granularity=day&currency=USD")
+    assert days == [(row["date"], cents(row["cost"])) for row in answered]
+
+
+def test_clicks_narrow_the_page_and_the_way_back_is_a_click(page: Page, address: str) -> None:
+    page.get_by_role("group", name="Services", exact=True).get_by_role("link", name="AmazonEC2").first.click()
+    (usd,) = table(page, "Totals")
+    (row,) = asked(address, "/v1/costs?month=2026-10&compare=previous&filter=service=AmazonEC2")
+    assert (money(usd[1]), money(usd[2])) == (cents(row["cost"]), cents(row["before"]))
+    page.get_by_role("group", name="Accounts", exact=True).get_by_role("link", name="2", exact=True).click()
+    assert [money(entry[1]) for entry in table(page, "Totals")] == [Decimal("5.25")]
+    page.get_by_role("link", name="Remove service=AmazonEC2").click()
+    page.get_by_role("link", name="Remove account=2").click()
+    assert [entry[0] for entry in table(page, "Totals")] == ["EUR", "USD"]
+    page.get_by_label("Bars").select_option("region")
+    page.get_by_role("button", name="Show").click()
+    assert "by=region" in page.url
+    assert page.get_by_role("heading", name="Day by day, by region").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+
+    found = Axe().run(page)
+
+    assert [(wrong["id"], [node["html"][:120] for node in wrong["nodes"]]) for wrong in found.response["violations"]] == []
+
+
+def test_it_fits_a_telephone_and_is_reached_by_keys(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the costs"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#whole")
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 3840
