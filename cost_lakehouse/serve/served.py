@@ -77,7 +77,7 @@ class Served:
         """What it cost, within the limits. Raises LakeError, TooMuchAsked."""
         if self.sees_all:
             return answer(self.lake, question, as_of, self.limits)
-        found = answer(self.lake, self._seen(question), as_of, self.limits)
+        found = answer(self.lake, self.seen(question), as_of, self.limits)
         sources = self.sources()
         return replace(found, request=question, bills=tuple(bill for bill in found.bills if bill.source in sources))
 
@@ -130,14 +130,15 @@ class Served:
 
     def etag_of_costs(self, request: Request, question: Question, as_of: datetime | None = None) -> str:
         """That of the answer to a question about costs. Raises LakeError."""
-        return self.etag(request, read_tables(self._seen(question)), as_of)
+        return self.etag(request, read_tables(self.seen(question)), as_of)
 
-    def _seen(self, question: Question) -> Question:
+    def seen(self, question: Question) -> Question:
+        """The question, of what is shown alone."""
         return question if self.sees_all else replace(question, where=All((question.where, self.viewer.clause)))
 
     def _ever(self, *groups: str) -> Answer:
         """Everything that is shown, of all times."""
-        return answer(self.lake, self._seen(Question(_EVER, groups=groups)), None, self.limits)
+        return answer(self.lake, self.seen(Question(_EVER, groups=groups)), None, self.limits)
 
 
 def least_settled(states: Collection[str]) -> str | None:

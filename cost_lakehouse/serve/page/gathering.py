@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from cost_lakehouse.ask.asking import Asking, asking, spans_of
 from cost_lakehouse.ask.ranges import bill_of, plus_months
 from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
 from cost_lakehouse.ask.statement import Statement
+from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.tables import (
     ACCOUNT_NAMES,
     ANOMALIES,
@@ -83,13 +84,15 @@ def tables_read(served: Served) -> list[str]:
 def gathered(served: Served, state: State) -> Contents:
     """Ask for all of it. Raises LakeError, ConfigurationError, TooMuchAsked."""
     month, after = state.month, plus_months(state.month, 1)
+    if Request(bill_of(month), groups=(state.by,), filters=state.conditions).apart is not None:
+        raise ConfigurationError("The page is not made of what is shared out.", "Ask /v1/costs, or leave the dimension out.")
     names = tables_read(served)
     both = [
         Request(bill_of(month), compare=Compare.PREVIOUS),
         Request(Range(month, after), compare=Compare.MONTH),
     ]
     with asking(served.lake, names, spans_of(both), None, served.limits) as asked:
-        reader = _Reader(asked, names, state)
+        reader = _Reader(asked, names, state, served)
         last_day = reader.last_day()
         is_over = last_day is None or last_day >= after - timedelta(days=1)
         span = bill_of(month) if is_over else Range(month, (last_day or month) + timedelta(days=1))
@@ -122,8 +125,10 @@ def gathered(served: Served, state: State) -> Contents:
 class _Reader:
     """The questions of one page."""
 
-    def __init__(self, asked: Asking, names: Sequence[str], state: State) -> None:
+    def __init__(self, asked: Asking, names: Sequence[str], state: State, served: Served) -> None:
         self._asked = asked
+        self._served = served
+        self._sources = None if served.sees_all else served.sources()
         self._names = names
         self._state = state
 
@@ -138,19 +143,22 @@ class _Reader:
         basis: str | None = None,
         more: tuple[Condition, ...] = (),
     ) -> Answer:
-        """The costs of the state's conditions."""
-        return self._asked.answer(
-            Request(
-                span,
-                granularity,
-                groups,
-                filters=(*self._state.conditions, *more),
-                basis=basis or self._state.basis,
-                top=top,
-                order=Order.MOST,
-                compare=compare,
-            )
+        """The costs of the state's conditions, of what is shown to whoever asks."""
+        question = Request(
+            span,
+            granularity,
+            groups,
+            filters=(*self._state.conditions, *more),
+            basis=basis or self._state.basis,
+            top=top,
+            order=Order.MOST,
+            compare=compare,
         )
+        found = self._asked.answer(self._served.seen(question))
+        if self._sources is None:
+            return found
+        bills = tuple(bill for bill in found.bills if bill.source in self._sources)
+        return replace(found, request=question, bills=bills)
 
     def last_day(self) -> date | None:
         """The newest day of the month that the month's bills have costs of."""
@@ -164,7 +172,9 @@ where billing_period = {made.bind(self._state.month)} and usage_date < {made.bin
         return day if isinstance(day, date) else None
 
     def tag_keys(self) -> list[str]:
-        """The keys of the month's tags, those first that most costs have. Of AWS's bills."""
+        """The keys of the month's tags, those first that most costs have. Of AWS's bills; for who sees all."""
+        if not self._served.sees_all:
+            return []
         made = Statement()
         made.sql = f"""
 select tags, sum(abs(unblended_cost)) as cost
@@ -181,8 +191,8 @@ limit {_TAGS_LOOKED_AT}
         return sorted(weights, key=lambda key: (-weights[key], key))
 
     def rows(self, name: str, columns: Sequence[str]) -> Rows:
-        """A whole mart that has no months; nothing where it is not there."""
-        if name not in self._names:
+        """A whole mart that has no months; nothing where it is not there, or not everything is shown: it is of all costs."""
+        if name not in self._names or not self._served.sees_all:
             return []
         table = self._asked.dialect.table(name.removeprefix("marts."))
         found = self._asked.fetch(Statement(f"select {', '.join(columns)} from {table} order by 1"))
@@ -201,7 +211,7 @@ limit {_TAGS_LOOKED_AT}
         return self._of_month("invoices", columns, "order by source, invoice_id", columns)
 
     def _of_month(self, mart: str, selected: Sequence[str], rest: str, names: Sequence[str]) -> Rows:
-        if f"marts.{mart}" not in self._names:
+        if f"marts.{mart}" not in self._names or not self._served.sees_all:
             return []
         made = Statement()
         made.sql = f"""

@@ -34,7 +34,8 @@ def lines_asked(parameters: Parameters) -> Cell:
 
 
 def explained(served: Served, cell: Cell) -> Explanation:
-    """What is behind it. Raises LakeError."""
+    """What is behind it. Raises LakeError, NotForRole."""
+    served.for_all_alone("The lines behind a number")
     with engine_of(served.lake, cell.mart) as engine:
         return explain(served.lake, cell, engine, _SHOWN)
 
