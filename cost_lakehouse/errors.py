@@ -99,6 +99,10 @@ class MirrorFailed(CostLakehouseError):
     """Not everything of a mirror could be copied; what was copied is whole and stays."""
 
 
+class PushFailed(CostLakehouseError):
+    """A target did not take what was pushed; what it held before counts there until it is tried again."""
+
+
 class NotSent(CostLakehouseError):
     """A channel did not take a message. ``of_message``: it is this message that it does not take; others may pass."""
 

@@ -98,6 +98,7 @@ ORIGINS: dict[str, dict[str, Callable[[Row], str]]] = {
         "versions": focus_versions,
         "Oracle's 1.0-preview": lambda row: row.get("preview", ""),
     },
+    "raw.lakehouse_costs": {"push": delivered},
 }
 # Maps that are gathered from delivered columns without one of their own.
 GATHERED: dict[str, list[Row]] = {

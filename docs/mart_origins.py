@@ -23,7 +23,12 @@ from cost_lakehouse.config import CONFIG_VARIABLE
 from cost_lakehouse.lake.tables import raw_tables
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
-KINDS = {"aws": "aws_cur", "oci": "oci_cost", "focus": "focus"}  # kinds of bills, and the raw table that holds each
+KINDS = {
+    "aws": "aws_cur",
+    "oci": "oci_cost",
+    "focus": "focus",
+    "lakehouse": "lakehouse_costs",
+}  # kinds of bills, and the raw table that holds each
 MANY = 8  # what more columns than these decide comes from no column: it is the model's own word
 Origins = dict[str, dict[str, set[str]]]  # model -> column -> raw columns as table.column
 

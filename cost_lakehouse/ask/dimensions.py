@@ -12,8 +12,13 @@ import yaml
 
 from cost_lakehouse.errors import ConfigurationError
 
-SUMMARIES = {"aws": "aws_daily_summary", "oci": "oci_daily_summary", "focus": "focus_daily_summary"}
-"""The three marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
+SUMMARIES = {
+    "aws": "aws_daily_summary",
+    "oci": "oci_daily_summary",
+    "focus": "focus_daily_summary",
+    "lakehouse": "lakehouse_daily_summary",
+}
+"""The marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
 
 DAILY_COSTS = "daily_costs"
 ALLOCATED, CLUSTERS = "allocated_costs", "cluster_costs"

@@ -147,6 +147,7 @@ ACCOUNT_COLUMNS: Mapping[str, Any] = {
     "aws": "usage_account_id",
     "oci": "tenant_id",
     "focus": ["sub_account_id", "billing_account_id"],
+    "lakehouse": "account_id",
 }
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-AWS, OCI, FOCUS = "aws", "oci", "focus"
-PROVIDERS = (AWS, OCI, FOCUS)
-"""The kinds of bills that are summarised (FOCUS's are of any cloud), as models and marts are named after them."""
+AWS, OCI, FOCUS, LAKEHOUSE = "aws", "oci", "focus", "lakehouse"
+PROVIDERS = (AWS, OCI, FOCUS, LAKEHOUSE)
+"""The kinds of bills that are summarised (FOCUS's and lakehouses' are of any cloud), as models and marts are called."""
 BILLED = "billed_cost"
 """The metric that is the bill's cost."""
 

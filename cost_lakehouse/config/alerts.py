@@ -89,6 +89,14 @@ class EmailSettings(Strict):
         return self.port or SMTP_PORTS[self.security]
 
 
+def headers_are_ones(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Headers of an HTTP request, by name. Raises ValueError where one is none; its value is in no message."""
+    for name, secret in value.items():
+        if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not secret.get_secret_value().isprintable():
+            raise ValueError("write each header as `Name: value`, on one line")
+    return value
+
+
 class WebhookSettings(Strict):
     """Messages by HTTP POST. The address is a secret: whoever knows it can write there."""
 
@@ -108,10 +116,7 @@ class WebhookSettings(Strict):
     @field_validator("headers")
     @classmethod
     def _headers_are_ones(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, secret in value.items():
-            if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not secret.get_secret_value().isprintable():
-                raise ValueError("write each header as `Name: value`, on one line")
-        return value
+        return headers_are_ones(value)
 
     @field_validator("name")
     @classmethod

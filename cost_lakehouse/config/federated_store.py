@@ -120,8 +120,8 @@ class _FederatedStore(Strict):
         return value
 
 
-def read_federated_store(file: Path, warehouse: str) -> StoreSettings:
-    """The store that a ``federated-store.yaml`` describes; ``warehouse`` is the lake's ``s3://bucket/prefix``.
+def read_federated_store(file: Path, place: str, named: str = "lake.warehouse") -> StoreSettings:
+    """The store that a ``federated-store.yaml`` describes; ``place`` is the ``s3://bucket/prefix`` that ``named`` says.
 
     Raises ConfigurationError that names each wrong field, and where bucket or prefix contradict the warehouse's.
     """
@@ -132,7 +132,7 @@ def read_federated_store(file: Path, warehouse: str) -> StoreSettings:
         read = _FederatedStore.model_validate(document)
     except ValidationError as error:
         raise ConfigurationError(f"{file} is wrong.", "; ".join(explain(candidate) for candidate in error.errors())) from None
-    _compare(file, read, warehouse)
+    _compare(file, read, place, named)
     try:
         return StoreSettings(**_options(read.config)).relative_to(file.parent)
     except ValidationError as error:
@@ -141,12 +141,12 @@ def read_federated_store(file: Path, warehouse: str) -> StoreSettings:
         ) from None
 
 
-def _compare(file: Path, read: _FederatedStore, warehouse: str) -> None:
-    bucket, _, prefix = warehouse.removeprefix("s3://").partition("/")
+def _compare(file: Path, read: _FederatedStore, place: str, named: str) -> None:
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
     for name, ours, theirs in (("bucket", bucket, read.config.bucket), ("prefix", prefix, read.prefix.strip("/"))):
         if theirs and theirs != ours.strip("/"):
             raise ConfigurationError(
-                f"{file} names the {name} {theirs!r}, but lake.warehouse is {warehouse}.",
+                f"{file} names the {name} {theirs!r}, but {named} is {place}.",
                 f"Let both name the same {name}, or leave it out of {file.name}.",
             )
 

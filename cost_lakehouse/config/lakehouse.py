@@ -22,6 +22,8 @@ from cost_lakehouse.config.mirror import REPORT_PREFIXES, MirrorSettings
 from cost_lakehouse.config.organizations import OrganizationSettings, check_source
 from cost_lakehouse.config.places import Place
 from cost_lakehouse.config.polling import PollingSettings
+from cost_lakehouse.config.publish import PublishSettings
+from cost_lakehouse.config.push import PushSettings
 from cost_lakehouse.config.serve import ServeSettings
 from cost_lakehouse.config.source import SOURCE_KINDS, AnySource, SourceSettings
 from cost_lakehouse.config.store import StoreSettings
@@ -137,7 +139,7 @@ class LakeSettings(Strict):
         return _backend_of(self.catalog.get_secret_value()) == "sqlite"
 
 
-_Named = TypeVar("_Named", SourceSettings, MirrorSettings, OrganizationSettings)
+_Named = TypeVar("_Named", SourceSettings, MirrorSettings, OrganizationSettings, PushSettings)
 
 
 class Settings(Strict):
@@ -150,6 +152,8 @@ class Settings(Strict):
     alerts: AlertSettings = AlertSettings()
     polling: PollingSettings = PollingSettings()
     budgets: tuple[BudgetSettings, ...] = ()
+    push: tuple[PushSettings, ...] = ()
+    publish: PublishSettings = PublishSettings()
     serve: ServeSettings = ServeSettings()
     # A folder with a dbt package of the user's own: its models are built, tested and published like ours.
     models: str | None = None
@@ -213,6 +217,23 @@ class Settings(Strict):
                     f"mirrors: {mirror.name!r} would copy reports into {mirror.destination}, where the lake's warehouse "
                     f"({self.lake.warehouse}) is; give it a place of its own"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _pushes_are_apart(self) -> Settings:
+        names = [target.name for target in self.push]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"push: the name {doubled[0]!r} is used twice; every target needs its own")
+        warehouse = Place.of(self.lake.warehouse, self.base)
+        for target in self.push:
+            if not target.is_http and target.is_s3 == self.lake.is_s3:
+                place = Place.of(target.to, self.base)
+                if place.parts[: len(warehouse.parts)] == warehouse.parts:
+                    raise ValueError(
+                        f"push: {target.name!r} would write into the lake's warehouse ({self.lake.warehouse}), where "
+                        "maintenance removes what no table knows; give it a place of its own"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -296,6 +317,24 @@ class Settings(Strict):
         """
         return self._named("organisation", self.organizations, name)
 
+    def push_target(self, name: str) -> PushSettings:
+        """The push target of that name, its paths absolute.
+
+        Raises ConfigurationError where there is none.
+        """
+        return self._named("push target", self.push, name).relative_to(self.base)
+
+    def push_store(self, target: PushSettings) -> StoreSettings:
+        """How a target's store is reached: its own `store` or `store_config`, else as the lake's, else as AWS.
+
+        Raises ConfigurationError where a `store_config` is not there or wrong.
+        """
+        if target.store_config is not None:
+            return read_federated_store(self.path(target.store_config), target.to, f"push target {target.name}'s `to`")
+        if target.store is not None:
+            return target.store.relative_to(self.base)
+        return self.store if self.lake.is_s3 else StoreSettings()
+
     def _named(self, kind: str, entries: Sequence[_Named], name: str) -> _Named:
         found = next((entry for entry in entries if entry.name == name), None)
         if found is None:
@@ -341,6 +380,6 @@ def load_settings(given: Path | None = None) -> Settings:
     except TypeError:
         raise ConfigurationError(
             f"{path}: unknown key at the top.",
-            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, serve, models, allocations, "
-            "clusters.",
+            "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, push, publish, serve, models, "
+            "allocations, clusters.",
         ) from None

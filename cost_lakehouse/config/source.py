@@ -232,8 +232,44 @@ class FocusSettings(OracleBucketSettings, _Export):
     kind: Literal["focus"]
 
 
+class LakehouseSettings(BucketSettings):
+    """What other lakehouses push: their target, or with ``writer`` what one of them wrote there."""
+
+    kind: Literal["lakehouse"]
+    writer: str | None = None
+    store_config: str | None = None  # Thanos' and Kubecost's federated-store.yaml, instead of the keys of a bucket
+
+    @field_validator("writer")
+    @classmethod
+    def _writer_is_a_folder(cls, value: str | None) -> str | None:
+        if value is not None and not SOURCE_NAME.fullmatch(value):
+            raise ValueError("use lower-case letters, digits and hyphens, as the writer has it in its `push`")
+        return value
+
+    @model_validator(mode="after")
+    def _store_is_said_once(self) -> LakehouseSettings:
+        given = [name for name in ACCESS_KEYS if getattr(self, name) is not None]
+        if self.store_config is not None and (given or not self.is_s3):
+            raise ValueError(
+                f"store_config says how the bucket is reached; remove {', '.join(given)}"
+                if given
+                else "store_config only fits a location that starts with s3://"
+            )
+        return self
+
+    @property
+    def place(self) -> str:
+        """The target, and the writer's folder in it."""
+        return f"{self.location.rstrip('/')}/{self.writer}" if self.writer else self.location
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """Where the files lie, and whose they are."""
+        return (*super().identity, self.writer)
+
+
 AnySource = Annotated[
-    AwsCurSettings | DataExportSettings | AthenaSourceSettings | OciReportsSettings | FocusSettings,
+    AwsCurSettings | DataExportSettings | AthenaSourceSettings | OciReportsSettings | FocusSettings | LakehouseSettings,
     Field(discriminator="kind"),
 ]
 _OF_KIND: Mapping[str, type[SourceSettings]] = {

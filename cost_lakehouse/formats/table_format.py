@@ -1,4 +1,4 @@
-"""A raw table and the kind of bill that fills it; the tables are AWS's bills, OCI's cost and usage reports, and FOCUS."""
+"""A raw table and the kind of bill that fills it; the tables are AWS's bills, OCI's reports, FOCUS, and others' costs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _KINDS = {
     "raw.oci_cost": "oci_cost_reports",
     "raw.oci_usage": "oci_cost_reports",
     "raw.focus": "focus",
+    "raw.lakehouse_costs": "lakehouse",
 }
 
 USAGE, CORRECTION = "Usage", "Correction"
@@ -239,4 +240,18 @@ FOCUS = TableFormat(
     account_ids_of=_FOCUS_PROVIDERS,
 )
 
-FORMATS: Mapping[str, TableFormat] = {item.table: item for item in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS)}
+_LAKEHOUSE_COLUMNS = read_columns("lakehouse_costs_columns.csv")
+LAKEHOUSE = TableFormat(
+    table="raw.lakehouse_costs",
+    title="push of a lakehouse's daily costs",
+    known=_LAKEHOUSE_COLUMNS,
+    maps=(OTHER, FINDINGS),
+    place=named_place(_LAKEHOUSE_COLUMNS),
+    required=(("writer",), ("writer_source",), ("receipt_digest",), ("usage_date",), ("currency_code",), ("billed_cost",)),
+    cost="billed_cost",
+    groups=("payer_account_id", "currency_code", "provider", "invoice_ids"),
+    service="service",
+    account="account_id",
+)
+
+FORMATS: Mapping[str, TableFormat] = {item.table: item for item in (AWS_CUR, OCI_COST, OCI_USAGE, FOCUS, LAKEHOUSE)}

@@ -32,7 +32,8 @@ _PAYERS = pa.schema(
         for name in ("raw_table", "billing_period", "source", "delivery_id", "payer_account_id", "line_items")
     ]
 )
-BILLS = ("raw.aws_cur", "raw.oci_cost", "raw.focus")  # the tables of costs: no payer's month may be in two of their slices
+# The tables of costs: no payer's month may be in two of their slices.
+BILLS = ("raw.aws_cur", "raw.oci_cost", "raw.focus", "raw.lakehouse_costs")
 
 
 def receipts(lake: Lake, slice_: Slice | None = None, raw_table: str | None = None, source: str | None = None) -> list[Receipt]:

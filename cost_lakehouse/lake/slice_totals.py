@@ -31,12 +31,13 @@ class CurrencyTotal:
 
 
 def totals_by_delivery(lake: Lake, only: Slice | None = None) -> dict[tuple[Slice, str], dict[str, CurrencyTotal]]:
-    """(slice, delivery id) -> currency -> its unblended total; of all slices, or of one."""
+    """(slice, delivery id) -> currency -> its unblended total, or what a lakehouse says is billed; of all slices, or of one."""
     where = f"and {only.condition}" if only else ""
     with connect(lake, ["raw.control_totals"]) as connection:
         rows = connection.execute(
             "select source, billing_period, delivery_id, currency_code, sum(delivered), sum(stored), sum(rounding) "
-            f"from raw.control_totals where metric = ? {where} group by all order by all",
+            "from raw.control_totals where (metric = ? or (metric = 'billed_cost' and raw_table = 'raw.lakehouse_costs')) "
+            f"{where} group by all order by all",
             [UNBLENDED],
         ).fetchall()
     found: dict[tuple[Slice, str], dict[str, CurrencyTotal]] = {}

@@ -147,6 +147,27 @@ LATE_CORRECTION_COLUMNS = pa.schema(
     ]
 )
 
+# What was pushed where: a row a target, month and push, written once the target has it. A month whose `mark` is that of the
+# last row was not changed since. `delivery_id` is the published delivery's.
+PUSHES = "raw.pushes"
+PUSH_COLUMNS = pa.schema(
+    [
+        *SLICE_FIELDS,
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("push_id", pa.string(), nullable=False),
+        pa.field("mark", pa.string(), nullable=False),
+        pa.field("load_id", pa.string()),
+        pa.field("what", pa.string(), nullable=False),
+        pa.field("file_format", pa.string(), nullable=False),
+        pa.field("place", pa.string(), nullable=False),
+        pa.field("files", pa.int64(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("manifest_sha256", pa.string(), nullable=False),
+        pa.field("pushed_at", pa.timestamp("us"), nullable=False),
+    ]
+)
+
 # Names of accounts and since when they hold: made of the table above and the dbt project's seed, always as a whole.
 ACCOUNT_NAMES = "marts.aws_accounts"
 ACCOUNT_NAMES_COLUMNS = pa.schema(
@@ -332,6 +353,7 @@ def raw_tables() -> dict[str, pa.Schema]:
         INVOICES: INVOICE_COLUMNS,
         CLOSINGS: CLOSING_COLUMNS,
         LATE_CORRECTIONS: LATE_CORRECTION_COLUMNS,
+        PUSHES: PUSH_COLUMNS,
     }
 
 

@@ -34,7 +34,7 @@ from cost_lakehouse.loading.effort import Meter
 from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS, commit_lock, refuse_other_holders
 from cost_lakehouse.loading.holdings import compared
 from cost_lakehouse.loading.leaving import leaving_of, retractions
-from cost_lakehouse.loading.prove import refuse_unproven
+from cost_lakehouse.loading.prove import refuse_unannounced, refuse_unproven
 from cost_lakehouse.loading.read import FilesToLoad, LoadedFiles, LoadedSlice, load_files
 from cost_lakehouse.loading.records import (
     WithoutRows,
@@ -141,6 +141,7 @@ class Load:
                 self._read(stack)
                 self.stored = {month: stored_totals(part.files, self.format) for month, part in self.loaded.slices.items()}
                 refuse_unproven(self.label, self.loaded, self.stored)
+                refuse_unannounced(self.label, self.delivery.announced, self.loaded, self.format.cost)
                 if not self.source.is_unchanged(self.delivery):
                     raise DeliveryChanged(f"{self.label}: it was replaced while it was read.", "Run it again.")
                 self._refuse_other_holders()

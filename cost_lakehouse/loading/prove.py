@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 from cost_lakehouse.audit.stored_totals import StoredTotals, differences
 from cost_lakehouse.errors import DeliveryRefused
+from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.loading.read import LoadedFiles
 
 
@@ -37,6 +39,27 @@ def refuse_rejected(label: str, loaded: LoadedFiles) -> None:
         tuple(loaded.rejected),
         loaded.rejected_count,
     )
+
+
+def refuse_unannounced(label: str, announced: Mapping[str, Decimal] | None, loaded: LoadedFiles, cost: str) -> None:
+    """Raise DeliveryRefused where a delivery says what it costs, by currency, and its rows do not add up to that."""
+    if announced is None:
+        return
+    found: dict[str, Decimal] = {}
+    for part in loaded.slices.values():
+        for currency, amount in part.totals.by_currency(cost).items():
+            found[currency] = EXACT.add(found.get(currency, Decimal(0)), amount)
+    apart = [
+        f"{currency or 'no currency'}: announced are {announced.get(currency, Decimal(0)):f}, its rows come to "
+        f"{found.get(currency, Decimal(0)):f}"
+        for currency in sorted({*announced, *found})
+        if announced.get(currency, Decimal(0)) != found.get(currency, Decimal(0))
+    ]
+    if apart:
+        raise DeliveryRefused(
+            f"{label}: it is not what its manifest announces: {'; '.join(apart)}.",
+            "The slice keeps its old rows; deliver it again.",
+        )
 
 
 def refuse_differences(label: str, found: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.assets.accounts import account_assets, account_jobs, account_schedules
 from cost_lakehouse.orchestration.assets.line_items import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
 from cost_lakehouse.orchestration.assets.mirrors import mirror_assets, mirror_jobs, mirror_schedules
+from cost_lakehouse.orchestration.assets.pushes import push_assets, push_jobs, push_schedules
 from cost_lakehouse.orchestration.assets.summaries import summary_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, SUMMARY_JOB
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
@@ -19,6 +20,7 @@ from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.sensors.alerts import alert_sensor
 from cost_lakehouse.orchestration.sensors.daily_costs import daily_cost_sensor
 from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
+from cost_lakehouse.orchestration.sensors.pushes import push_sensors
 from cost_lakehouse.orchestration.sensors.summaries import summary_sensor
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from cost_lakehouse.summaries.marts import published_marts
@@ -46,13 +48,21 @@ def build_definitions(
     mirrors = mirror_assets(settings)
     summaries = summary_assets(settings, months, project)
     accounts = account_assets(settings)
+    pushes = push_assets(settings)
     return dg.Definitions(
-        assets=[*mirrors, *line_items, summaries, *accounts],
-        jobs=[*jobs(line_items, summaries), *mirror_jobs(mirrors), *account_jobs(accounts), maintenance_job(settings)],
+        assets=[*mirrors, *line_items, summaries, *accounts, *pushes],
+        jobs=[
+            *jobs(line_items, summaries),
+            *mirror_jobs(mirrors),
+            *account_jobs(accounts),
+            *push_jobs(pushes),
+            maintenance_job(settings),
+        ],
         sensors=[
             delivery_sensor(settings, months),
             summary_sensor(settings, marts),
             daily_cost_sensor(),
+            *push_sensors(settings),
             alert_sensor(settings),
         ],
         schedules=[
@@ -60,6 +70,7 @@ def build_definitions(
             *maintenance_schedules(settings),
             *mirror_schedules(settings),
             *account_schedules(settings),
+            *push_schedules(settings),
         ],
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,

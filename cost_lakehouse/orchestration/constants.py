@@ -26,6 +26,7 @@ LOAD_JOB = "load_line_items"
 SUMMARY_JOB = "build_summaries"
 MAINTENANCE_JOB = "maintain_lake"
 ACCOUNTS_JOB = "read_account_names"
+PUSH_JOB = "push_months"
 SUMMARIES_POOL = "summaries"
 MAINTENANCE_POOL = "maintenance"
 

@@ -22,6 +22,7 @@ _ACCOUNTS = {
     "aws_daily_summary": "usage_account_id",
     "oci_daily_summary": "tenant_id",
     "focus_daily_summary": "coalesce(nullif(sub_account_id, ''), billing_account_id)",
+    "lakehouse_daily_summary": "account_id",
 }
 """Where a mart has the account that decides who sees a row."""
 

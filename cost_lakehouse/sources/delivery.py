@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from cost_lakehouse.storage.object_store import StoredObject
@@ -40,6 +41,7 @@ class Delivery:
     manifest: StoredObject | None = None
     file_format: FileFormat = FileFormat.CSV  # of objects whose names do not tell
     gone: frozenset[str] = frozenset()
+    announced: Mapping[str, Decimal] | None = None  # the cost by currency that it says it has
 
     @classmethod
     def of_files(

@@ -13,6 +13,7 @@ from cost_lakehouse.config.source import (
     BucketSettings,
     DataExportSettings,
     FocusSettings,
+    LakehouseSettings,
     OciReportsSettings,
 )
 from cost_lakehouse.sources.base import Source
@@ -39,7 +40,7 @@ class SourceKind:
     """
 
     kind: str
-    provider: str  # aws, oci or focus
+    provider: str  # aws, oci, focus or lakehouse
     tables: tuple[str, ...]
     description: str  # of the asset; {place} and {source} are filled in
     where_to_look: str  # when nothing new arrives
@@ -80,6 +81,14 @@ KINDS: Mapping[str, SourceKind] = {
             exported_by_aws=True,
             adds_files=True,
         ),
+        SourceKind(
+            "lakehouse",
+            "lakehouse",
+            ("raw.lakehouse_costs",),
+            "Daily costs that other lakehouses pushed to `{place}`: the rows of `raw.lakehouse_costs` with source `{source}`, "
+            "each with its writer and the writer's receipt. One partition is one billing month, replaced whole by each push.",
+            "Look whether the writer still runs, and whether its push fails (`cost-lakehouse push` there says why).",
+        ),
     )
 }
 
@@ -115,6 +124,10 @@ def open_source(settings: Settings, source: SourceSettings) -> Source:
             from cost_lakehouse.sources.aws.cur_source import CurSource
 
             return CurSource.of(settings, source)
+        case LakehouseSettings():
+            from cost_lakehouse.sources.lakehouse.source import LakehouseSource
+
+            return LakehouseSource.of(settings, source)
     raise AssertionError(f"unreachable: nobody opens kind {source.kind}")
 
 

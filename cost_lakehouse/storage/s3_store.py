@@ -46,15 +46,15 @@ class S3Store:
         self._pause = pause
 
     @classmethod
-    def of(cls, source: BucketSettings, attempts: int = DEFAULT_ATTEMPTS) -> S3Store:
-        """The bucket of a source whose location starts with ``s3://``.
+    def of(cls, source: BucketSettings, attempts: int = DEFAULT_ATTEMPTS, client: S3Client | None = None) -> S3Store:
+        """The bucket of a source whose location starts with ``s3://``; ``client`` is one that another source made alike.
 
         Raises SourceError where its profile, region or location cannot be used.
         """
         bucket, prefix = split_location(source.location)
         errors = S3Errors.of(source, bucket, prefix)
         try:
-            client = make_s3_client(source, attempts, requester_pays=source.requester_pays)
+            client = client or make_s3_client(source, attempts, requester_pays=source.requester_pays)
         except BotoCoreError as error:
             raise errors.explain(error, source.location) from None
         except ValueError:
@@ -63,6 +63,11 @@ class S3Store:
                 f"Source {source.name}: `endpoint` is not a URL.", "Write it as https://host or http://host:port."
             ) from None
         return cls(client, bucket, errors)
+
+    @property
+    def client(self) -> S3Client:
+        """What asks the store."""
+        return self._client
 
     def describe(self, key: str) -> str:
         """``s3://bucket/key``."""

@@ -20,7 +20,7 @@ from cost_lakehouse.lake.tables import INVOICE_COLUMNS, INVOICES
 from cost_lakehouse.summaries.closings import LOCKED, Closing, Load, closed_months, closings
 
 BILL_STATUS = "marts.bill_status"
-AWS_CUR, OCI_COST, FOCUS = "raw.aws_cur", "raw.oci_cost", "raw.focus"
+AWS_CUR, OCI_COST, FOCUS, LAKEHOUSE = "raw.aws_cur", "raw.oci_cost", "raw.focus", "raw.lakehouse_costs"
 """The raw tables that are summarised. FOCUS repeats the others: where a source's month has rows in one of them, that counts."""
 
 
@@ -51,7 +51,7 @@ def proven_receipts(lake: Lake) -> dict[Slice, Receipt]:
     loads = held_loads(lake, receipts(lake))
     repeated = {slice_ for name in (AWS_CUR, OCI_COST) for slice_ in stored_deliveries(lake, table_name=name)}
     focus = {slice_: item for slice_, item in proven_of(loads, FOCUS).items() if slice_ not in repeated}
-    proven = proven_of(loads, AWS_CUR) | proven_of(loads, OCI_COST) | focus
+    proven = proven_of(loads, AWS_CUR) | proven_of(loads, OCI_COST) | proven_of(loads, LAKEHOUSE) | focus
     first = lake.settings.lake.first_month
     # Files may reach back to months before the lake's first: their lines are kept, and no summary is made of them.
     return {slice_: item for slice_, item in proven.items() if slice_.billing_period >= first}

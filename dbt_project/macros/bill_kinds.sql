@@ -7,6 +7,7 @@
         'aws': {'table': 'aws_cur', 'increments': false},
         'oci': {'table': 'oci_cost', 'increments': true},
         'focus': {'table': 'focus', 'increments': true},
+        'lakehouse': {'table': 'lakehouse_costs', 'increments': false},
     }) }}
 {%- endmacro %}
 

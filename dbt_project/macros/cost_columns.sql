@@ -24,7 +24,7 @@
         'x_usage_date', 'x_usage_end_date', 'x_is_period_charge', 'x_line_item_type', 'x_service_code', 'x_product_name',
         'x_product_family', 'x_instance_type', 'x_operation', 'x_bill_type', 'x_billing_entity', 'x_legal_entity',
         'x_purchase_option', 'x_cost_categories', 'x_subscription_id', 'x_compartment_id', 'x_compartment_name',
-        'x_is_overage', 'x_is_correction', 'x_is_voided', 'x_is_container_share', 'x_unused_commitment_cost',
+        'x_writer', 'x_writer_source', 'x_line_item_count', 'x_is_overage', 'x_is_correction', 'x_is_voided', 'x_is_container_share', 'x_unused_commitment_cost',
         'x_unused_commitment_quantity', 'x_cost_rule', 'x_exclusion', 'x_findings', 'x_delivery_findings',
 
         'x_delivered_cost',
@@ -48,19 +48,20 @@
   type): it need not be compared, line by line, to be in the summary.
 -#}
 {% macro cost_grain() -%}
-    {%- set every = ['aws', 'oci', 'focus'] -%}
+    {%- set every = ['aws', 'oci', 'focus', 'lakehouse'] -%}
     {{ return({
-        'source': every, 'billing_period': every, 'delivery_id': every, 'x_bill_kind': [], 'x_provider': ['focus'],
+        'source': every, 'billing_period': every, 'delivery_id': every, 'x_bill_kind': [], 'x_provider': ['focus', 'lakehouse'],
         'x_usage_date': every, 'x_usage_end_date': ['aws'], 'x_is_period_charge': ['aws'],
-        'billing_account_id': ['aws', 'focus'], 'billing_account_name': ['aws', 'focus'], 'sub_account_id': every,
-        'sub_account_name': ['aws', 'focus'], 'invoice_id': ['aws', 'focus'], 'charge_category': ['focus'],
+        'billing_account_id': ['aws', 'focus', 'lakehouse'], 'billing_account_name': ['aws', 'focus'], 'sub_account_id': every,
+        'sub_account_name': ['aws', 'focus'], 'invoice_id': ['aws', 'focus', 'lakehouse'], 'charge_category': ['focus'],
         'charge_class': ['focus'], 'pricing_category': ['focus'], 'commitment_discount_id': ['aws', 'focus'],
-        'service_category': ['focus'], 'service_name': ['oci', 'focus'], 'sku_id': ['oci'], 'sku_meter': ['aws', 'oci'],
+        'service_category': ['focus'], 'service_name': ['oci', 'focus', 'lakehouse'], 'sku_id': ['oci'], 'sku_meter': ['aws', 'oci'],
         'region_id': every, 'availability_zone': ['aws', 'oci'], 'resource_id': ['oci'], 'consumed_unit': every,
         'billing_currency': every, 'x_line_item_type': ['aws'], 'x_service_code': ['aws'], 'x_product_name': ['aws'],
         'x_product_family': ['aws'], 'x_instance_type': ['aws'], 'x_operation': ['aws'], 'x_bill_type': ['aws'],
         'x_billing_entity': ['aws'], 'x_legal_entity': ['aws'], 'x_purchase_option': ['aws'], 'x_subscription_id': ['oci'],
-        'x_compartment_id': ['oci'], 'x_compartment_name': ['oci'], 'x_is_overage': ['oci'], 'x_is_correction': ['oci'],
+        'x_compartment_id': ['oci'], 'x_compartment_name': ['oci'], 'x_writer': ['lakehouse'], 'x_writer_source': ['lakehouse'], 'x_is_overage': ['oci'],
+        'x_is_correction': ['oci', 'lakehouse'],
     }) }}
 {%- endmacro %}
 
@@ -70,6 +71,7 @@
         'aws': ['sku_id', 'resource_id'],
         'oci': [],
         'focus': ['sku_id', 'sku_meter', 'availability_zone', 'resource_id'],
+        'lakehouse': [],
     }) }}
 {%- endmacro %}
 
@@ -91,4 +93,9 @@
             )
         else ''
     end
+{%- endmacro %}
+
+{#- How many lines of a bill the rows of a kind are: what another lakehouse has added up stands for many each. -#}
+{% macro line_item_count(kind) -%}
+    {{ return('sum(lines.x_line_item_count)' if kind == 'lakehouse' else 'count(*)') }}
 {%- endmacro %}

@@ -32,7 +32,7 @@
         {%- endfor %}
         coalesce(tag_sets.collisions, 0) as tag_collisions,
         case when lines.x_is_voided then 1 else 0 end as voided_line_item_count,
-        1 as line_item_count
+        lines.x_line_item_count as line_item_count
     from {{ ref('int_' ~ kind ~ '__costs') }} as lines
     left join {{ ref('int_costs__label_sets') }} as tag_sets
         on

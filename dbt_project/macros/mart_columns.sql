@@ -4,6 +4,7 @@
         'aws': ['sub_account_id', 'x_service_code'],
         'oci': ['sub_account_id', 'service_name'],
         'focus': ['coalesce(sub_account_id, billing_account_id)', 'service_name'],
+        'lakehouse': ['sub_account_id', 'service_name'],
     }) }}
 {%- endmacro %}
 
@@ -27,4 +28,14 @@
     {{ return([
         'Fee', 'RIFee', 'SavingsPlanUpfrontFee', 'SavingsPlanRecurringFee', 'Refund', 'DiscountedUsage', 'SavingsPlanCoveredUsage',
     ]) }}
+{%- endmacro %}
+
+{#- The grain of the daily summary of other lakehouses' costs, and what each column is called in the common row. -#}
+{% macro lakehouse_daily_summary_grain() -%}
+    {{ return({
+        'source': 'source', 'billing_period': 'billing_period', 'delivery_id': 'delivery_id', 'usage_date': 'x_usage_date',
+        'provider': 'x_provider', 'writer': 'x_writer', 'writer_source': 'x_writer_source',
+        'payer_account_id': 'billing_account_id', 'account_id': 'sub_account_id', 'service': 'service_name',
+        'region': 'region_id', 'invoice_id': 'invoice_id', 'currency_code': 'billing_currency',
+    }) }}
 {%- endmacro %}

@@ -51,6 +51,11 @@ varchar, sub_account_name varchar, service_category varchar, service varchar, re
 pricing_category varchar, commitment_discount_id varchar, invoice_id varchar, tags varchar, currency_code varchar,
 billed_cost decimal(38, 10), effective_cost decimal(38, 10), list_cost decimal(38, 10), line_item_count bigint
 """
+_LAKEHOUSE = """
+source varchar, billing_period date, usage_date date, provider varchar, writer varchar, writer_source varchar,
+payer_account_id varchar, account_id varchar, service varchar, region varchar, invoice_id varchar, currency_code varchar,
+billed_cost decimal(38, 10), effective_cost decimal(38, 10), line_item_count bigint
+"""
 _DAILY = """
 source varchar, provider varchar, billing_period date, usage_date date, account_id varchar, service varchar, region
 varchar, currency_code varchar, billed_cost decimal(38, 10), effective_cost decimal(38, 10), line_item_count bigint
@@ -69,6 +74,7 @@ def marts_of_lines(lines: Iterable[Line], accounts: Sequence[tuple[object, ...]]
         ("aws_daily_summary", _AWS),
         ("oci_daily_summary", _OCI),
         ("focus_daily_summary", _FOCUS),
+        ("lakehouse_daily_summary", _LAKEHOUSE),
         ("daily_costs", _DAILY),
         ("aws_accounts", _ACCOUNTS),
     ):

@@ -88,9 +88,14 @@ def test_hostile_values_are_values() -> None:
 
 def test_the_small_mart_is_asked_where_it_has_everything() -> None:
     assert tables_of(Request(BILL, groups=("service", "account"))) == ("daily_costs",)
-    assert tables_of(Request(BILL, groups=("tag:team",))) == ("aws_daily_summary", "oci_daily_summary", "focus_daily_summary")
+    assert tables_of(Request(BILL, groups=("tag:team",))) == (
+        "aws_daily_summary",
+        "oci_daily_summary",
+        "focus_daily_summary",
+        "lakehouse_daily_summary",
+    )
     assert tables_of(Request(BILL, groups=("unit",)))[-1] == "aws_accounts"
-    assert len(tables_of(Request(BILL, basis="list"))) == 3
+    assert len(tables_of(Request(BILL, basis="list"))) == 4
 
 
 def test_conditions_are_read_as_people_write_them() -> None:

@@ -21,6 +21,7 @@ MARTS = (
     "marts.aws_daily_summary",
     "marts.oci_daily_summary",
     "marts.focus_daily_summary",
+    "marts.lakehouse_daily_summary",
     "marts.commitment_costs",
     "marts.bill_findings",
     "marts.daily_costs",

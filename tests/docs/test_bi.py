@@ -25,7 +25,15 @@ from tests.docs.pages import ROOT, blocks
 FOLDER = ROOT / "deploy" / "bi"
 DASHBOARD = json.loads((FOLDER / "grafana" / "cloud-costs.json").read_text(encoding="utf-8"))
 DATASET = yaml.safe_load((FOLDER / "superset" / "datasets" / "cost_lakehouse" / "costs.yaml").read_text(encoding="utf-8"))
-COPIED = ("daily_costs", "aws_daily_summary", "oci_daily_summary", "focus_daily_summary", "aws_accounts", "bill_status")
+COPIED = (
+    "daily_costs",
+    "aws_daily_summary",
+    "oci_daily_summary",
+    "focus_daily_summary",
+    "lakehouse_daily_summary",
+    "aws_accounts",
+    "bill_status",
+)
 # What Grafana writes into SQL where the dashboard has a variable.
 CHOSEN = {
     "${__from:date:YYYY-MM-DD}": "2026-09-15",

@@ -12,7 +12,7 @@ from tests.orchestration.conftest import Lakehouse
 
 GROUPS_OF_MODELS = {
     "intermediate_costs",
-    *(f"{layer}_{provider}" for layer in ("staging", "intermediate") for provider in ("aws", "oci", "focus")),
+    *(f"{layer}_{provider}" for layer in ("staging", "intermediate") for provider in ("aws", "oci", "focus", "lakehouse")),
 }
 
 

@@ -70,6 +70,7 @@ def small_lake(folder: Path, lines: tuple[Line, ...] = LINES) -> Lake:
             "aws_daily_summary",
             "oci_daily_summary",
             "focus_daily_summary",
+            "lakehouse_daily_summary",
             "daily_costs",
             "bill_status",
             "bill_findings",

@@ -1,4 +1,4 @@
-"""What brings bills in and summarises them: ``demo``, ``discover``, ``run``, ``mirror``, ``accounts``."""
+"""What brings bills in, summarises and sends them: ``demo``, ``discover``, ``run``, ``mirror``, ``accounts``, ``push``."""
 
 from __future__ import annotations
 
@@ -114,3 +114,19 @@ def accounts(
         from cost_lakehouse.cli.commands.alerts import with_alerts
 
         raise typer.Exit(with_alerts(chosen, "accounts", lambda: read_account_names(chosen, name)))
+
+
+@app.command()
+def push(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option("--name", help="Only this target.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Send every published month, also those that are there.")] = False,
+    config: Config = None,
+) -> None:
+    """Send the published months that changed to the push targets; recorded in Dagster like any run."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.alerts import with_alerts
+        from cost_lakehouse.cli.commands.push import push_months
+
+        raise typer.Exit(with_alerts(chosen, "push", lambda: push_months(chosen, name, again)))

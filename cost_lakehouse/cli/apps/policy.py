@@ -15,7 +15,7 @@ from cost_lakehouse.cli.options import (
 )
 from cost_lakehouse.cli.output import printed_errors
 
-app = typer.Typer(help="Print the rights a process needs, and no more, for AWS's IAM.", no_args_is_help=True)
+app = typer.Typer(help="Print the rights a process needs, and no more.", no_args_is_help=True)
 
 
 class PolicyPart(StrEnum):
@@ -35,6 +35,20 @@ def policy_store(context: typer.Context, config: Config = None) -> None:
         from cost_lakehouse.cli.commands.policy import print_store_policy
 
         raise typer.Exit(print_store_policy(chosen))
+
+
+@app.command("postgres")
+def policy_postgres(
+    context: typer.Context,
+    reader: Annotated[str, typer.Option("--reader", help="The role that reads the tables.")] = "cost_reader",
+    config: Config = None,
+) -> None:
+    """Print the rights of who publishes to PostgreSQL and of who reads there, as SQL for the database's owner."""
+    with printed_errors():
+        chosen = checked(context, config)
+        from cost_lakehouse.cli.commands.policy import print_postgres_policy
+
+        raise typer.Exit(print_postgres_policy(chosen, reader))
 
 
 @app.command("aws")

@@ -1,4 +1,4 @@
-"""``cost-lakehouse policy``: the rights that a process needs, and no more, as the JSON that AWS's IAM takes."""
+"""``cost-lakehouse policy``: the rights that a process needs, and no more, as AWS's IAM or PostgreSQL takes them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,23 @@ def print_store_policy(config: Path | None) -> int:
             "Set lake.warehouse to s3://bucket/prefix to keep the lake in a store.",
         )
     print(json.dumps(store_policy(settings.lake.warehouse, settings.store), indent=2))  # noqa: T201  # the result
+    return 0
+
+
+def print_postgres_policy(config: Path | None, reader: str) -> int:
+    """Print the SQL that grants what publishing to PostgreSQL needs; the exit code.
+
+    Raises ConfigurationError where no database is configured.
+    """
+    from cost_lakehouse.publish.postgres.tables import policy
+
+    settings = settings_of(config)
+    database = settings.publish.postgres
+    if database is None:
+        raise ConfigurationError(
+            f"{settings.file} publishes to no PostgreSQL.", "Add `publish: {postgres: ...}`; see docs/postgres.md."
+        )
+    print("\n".join(policy(database.schema_name, database.database, database.user, reader)))  # noqa: T201  # the result
     return 0
 
 

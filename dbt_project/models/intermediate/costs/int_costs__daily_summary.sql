@@ -32,7 +32,7 @@ with label_sets as (
         {{ count_different("nullif(lines.resource_id, '')") if kind == 'aws' else 'cast(0 as bigint)' }} as resource_count,
         count(*) filter (where lines.x_is_voided) as voided_line_item_count,
         count(*) filter (where lines.invoice_id is null and lines.x_delivered_cost <> 0) as uninvoiced_line_item_count,
-        count(*) as line_item_count
+        {{ line_item_count(kind) }} as line_item_count
     from {{ ref('int_' ~ kind ~ '__costs') }} as lines
     left join label_sets as tag_sets
         on

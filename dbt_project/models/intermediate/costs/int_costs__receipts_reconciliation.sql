@@ -24,6 +24,12 @@
             'billed_cost', 'effective_cost', 'list_cost', 'contracted_cost', 'consumed_quantity', 'pricing_quantity',
         ],
     },
+    'lakehouse': {
+        'currency': 'currency_code',
+        'type': 'provider',
+        'invoice': 'invoice_ids',
+        'metrics': ['billed_cost', 'effective_cost'],
+    },
 } %}
 
 with loads as (

@@ -123,6 +123,28 @@ both_sides as (
         and other_bills.source is null
     group by 1, 2, 3, 4, 5, 6
     {%- endif %}
+    {%- if 'lakehouse' in bill_kinds() %}
+    union all
+    select
+        source,
+        billing_period,
+        'lakehouse' as bill_kind,
+        cast(date_trunc('day', usage_date) as date) as usage_date,
+        currency_code,
+        provider as line_item_type,
+        sum(billed_cost) as raw_billed_cost,
+        cast(sum(line_item_count) as bigint) as raw_line_items,
+        {%- for metric in of_focus %}
+        {{ 'sum(effective_cost)' if metric == 'effective_cost' else 'null' }} as raw_{{ metric }},
+        {%- endfor %}
+        null as excluded_cost,
+        {%- for metric in metrics %}
+        null as actual_{{ metric }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ source('raw', 'lakehouse_costs') }}
+    where {{ slice_filter() }}
+    group by 1, 2, 3, 4, 5, 6
+    {%- endif %}
 ),
 
 days as (
@@ -166,6 +188,7 @@ compared as (
     where
         days.bill_kind = 'focus'
         or metrics.metric in ({{ quoted_list(shared) }})
+        or (days.bill_kind = 'lakehouse' and metrics.metric = 'effective_cost')
 ),
 
 final as (

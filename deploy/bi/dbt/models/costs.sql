@@ -7,6 +7,7 @@ select
     nullif(accounts.organizational_unit, '') as unit,
     nullif(accounts.organizational_unit_path, '') as unit_path,
     nullif(mart.payer_account_id, '') as payer,
+    cast(null as varchar) as writer,
     nullif(mart.product_code, '') as service,
     nullif(mart.region, '') as region,
     nullif(mart.availability_zone, '') as zone,
@@ -47,6 +48,7 @@ select
     nullif(accounts.organizational_unit, '') as unit,
     nullif(accounts.organizational_unit_path, '') as unit_path,
     nullif(mart.tenant_id, '') as payer,
+    cast(null as varchar) as writer,
     nullif(mart.service, '') as service,
     nullif(mart.region, '') as region,
     nullif(mart.availability_domain, '') as zone,
@@ -87,6 +89,7 @@ select
     nullif(accounts.organizational_unit, '') as unit,
     nullif(accounts.organizational_unit_path, '') as unit_path,
     nullif(mart.billing_account_id, '') as payer,
+    cast(null as varchar) as writer,
     nullif(mart.service, '') as service,
     nullif(mart.region, '') as region,
     cast(null as varchar) as zone,
@@ -115,4 +118,45 @@ from {{ source('marts', 'focus_daily_summary') }} as mart
 left join {{ source('marts', 'aws_accounts') }} as accounts
     on
         accounts.account_id = coalesce(nullif(mart.sub_account_id, ''), nullif(mart.billing_account_id, ''))
+        and mart.usage_date between accounts.valid_from and accounts.valid_to
+
+union all
+
+select
+    nullif(mart.source, '') as source,
+    nullif(mart.provider, '') as provider,
+    nullif(mart.account_id, '') as account,
+    nullif(accounts.account_name, '') as account_name,
+    nullif(accounts.organizational_unit, '') as unit,
+    nullif(accounts.organizational_unit_path, '') as unit_path,
+    nullif(mart.payer_account_id, '') as payer,
+    nullif(mart.writer, '') as writer,
+    nullif(mart.service, '') as service,
+    nullif(mart.region, '') as region,
+    cast(null as varchar) as zone,
+    cast(null as varchar) as type,
+    cast(null as varchar) as purchase_option,
+    cast(null as varchar) as commitment,
+    cast(null as varchar) as product_family,
+    cast(null as varchar) as instance_type,
+    nullif('Other', '') as category,
+    cast(null as varchar) as usage_type,
+    cast(null as varchar) as operation,
+    nullif(mart.invoice_id, '') as invoice,
+    cast(null as varchar) as compartment,
+    mart.usage_date,
+    mart.billing_period,
+    mart.currency_code,
+    mart.tags,
+    mart.billed_cost as billed_cost,
+    mart.effective_cost as effective_cost,
+    mart.billed_cost as list_cost,
+    mart.billed_cost as net_cost,
+    mart.effective_cost as amortized_cost,
+    mart.billed_cost as blended_cost,
+    mart.line_item_count
+from {{ source('marts', 'lakehouse_daily_summary') }} as mart
+left join {{ source('marts', 'aws_accounts') }} as accounts
+    on
+        accounts.account_id = mart.account_id
         and mart.usage_date between accounts.valid_from and accounts.valid_to

@@ -1,0 +1,234 @@
+"""What many lakehouses in one pane cost, and what PostgreSQL costs beside a plain ``COPY`` of the same rows.
+
+``python -m benchmarks.fleet`` writes what ``--writers`` lakehouses push of ``--months`` months into a real S3 server, and
+measures a look without news, its requests, and one changed month: as one source of all writers and as a source of each. Then it
+publishes ``--rows`` rows of daily costs to a real PostgreSQL, and copies the same file into a table without index there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2  # type: ignore[import-untyped]  # its stubs are no dependency
+import pyarrow as pa
+import yaml
+from pyarrow import parquet as pq
+
+from benchmarks.servers import postgres_and_s3
+from cost_lakehouse.config import Settings, load_settings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.s3_warehouse import S3Warehouse
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.small_tables import replace_rows
+from cost_lakehouse.loading.holdings import holdings
+from cost_lakehouse.loading.load import load_delivery
+from cost_lakehouse.loading.plan import plan_delivered
+from cost_lakehouse.publish.postgres.publisher import publish_to_postgres
+from cost_lakehouse.sources.delivery import Status
+from cost_lakehouse.sources.lakehouse.layout import (
+    MANIFEST,
+    CurrencyTotals,
+    Manifest,
+    PushedFile,
+    PushedMonth,
+    month_folder,
+)
+from cost_lakehouse.sources.registry import open_source
+from tests.lake.stores import store_of
+from tests.publish.backbone.lakes import DAILY, STATUS
+from tests.services.s3 import S3Server
+
+NOW = datetime(2026, 12, 5, tzinfo=UTC)
+FIRST = date(2024, 12, 1)
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--writers", type=int, default=200)
+    arguments.add_argument("--months", type=int, default=24)
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fleet-") as text, postgres_and_s3(Path(text)) as (postgres, s3):
+        folder = Path(text)
+        pane(folder, s3, given.writers, given.months)
+        database = postgres.make_database()
+        tables(folder, postgres.url(database).replace("+psycopg2", ""), given.rows)
+
+
+def months_from(first: date, count: int) -> list[date]:
+    """So many months."""
+    numbers = [first.year * 12 + first.month - 1 + number for number in range(count)]
+    return [date(number // 12, number % 12 + 1, 1) for number in numbers]
+
+
+def month_of(writer: str, account: str, month: date, amount: Decimal, pushed_at: datetime) -> tuple[PushedMonth, bytes]:
+    """A writer's month of a row a day, and its file."""
+    days = range(1, 29)
+    columns: dict[str, Any] = {
+        "source": "payer", "provider": "aws", "billing_period": month, "delivery_id": "d1", "account_id": account,
+        "service": "AmazonEC2", "region": "eu-central-1", "currency_code": "USD", "billed_cost": amount,
+        "effective_cost": amount,
+        "line_item_count": 10, "payer_account_id": account, "bill_state": "invoiced", "invoice_ids": None, "writer": writer,
+        "lake_id": writer, "load_id": "l1", "receipt_digest": sha256(writer.encode()).hexdigest(),
+    }  # fmt: skip
+    rows = [{**columns, "daily_costs_id": f"{writer}{month}{day}", "usage_date": month.replace(day=day)} for day in days]
+    own = ("payer_account_id", "bill_state", "invoice_ids", "writer", "lake_id", "load_id", "receipt_digest")
+    schema = pa.schema([*DAILY, *(pa.field(name, pa.string()) for name in own)])
+    sink = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
+    content = sink.getvalue()
+    digest = sha256(content).hexdigest()
+    path = f"{month_folder('payer', month)}/daily_costs-{digest[:32]}.parquet"
+    total = CurrencyTotals("USD", len(rows), {"billed_cost": amount * len(rows), "effective_cost": amount * len(rows)})
+    pushed = PushedMonth(
+        "payer", month, digest[:32], pushed_at, "d1", "l1", columns["receipt_digest"], "invoiced",
+        PushedFile(f"{month_folder('payer', month)}/{digest[:32]}.json", 0, 1, digest),
+        {"daily_costs": (PushedFile(path, len(rows), len(content), digest),)}, {"daily_costs": (total,)}, ((account, account),),
+    )  # fmt: skip
+    return pushed, content
+
+
+def pane(folder: Path, s3: S3Server, writers: int, months: int) -> None:
+    """The pane's table."""
+    bucket = s3.make_bucket()
+    names = [f"writer-{number:03}" for number in range(writers)]
+    all_months = months_from(FIRST, months)
+    written: dict[str, list[PushedMonth]] = {}
+    for number, name in enumerate(names):
+        place = S3Warehouse(f"s3://{bucket}/fleet/{name}", store_of(s3))
+        for month in all_months:
+            pushed, content = month_of(name, f"{number:012}", month, Decimal("1.25"), NOW)
+            place.write(pushed.files["daily_costs"][0].path, content, only_new=False)
+            written.setdefault(name, []).append(pushed)
+        place.write(MANIFEST, Manifest(name, name, NOW, tuple(written[name])).to_bytes(), only_new=False)
+    access = {"endpoint": s3.endpoint, "region": s3.region, "access_key": s3.access_key, "secret_key": s3.secret_key}
+    place_of = {"kind": "lakehouse", "location": f"s3://{bucket}/fleet", **access}
+    print(f"\n{writers} writers, {months} months each, in a real S3 server\n")
+    print("| as | a look without news, s | requests | the next in the same process, s | one changed month, s |")
+    print("|---|---|---|---|---|")
+    shapes: list[tuple[str, list[dict[str, Any]]]] = [
+        ("one source of all writers", [{"name": "fleet", **place_of}]),
+        ("a source of each writer", [{"name": name, "writer": name, **place_of} for name in names]),
+    ]
+    for label, sources in shapes:
+        settings = configured(folder / label.replace(" ", "-"), sources)
+        lake = Lake(settings)
+        # Of many sources one is loaded whole: what the lake holds of the others changes no request.
+        opened = open_source(settings, settings.sources[0])
+        for finding in opened.list_deliveries().months:
+            if finding.delivery is not None:
+                load_delivery(lake, opened, finding.delivery)
+        with counted() as requests:
+            first = timed(partial(look, settings, lake))
+        again = timed(partial(look, settings, lake))
+        name, month = names[0], all_months[-1]
+        pushed, content = month_of(name, f"{0:012}", month, Decimal("2.5"), datetime.now(UTC))
+        target = S3Warehouse(f"s3://{bucket}/fleet/{name}", store_of(s3))
+        target.write(pushed.files["daily_costs"][0].path, content, only_new=False)
+        kept = [one for one in written[name] if one.month != month]
+        target.write(MANIFEST, Manifest(name, name, datetime.now(UTC), (*kept, pushed)).to_bytes(), only_new=False)
+        (news,) = [one for one in open_source(settings, settings.sources[0]).list_deliveries(month).months if one.delivery]
+        assert news.delivery is not None  # noqa: S101 - it was picked for it
+        changed = timed(partial(load_delivery, lake, opened, news.delivery))
+        print(f"| {label} | {first:.2f} | {len(requests)} | {again:.2f} | {changed:.2f} |")
+
+
+def look(settings: Settings, lake: Lake) -> int:
+    """What a pass does without news: list every source, and compare with what the lake holds; how many months are new."""
+    held = holdings(lake)
+    new = 0
+    for source in settings.sources:
+        there = open_source(settings, source).list_deliveries()
+        new += sum(one.status is Status.NEW for one in plan_delivered(source.name, there, held, settings.lake.first_month))
+    return new
+
+
+def tables(folder: Path, url: str, rows: int) -> None:
+    """PostgreSQL's table."""
+    settings = configured(folder / "publisher", [], publish={"postgres": {"url": url, "schema": "costs"}})
+    lake = Lake(settings)
+    month, slice_ = date(2026, 11, 1), Slice("payer", date(2026, 11, 1))
+    generated = duckdb.sql(
+        f"select md5(i::varchar) as daily_costs_id, 'payer' as source, 'aws' as provider, date '{month}' as billing_period, "
+        f"'d1' as delivery_id, date '{month}' + (i % 30)::int as usage_date, lpad((i % 997)::varchar, 12, '0') as account_id, "
+        "'Service' || (i % 211) as service, 'eu-central-' || (i % 17) as region, 'USD' as currency_code, "
+        "((i * 7919) % 1000003 / 1000)::decimal(38, 20) as billed_cost, ((i * 7907) % 1000003 / 1000)::decimal(38, 20) "
+        f"as effective_cost, (i % 50)::bigint as line_item_count from range({rows}) numbers(i)"
+    )
+    lake.create_table("marts.daily_costs", DAILY)
+    lake.create_table("marts.bill_status", STATUS)
+    status = {"source": "payer", "billing_period": month, "delivery_id": "d1", "state": "estimated", "currency_code": "USD"}
+    replace_rows(lake, "marts.daily_costs", DAILY, {slice_: generated.to_arrow_table().to_pylist()})
+    replace_rows(lake, "marts.bill_status", STATUS, {slice_: [status]})
+    file = folder / "rows.csv"
+    duckdb.sql("select * from generated order by daily_costs_id").write_csv(str(file), header=False)
+    database = settings.publish.postgres
+    assert database is not None  # noqa: S101 - it is configured above
+    print(f"\n{rows:,} rows of daily costs in a real PostgreSQL\n")
+    print("| | seconds | times plain |\n|---|---|---|")
+    plain = min(timed(lambda: copied(url, file)) for _ in range(3))
+    ours = min(timed(lambda: publish_to_postgres(lake, database, again=True)) for _ in range(3))
+    print(f"| plain `COPY` of the same file, no index, nothing checked | {plain:.2f} | 1.00 |")
+    print(f"| published: out of the lake, replaced, indexed, added up | {ours:.2f} | {ours / plain:.2f} |")
+
+
+def copied(url: str, file: Path) -> None:
+    """The floor: the same rows into a table of the same columns."""
+    kinds = {"decimal128(38, 20)": "numeric(38,20)", "string": "text", "date32[day]": "date", "int64": "bigint"}
+    columns = ", ".join(f"{field.name} {kinds[str(field.type)]}" for field in DAILY)
+    database = psycopg2.connect(url)
+    with database, database.cursor() as cursor, file.open("rb") as rows:
+        cursor.execute(f"drop table if exists plain; create table plain ({columns})")
+        cursor.copy_expert("copy plain from stdin with (format csv)", rows)
+    database.close()
+
+
+def configured(folder: Path, sources: Sequence[dict[str, Any]], **more: Any) -> Settings:
+    """A lakehouse.yaml in a new folder."""
+    folder.mkdir()
+    document = {"lake": {"first_month": f"{FIRST:%Y-%m}"}, "sources": list(sources), **more}
+    (folder / "lakehouse.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return load_settings(folder / "lakehouse.yaml")
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Every request to S3 meanwhile, by its operation."""
+    from botocore.client import BaseClient
+
+    made: list[str] = []
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: Any, operation: str, parameters: Any) -> Any:
+        made.append(operation)
+        return original(self, operation, parameters)
+
+    BaseClient._make_api_call = call  # type: ignore[attr-defined]
+    try:
+        yield made
+    finally:
+        BaseClient._make_api_call = original  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()

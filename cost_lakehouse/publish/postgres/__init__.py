@@ -1,0 +1,1 @@
+"""``publish.postgres``: chosen marts as plain tables of a PostgreSQL database."""

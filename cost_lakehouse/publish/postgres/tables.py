@@ -1,0 +1,142 @@
+"""What a mart's table is in PostgreSQL: columns, partitions, indexes, and Koku's names for them. SQL as text; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+
+from cost_lakehouse.errors import ConfigurationError
+
+PUBLICATIONS = "publications"
+_JSON = {"tags", "cost_categories"}
+"""Columns of JSON text in marts, which are ``jsonb`` here."""
+
+# What tables are usually filtered by; of those a mart has.
+_INDEXED = ("usage_account_id", "account_id", "tenant_id", "sub_account_id", "product_code", "service")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def type_of(name: str, kind: pa.DataType) -> str:
+    """PostgreSQL's type of a mart's column. Raises ConfigurationError where there is none."""
+    if name in _JSON and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return "jsonb"
+    if pa.types.is_decimal(kind):
+        return f"numeric({kind.precision},{kind.scale})"
+    simple: list[tuple[bool, str]] = [
+        (pa.types.is_string(kind) or pa.types.is_large_string(kind), "text"),
+        (pa.types.is_date(kind), "date"),
+        (pa.types.is_timestamp(kind), "timestamp without time zone"),
+        (pa.types.is_boolean(kind), "boolean"),
+        (pa.types.is_int64(kind), "bigint"),
+        (pa.types.is_int32(kind), "integer"),
+        (pa.types.is_floating(kind), "double precision"),
+    ]
+    found = next((sql for is_it, sql in simple if is_it), None)
+    if found is None:
+        raise ConfigurationError(
+            f"Column {name} is {kind}, which has no table in PostgreSQL.", "Leave the mart out of `publish.postgres.tables`."
+        )
+    return found
+
+
+def columns_of(table: str, schema: pa.Schema) -> dict[str, str]:
+    """A mart's columns and their types. Raises ConfigurationError where it is not kept by source and month."""
+    if not {"source", "billing_period"} <= {*schema.names}:
+        raise ConfigurationError(
+            f"publish.postgres: {table} has no months of sources.", "Name marts with source and billing_period."
+        )
+    return {field.name: type_of(field.name, field.type) for field in schema}
+
+
+def create_table(schema: str, table: str, columns: Mapping[str, str]) -> str:
+    """The table, parted by month."""
+    shown = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+    name = f"{quoted(schema)}.{quoted(table)}"
+    return f"create table if not exists {name} ({shown}) partition by range (billing_period)"
+
+
+def create_indexes(schema: str, table: str, columns: Mapping[str, str]) -> list[str]:
+    """Indexes of the whole table, which each partition has: by source and day, by account and service, by tags."""
+    name = f"{quoted(schema)}.{quoted(table)}"
+    day = "usage_date" if "usage_date" in columns else "billing_period"
+    made = [f"create index if not exists {quoted(f'{table}_by_source')} on {name} (source, {day})"]
+    made += [
+        f"create index if not exists {quoted(f'{table}_by_{column}')} on {name} ({column})"
+        for column in _INDEXED
+        if column in columns
+    ]
+    if columns.get("tags") == "jsonb":
+        made.append(f"create index if not exists {quoted(f'{table}_by_tags')} on {name} using gin (tags jsonb_path_ops)")
+    return made
+
+
+def partition_of(table: str, month: date) -> str:
+    """The name of a month's partition."""
+    return f"{table}_{month:%Y_%m}"
+
+
+def create_partition(schema: str, table: str, month: date) -> str:
+    """A month's partition."""
+    following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return (
+        f"create table if not exists {quoted(schema)}.{quoted(partition_of(table, month))} "
+        f"partition of {quoted(schema)}.{quoted(table)} for values from ('{month}') to ('{following}')"
+    )
+
+
+def create_publications(schema: str) -> str:
+    """Which delivery is there: a row a source and month."""
+    return (
+        f"create table if not exists {quoted(schema)}.{PUBLICATIONS} (source text not null, billing_period date not null, "
+        "delivery_id text not null, state text, lake_id text not null, mark text not null, tables text[] not null, "
+        "row_counts bigint[] not null, published_at timestamp with time zone not null, primary key (source, billing_period))"
+    )
+
+
+KOKU_AWS = "reporting_awscostentrylineitem_daily_summary"
+KOKU_OCI = "reporting_ocicostentrylineitem_daily_summary"
+
+
+def koku_views(schema: str, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Views with the names of Koku's summary tables and their columns, over the marts that are published.
+
+    Koku's savings plan's effective cost and markups are not in a mart: 0. Its ``uuid`` is the row's own id.
+    """
+    name, views = quoted(schema), []
+    if "aws_daily_summary" in tables:
+        views.append(
+            f"create or replace view {name}.{KOKU_AWS} as select aws_daily_summary_id as uuid, source as source_uuid, "
+            "usage_date as usage_start, usage_date as usage_end, usage_account_id, usage_account_name as account_alias, "
+            "payer_account_id, product_code, product_family, availability_zone, region, instance_type, unit, resource_count, "
+            "usage_amount, normalized_usage_amount, currency_code, unblended_cost, blended_cost, public_on_demand_cost, "
+            "calculated_amortized_cost, 0::numeric as markup_cost, tags, cost_categories as cost_category, billing_period "
+            f"from {name}.aws_daily_summary"
+        )
+    if "oci_daily_summary" in tables:
+        views.append(
+            f"create or replace view {name}.{KOKU_OCI} as select oci_daily_summary_id as uuid, source as source_uuid, "
+            "usage_date as usage_start, usage_date as usage_end, tenant_id as payer_tenant_id, service as product_service, "
+            "region, billed_quantity as usage_amount, unit, currency_code as currency, cost, 0::numeric as markup_cost, tags, "
+            f"billing_period from {name}.oci_daily_summary"
+        )
+    return views
+
+
+def policy(schema: str, database: str, publisher: str, reader: str) -> list[str]:
+    """The least rights of who publishes, and of who reads, as an owner of the database grants them."""
+    owner, others, name = quoted(publisher), quoted(reader), quoted(schema)
+    return [
+        f"create role {owner} login; -- where it is not there yet, with a password or certificate of yours",
+        f"create role {others} login;",
+        f"grant connect on database {quoted(database)} to {owner}, {others};",
+        f"create schema if not exists {name} authorization {owner}; -- its own tables there, and nothing else",
+        f"grant usage on schema {name} to {others};",
+        f"alter default privileges for role {owner} in schema {name} grant select on tables to {others};",
+        f"grant select on all tables in schema {name} to {others};",
+    ]

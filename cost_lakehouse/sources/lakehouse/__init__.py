@@ -1,0 +1,1 @@
+"""Other lakehouses as sources: what their `push` wrote."""

@@ -1,0 +1,357 @@
+"""Marts as tables of a real PostgreSQL: exact, a month at a time, whatever happens in between. Costs no build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from cost_lakehouse.cli.app import app
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.config.publish import PostgresSettings
+from cost_lakehouse.errors import ConfigurationError, PushFailed
+from cost_lakehouse.formats.raw_schema import MONEY
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.small_tables import replace_rows
+from cost_lakehouse.publish.postgres import publisher as publisher_module
+from cost_lakehouse.publish.postgres.publisher import first_kept, months_due, publish_to_postgres
+from tests.dbt.building import PROJECT
+from tests.publish.backbone.lakes import NOVEMBER, OCTOBER, PushingLake
+from tests.services.postgres import PostgresServer
+
+NOW = datetime(2026, 12, 5, tzinfo=UTC)
+
+
+class Database:
+    """A database of its own, and a lake that publishes to it."""
+
+    def __init__(self, folder: Path, server: PostgresServer) -> None:
+        self.server = server
+        self.name = server.make_database()
+        self.made = PushingLake(folder, [])
+        self.configure()
+
+    def configure(self, **options: Any) -> None:
+        document = yaml.safe_load(self.made.config.read_text())
+        document["publish"] = {"postgres": {"url": self.server.url(self.name), "schema": "costs", **options}}
+        self.made.config.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    @property
+    def settings(self) -> PostgresSettings:
+        found = load_settings(self.made.config).publish.postgres
+        assert found is not None
+        return found
+
+    def publish(self, lake: Lake | None = None) -> list[str]:
+        """One pass; the months that it replaced."""
+        report = publish_to_postgres(lake or self.made.lake, self.settings, clock=lambda: NOW)
+        return [str(slice_) for slice_ in report.slices]
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.server.connect(self.name) as connection:
+            return [tuple(row) for row in connection.execute(text(sql)).fetchall()]
+
+    def costs(self) -> list[Decimal]:
+        return [row[0] for row in self.ask("select billed_cost from costs.daily_costs order by usage_date")]
+
+
+@pytest.fixture
+def database(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Database]:
+    made = Database(tmp_path, postgres_server)
+    yield made
+    postgres_server.drop_database(made.name)
+
+
+def test_marts_are_plain_tables_with_exact_types_partitions_and_indexes(database: Database) -> None:
+    receipt = database.made.publish(OCTOBER, ["1.25", "0.00000000000000000002"])
+    database.made.publish(NOVEMBER, ["2"])
+
+    assert database.publish() == ["acme 2026-10", "acme 2026-11"]
+
+    assert database.costs() == [Decimal("1.25"), Decimal("0.00000000000000000002"), Decimal(2)]
+    types = dict(
+        database.ask(
+            "select column_name, data_type || coalesce('(' || numeric_precision || ',' || numeric_scale || ')', '') "
+            "from information_schema.columns where table_schema = 'costs' and table_name = 'daily_costs'"
+        )
+    )
+    assert (types["billed_cost"], types["usage_date"], types["service"]) == ("numeric(38,20)", "date", "text")
+    partitions = database.ask("select relname from pg_class where relkind = 'r' and relname like 'daily_costs%' order by 1")
+    assert partitions == [("daily_costs_2026_10",), ("daily_costs_2026_11",)]
+    indexes = {row[0] for row in database.ask("select indexname from pg_indexes where tablename = 'daily_costs'")}
+    assert {"daily_costs_by_source", "daily_costs_by_account_id", "daily_costs_by_service"} <= indexes
+    published = database.ask(
+        "select source, delivery_id, state, tables, row_counts from costs.publications order by billing_period"
+    )
+    assert published[0] == ("acme", receipt.delivery_id, "estimated", ["daily_costs", "bill_status"], [2, 1])
+
+
+def test_what_did_not_change_is_left_alone_and_a_changed_month_replaced(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.made.publish(NOVEMBER, ["2"])
+    database.publish()
+    assert database.publish() == []
+    database.made.publish(NOVEMBER, ["3", "4"], assembly="20261204T000000Z")
+    assert months_due(database.made.lake, database.settings, NOW.date()) == [Slice("acme", NOVEMBER)]
+
+    assert database.publish() == ["acme 2026-11"]
+    assert database.costs() == [Decimal(1), Decimal(3), Decimal(4)]
+
+
+def test_empty_texts_nulls_quotes_and_json_arrive_as_they_are(database: Database) -> None:
+    schema = pa.schema(
+        [
+            pa.field("source", pa.string()),
+            pa.field("billing_period", pa.date32()),
+            pa.field("service", pa.string()),
+            pa.field("tags", pa.string()),
+            pa.field("is_odd", pa.bool_()),
+            pa.field("seen_at", pa.timestamp("us")),
+            pa.field("cost", MONEY),
+        ]
+    )
+    receipt = database.made.publish(OCTOBER, ["1"])
+    database.made.lake.create_table("marts.odd", schema)
+    odd = 'comma, "quote"\nline \\N é'
+    seen = datetime(2026, 10, 1, 4, 5, 6, 789)
+    rows = [
+        {"service": value, "tags": '{"a": "\\"x\\", y"}', "is_odd": True, "seen_at": seen, "cost": Decimal(1)}
+        for value in ("", None, odd)
+    ]
+    slice_ = Slice("acme", OCTOBER)
+    replace_rows(
+        database.made.lake,
+        "marts.odd",
+        schema,
+        {slice_: [{"source": "acme", "billing_period": OCTOBER, **row} for row in rows]},
+    )
+    database.made.publish_rows(OCTOBER, receipt, ["1"], "estimated")
+    database.configure(tables=["odd"])
+
+    database.publish()
+
+    found = database.ask("select service, tags ->> 'a', is_odd, seen_at from costs.odd order by service nulls first")
+    assert [row[0] for row in found] == [None, "", odd]
+    assert {row[1:] for row in found} == {('"x", y', True, seen)}
+
+
+@pytest.mark.parametrize("moment", ["_replace_rows", "_status"])
+def test_a_connection_that_is_lost_leaves_the_old_month(
+    database: Database, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.publish()
+    database.made.publish(OCTOBER, ["7", "8"], assembly="20261105T000000Z")
+    original = getattr(publisher_module._Publisher, moment)
+
+    def cut(self: Any, *arguments: Any) -> Any:
+        done = original(self, *arguments)
+        database.ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cost-lakehouse'")
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publisher_module._Publisher, moment, cut)
+        with pytest.raises(PushFailed, match="the next run tries again") as caught:
+            database.publish()
+
+    assert database.settings.secrets[1] not in str(caught.value)
+    assert database.costs() == [Decimal(1)]
+    assert database.ask("select row_counts[1] from costs.publications") == [(1,)]
+    assert database.publish() == ["acme 2026-10"]
+    assert database.costs() == [Decimal(7), Decimal(8)]
+
+
+def test_rows_that_do_not_add_up_are_not_committed(database: Database) -> None:
+    """A trigger that somebody put there changes an amount."""
+    database.made.publish(OCTOBER, ["1"])
+    database.publish()
+    with database.server.connect(database.name) as connection:
+        connection.execute(
+            text(
+                "create function costs.more() returns trigger language plpgsql as $$ "
+                "begin new.billed_cost := new.billed_cost + 1; "
+                "return new; end $$"
+            )
+        )
+        connection.execute(
+            text("create trigger more before insert on costs.daily_costs_2026_10 for each row execute function costs.more()")
+        )
+        connection.commit()
+    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
+
+    with pytest.raises(PushFailed, match="what arrived is not the mart"):
+        database.publish()
+
+    assert database.costs() == [Decimal(1)]
+
+
+def test_two_publishers_at_once_leave_one_whole_month_each(database: Database) -> None:
+    for month in (OCTOBER, NOVEMBER):
+        database.made.publish(month, ["1", "2", "3"])
+    lakes = [Lake(load_settings(database.made.config)) for _ in range(2)]
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(database.publish, lakes))
+
+    assert sorted(name for names in done for name in names) == ["acme 2026-10", "acme 2026-11"]
+    assert database.costs() == [Decimal(1), Decimal(2), Decimal(3)] * 2
+
+
+def test_a_table_that_somebody_changed_is_told_and_nothing_is_published(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.publish()
+    database.server.execute("alter table costs.daily_costs alter column line_item_count type numeric", database.name)
+    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
+
+    with pytest.raises(PushFailed, match=r"daily_costs\.line_item_count is numeric there, and bigint in the mart"):
+        database.publish()
+
+    assert database.costs() == [Decimal(1)]
+
+
+def test_a_column_that_is_gone_is_made_and_filled_in_every_month(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.made.publish(NOVEMBER, ["2"])
+    database.publish()
+    database.server.execute("alter table costs.daily_costs drop column region", database.name)
+
+    database.publish()
+
+    assert database.ask("select distinct region from costs.daily_costs") == [("eu-central-1",)]
+
+
+def test_months_that_are_older_than_what_is_kept_go(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.made.publish(NOVEMBER, ["2"])
+    database.publish()
+    database.configure(history_months=2)
+
+    database.publish()
+
+    assert first_kept(2, date(2026, 12, 5)) == NOVEMBER
+    assert first_kept(13, date(2026, 12, 5)) == date(2025, 12, 1)
+    assert database.costs() == [Decimal(2)]
+    assert database.ask("select billing_period from costs.publications") == [(NOVEMBER,)]
+
+
+def test_another_lakehouse_in_the_same_schema_is_refused(database: Database, tmp_path: Path) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.publish()
+    other = PushingLake(tmp_path / "other", [])
+    other.publish(OCTOBER, ["9"])
+
+    with pytest.raises(PushFailed, match="was published by the lakehouse"):
+        database.publish(other.lake)
+
+    assert database.costs() == [Decimal(1)]
+
+
+def contract(mart: str) -> pa.Schema:
+    """A mart's columns as its dbt model promises them."""
+    types = {
+        "varchar": pa.string(), "date": pa.date32(), "bigint": pa.int64(), "boolean": pa.bool_(),
+        "timestamp(6)": pa.timestamp("us"),
+    }  # fmt: skip
+    models = yaml.safe_load((PROJECT / "models" / "marts" / "_marts__models.yml").read_text())["models"]
+    (columns,) = [model["columns"] for model in models if model["name"] == mart]
+    return pa.schema([pa.field(column["name"], types.get(column["data_type"], MONEY)) for column in columns])
+
+
+def test_views_have_kokus_names(database: Database) -> None:
+    receipt = database.made.publish(OCTOBER, ["1"])
+    slice_ = Slice("acme", OCTOBER)
+    for mart, given in (
+        ("aws_daily_summary", {"product_code": "AmazonEC2", "unblended_cost": Decimal("1.5"), "tags": '{"team": "web"}'}),
+        ("oci_daily_summary", {"service": "COMPUTE", "cost": Decimal("2.5"), "tags": "{}"}),
+    ):
+        schema = contract(mart)
+        row = {"source": "acme", "billing_period": OCTOBER, "usage_date": OCTOBER, "currency_code": "USD", **given}
+        database.made.lake.create_table(f"marts.{mart}", schema)
+        replace_rows(database.made.lake, f"marts.{mart}", schema, {slice_: [row]})
+    database.made.publish_rows(OCTOBER, receipt, ["1"], "estimated")
+    database.configure(tables=["aws_daily_summary", "oci_daily_summary"])
+    database.publish()
+
+    assert database.ask(
+        "select usage_start, product_code, unblended_cost, tags ->> 'team', source_uuid "
+        "from costs.reporting_awscostentrylineitem_daily_summary"
+    ) == [(OCTOBER, "AmazonEC2", Decimal("1.5"), "web", "acme")]
+    assert database.ask(
+        "select usage_start, product_service, cost, currency from costs.reporting_ocicostentrylineitem_daily_summary"
+    ) == [(OCTOBER, "COMPUTE", Decimal("2.5"), "USD")]
+
+
+def test_the_rights_that_are_printed_are_enough_and_no_more(database: Database, postgres_server: PostgresServer) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    writer, reader = f"w_{database.name}"[:40], f"r_{database.name}"[:40]
+    own = postgres_server.url(database.name)
+    rest = own.rpartition("@")[2]
+    database.configure(url=f"postgresql://{writer}:word@{rest}")
+    printed = CliRunner().invoke(app, ["policy", "postgres", "--reader", reader, "--config", str(database.made.config)])
+    assert printed.exit_code == 0, printed.output
+    for statement in printed.stdout.splitlines():
+        database.server.execute(statement, database.name)
+    for role in (writer, reader):
+        database.server.execute(f"alter role \"{role}\" password 'word'", database.name)
+
+    assert database.publish() == ["acme 2026-10"]
+
+    database.server.execute(f'set role "{reader}"; select count(*) from costs.daily_costs', database.name)
+    with pytest.raises(Exception, match="permission denied"):
+        database.server.execute(f'set role "{reader}"; delete from costs.daily_costs', database.name)
+    with pytest.raises(Exception, match="permission denied"):
+        database.server.execute(f'set role "{writer}"; create schema elsewhere', database.name)
+    for role in (writer, reader):
+        database.server.execute(f'drop owned by "{role}"; drop role "{role}"', database.name)
+
+
+def test_the_command_publishes_and_says_so(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1", "2"])
+
+    first = CliRunner().invoke(app, ["push", "--config", str(database.made.config)])
+    second = CliRunner().invoke(app, ["push", "--name", "postgres", "--config", str(database.made.config)])
+
+    assert first.exit_code == 0, first.output
+    assert "Pushed to postgres: 1 months sent, 3 rows." in first.stdout
+    assert "Pushed to postgres: nothing new." in second.stdout
+
+
+def test_nobody_there_is_told_without_the_password(database: Database) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.configure(url="postgresql://publisher:quite-secret@127.0.0.1:1/costs")
+
+    result = CliRunner().invoke(app, ["push", "--config", str(database.made.config)])
+
+    assert result.exit_code == 1
+    assert "postgresql://127.0.0.1:1/costs" in result.output.replace("\n", "")
+    assert "quite-secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"url": "mysql://host/costs"}, r"postgresql://USER:\$\{PASSWORD\}@HOST/DATABASE"),
+        ({"url": "postgresql://host"}, "postgresql://USER"),
+        ({"schema": "Costs"}, "lower-case letters"),
+        ({"tables": ["marts.daily_costs"]}, "without their schema"),
+        ({"history_months": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_said_by_name(tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    file = tmp_path / "lakehouse.yaml"
+    file.write_text(yaml.safe_dump({"publish": {"postgres": {"url": "postgresql://u:secret-word@host/costs", **options}}}))
+
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        load_settings(file)
+
+    assert "secret-word" not in str(caught.value)
