@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_lakehouse.ask.dimensions import measures
+from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.report.charts import HEIGHT, WIDTH
 from cost_lakehouse.serve.page import view
 from cost_lakehouse.serve.page.gathering import BARS, TOP, Contents, gathered, tables_read
@@ -23,6 +24,7 @@ from cost_lakehouse.serve.served import Handler, Served
 HTML = "text/html"
 _FOLDER = Path(__file__).parent
 _MOST_TAGS = 40
+_pages: Remembered[str] = Remembered(20_000_000, len)
 
 
 def front(served: Served, request: Request) -> Response:
@@ -32,8 +34,8 @@ def front(served: Served, request: Request) -> Response:
     etag = etag_of(state, served.etag(request, tables_read(served)))
     if known := unchanged(request, etag):
         return known
-    contents = gathered(served, state)
-    text = _environment().get_template("front.html.jinja").render(**shown(contents))
+    # The ETag says who asks for what, and of which snapshots: the same one is the same page.
+    text = _pages.get(etag, lambda: _environment().get_template("front.html.jinja").render(**shown(gathered(served, state))))
     return sent_text(request, text, HTML, etag)
 
 
