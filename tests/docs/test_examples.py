@@ -19,6 +19,7 @@ ELSEWHERE = {
     "uv run pytest": "it is what runs this",
     "uv run cost-lakehouse demo": "the session's demo is this very command, told once for all tests",
     "uv run cost-lakehouse run --force": "the same with --month is run",
+    "uv run cost-lakehouse serve --config demo/lakehouse.yaml --port 8080": "tests/serve starts it",
     "uv run dagster dev": "serves until it is stopped; docs/take_screenshots.py starts it",
     "COST_LAKEHOUSE_CONFIG=demo/lakehouse.yaml uv run dagster dev": "as above",
     "uv run dagster dev -w my_workspace.yaml": "as above; tests/docs runs what it loads",
