@@ -53,7 +53,9 @@ def rounds(wanted: argparse.Namespace, servers: ProductionStack | None) -> dict[
             configs[months] = configuration(folder, report, f"{first:%Y-%m}")
         else:
             source = {"name": "bench", "kind": "aws_cur", "location": str(report)}
-            configs[months] = servers.new_lake(folder / "trino", [source], f"{first:%Y-%m}")
+            configs[months] = servers.new_lake(
+                folder / "trino", [source], f"{first:%Y-%m}", {"iceberg.table-statistics-enabled": "true"}
+            )
         measure("benchmarks.refresh_month", str(configs[months]), "--first")
     measured: dict[int, list[Measured]] = {months: [] for months in configs}
     for number in range(wanted.rounds):

@@ -27,7 +27,7 @@ def postgres_and_s3(folder: Path) -> Iterator[tuple[PostgresServer, S3Server]]:
 def production(folder: Path) -> Iterator[ProductionStack]:
     """The two, and Trino. Raises ServiceError where one cannot be had."""
     with postgres_and_s3(folder) as (postgres, s3), ExitStack() as stack:
-        trino = TrinoServer(folder / "trino", heap="3G", java=())  # the tests spare Java's second compiler to start sooner
+        trino = TrinoServer(folder / "trino", config={}, heap="3G", java=())  # the tests spare what small tables do not need
         stack.callback(trino.stop)
         trino.start()
         yield ProductionStack(postgres, s3, trino)

@@ -37,7 +37,29 @@ JAVA_OPTIONS = (
     "-Dfile.encoding=UTF-8",
     "-Duser.timezone=UTC",
 )
-QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256M")
+QUICK_START = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:ReservedCodeCacheSize=256M",
+    # Trino's own classes need no proof each time.
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+)
+# A statement of a test takes long to plan and to hand out, and no time to compute: few tasks of one thread, without clocks.
+FEW_TASKS = {
+    "task.concurrency": "1",
+    "task.scale-writers.enabled": "false",
+    "scale-writers": "false",
+    "redistribute-writes": "false",
+    "use-preferred-write-partitioning": "false",
+    "query.max-hash-partition-count": "1",
+    "query.min-hash-partition-count": "1",
+    "query.min-hash-partition-count-for-write": "1",
+    "optimizer.join-reordering-strategy": "NONE",
+    "join-distribution-type": "BROADCAST",
+    "task.cpu-timer-enabled": "false",
+    "task.per-operator-cpu-timer-enabled": "false",
+}
 
 
 class TrinoServerError(ServiceError):
@@ -68,6 +90,9 @@ def lake_catalog(postgres: PostgresServer, database: str, s3: S3Server, warehous
         # Tests choose how young a thing may be that maintenance takes away.
         "iceberg.expire-snapshots.min-retention": "0s",
         "iceberg.remove-orphan-files.min-retention": "0s",
+        # Tables of some rows are planned alike without statistics, which each write would collect and each plan read.
+        "iceberg.table-statistics-enabled": "false",
+        "iceberg.extended-statistics.enabled": "false",
     }
 
 
@@ -85,7 +110,7 @@ class TrinoServer:
         folder: Path,
         catalogs: Mapping[str, Mapping[str, str]] | None = None,
         *,
-        config: Mapping[str, str] | None = None,
+        config: Mapping[str, str] = FEW_TASKS,
         keystore: Path | None = None,
         heap: str = "2G",
         java: Sequence[str] = QUICK_START,
@@ -96,7 +121,7 @@ class TrinoServer:
         self.port = 0
         self.user = USER
         self.catalogs = {name: dict(properties) for name, properties in (catalogs or {}).items()}
-        self.config = dict(config or {})
+        self.config = dict(config)
         self.https_port = 0
         self._keystore = keystore
         self._heap = heap
