@@ -13,7 +13,6 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.summaries.publish import all_published_statuses
 
 INVOICED = "invoiced"
-_FINAL = ("invoiced", "corrected")
 
 
 def all_as_invoiced(lake: Lake) -> tuple[AsInvoiced, list[Slice]]:
@@ -56,7 +55,8 @@ def as_invoiced_of(
 def not_invoiced(slice_: Slice, status: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Why a published month has no state at which it was first invoiced, and what to do. Pure."""
     state = status[0]["bill_state"] if status else "open"
-    if state in _FINAL:
+    # A correction makes a bill corrected, whether or not it was ever invoiced: Oracle's never are.
+    if state == "invoiced" or (state == "corrected" and any(row.get("invoice_ids") for row in status)):
         return (
             f"{slice_} is {state}, and how it was first invoiced is not kept any more.",
             f"Ask for a later moment (`--as-of DATE`), or what changed since: `cost-lakehouse diff {slice_}`. "

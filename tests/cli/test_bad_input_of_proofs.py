@@ -1,6 +1,6 @@
 """What proofs are asked wrongly: each is told what is wrong and what to do, by its exit code, and nothing is half-written.
 
-All on the demo's lake, which is told once for the run: September of acme-payer and globex-payer is invoiced, October is open,
+All on the demo's lake, which is told once for the run: September of acme-payer and globex-payer is invoiced, October is over,
 acme-oci never names an invoice. No case changes it.
 """
 
@@ -61,12 +61,12 @@ CASES: list[tuple[str, int, str, tuple[str, ...]]] = [
     ("export-not-there", USAGE, "holds no bill", ("export", "focus", "--month", "2026-12", "--to", "OUT")),
     ("export-no-source", USAGE, "nobody", ("export", "focus", "--month", "2026-09", "--to", "OUT", "--source", "nobody")),
     # Months without an invoice.
-    ("invoiced-open", FAILED, "was never invoiced: it is open", (
+    ("invoiced-estimated", FAILED, "was never invoiced: it is estimated", (
         "costs", "--month", "2026-10", "--as-of", "invoiced", "--where", "source=globex-payer")),
     ("invoiced-oracle", FAILED, "acme-oci 2026-09 was never invoiced", ("costs", "--month", "2026-09", "--as-of", "invoiced")),
     ("invoiced-not-there", FAILED, "No bill of 2026-12", ("costs", "--month", "2026-12", "--as-of", "invoiced")),
     ("invoiced-days", USAGE, "is of whole bills", ("costs", "--last", "30d", "--as-of", "invoiced")),
-    ("close-open", FAILED, "is not over", ("close", "globex-payer", "2026-10")),
+    ("close-estimated", FAILED, "is not on record", ("close", "globex-payer", "2026-10")),
     ("close-no-invoice", FAILED, "is not on record", ("close", "globex-payer", "2026-09")),
     ("close-oracle", FAILED, "any invoice is not on record", ("close", "acme-oci", "2026-09")),
     # Months that are not locked.
