@@ -109,7 +109,7 @@ class _RunReader:
             if dagster_event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ]
         # Anomalies and budgets are told one by one, whatever run sees them.
-        evaluations = [each for each in evaluations if each.asset_key not in OUTLOOK_KEYS]
+        evaluations = [entry for entry in evaluations if entry.asset_key not in OUTLOOK_KEYS]
         failed_checks = [evaluation for evaluation in evaluations if not evaluation.passed]
         broken = [dagster_event for dagster_event in events if dagster_event.is_step_failure]
         seen: list[Seen] = []
