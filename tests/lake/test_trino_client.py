@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 import yaml
+from trino import exceptions
 
 from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
-from cost_lakehouse.lake.trino_client import StatementRefused, rows, running
+from cost_lakehouse.lake.trino_client import StatementRefused, TimeIsUp, connect, explained, rows, running
 from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_output, trino_secret, write_trino_profile
 from tests.dbt.building import PROJECT
 from tests.forked import forked_dbt
@@ -275,6 +276,20 @@ def test_dbt_sends_a_person_to_the_same_link(tmp_path: Path, redirect: str, meth
     given = settings(tmp_path, host="trino.example.com", auth={"method": "oauth2", "redirect": redirect})
     assert trino_output(given, "x")["method"] == method
     assert trino_secret(given) == ""
+
+
+def test_a_statement_has_the_time_that_it_is_given(tmp_path: Path) -> None:
+    given = settings(
+        tmp_path, host="x", session_properties={"query_max_run_time": "1h", "join_max_broadcast_table_size": "1MB"}
+    )
+    said = {"errorName": "EXCEEDED_TIME_LIMIT", "errorType": "INSUFFICIENT_RESOURCES", "message": "Query exceeded its limit"}
+
+    with connect(given, seconds=2.5) as limited, connect(given) as free:
+        times = [connection._client_session.properties["query_max_run_time"] for connection in (limited, free)]
+    with pytest.raises(TimeIsUp, match="exceeded its limit"), explained(given):
+        raise exceptions.TrinoQueryError(said)
+
+    assert times == ["2500ms", "1h"]
 
 
 def test_a_password_of_another_user_is_used_for_its_own_login(tmp_path: Path) -> None:
