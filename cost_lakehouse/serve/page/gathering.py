@@ -12,6 +12,7 @@ from typing import Any
 
 from cost_lakehouse.ask.answer import Answer
 from cost_lakehouse.ask.asking import Asking, asking, spans_of
+from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES
 from cost_lakehouse.ask.ranges import bill_of, plus_months
 from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
 from cost_lakehouse.ask.statement import Statement
@@ -31,7 +32,7 @@ from cost_lakehouse.serve.served import Served
 TOP = 10
 BARS = 7
 _TAGS_LOOKED_AT = 500
-_ASKED = ("daily_costs", "aws_daily_summary", "oci_daily_summary", "focus_daily_summary", "bill_status")
+_ASKED = (DAILY_COSTS, *SUMMARIES.values(), "bill_status")
 _OPTIONAL = ("commitment_costs", "invoices")
 _USED = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage")
 Rows = list[dict[str, Any]]
