@@ -94,6 +94,10 @@ class _Duckdb:
         self.rows(f"create or replace temporary table {name} as {sql}")
         return name
 
+    def _show(self, name: str, sql: str) -> str:
+        self.rows(f"create or replace temporary view {name} as {sql}")
+        return name
+
     def lines(
         self,
         lake: Lake,
@@ -102,6 +106,7 @@ class _Duckdb:
         slices: Sequence[Slice],
         tables: Mapping[str, Table] | None = None,
         until: datetime | None = None,
+        picked: Mapping[str, str] | None = None,
     ) -> str:
         create_views(self._connection, lake, raw_table_names(), slices)
         if tables:
@@ -109,7 +114,7 @@ class _Duckdb:
         if until is not None:
             receipts = shown_statement(lake.current(_RECEIPTS))
             self.rows(f"create or replace view {_RECEIPTS} as select * from ({receipts}) {_loaded(until)}")
-        sql = lines_query(lake, project, mart, _plain_name)
+        sql = lines_query(lake, project, mart, _plain_name, self.keep, picked, self._show)
         self.rows(f"create or replace temporary view mart_lines as {sql}")
         return "mart_lines"
 
@@ -155,6 +160,7 @@ class _Trino:
         slices: Sequence[Slice],
         tables: Mapping[str, Table] | None = None,
         until: datetime | None = None,
+        picked: Mapping[str, str] | None = None,
     ) -> str:
         condition = condition_of(tuple(slices))
         shown = tables or {}
@@ -169,7 +175,7 @@ class _Trino:
             return f"(select * from {at} where {condition})" if name in FORMATS else relation
 
         self._raw_table = raw_table
-        query = lines_query(lake, project, mart, raw_table, lambda name, sql: self.keep(f"{name}{ending}", sql))
+        query = lines_query(lake, project, mart, raw_table, lambda name, sql: self.keep(f"{name}{ending}", sql), picked)
         return f"({query})"
 
     def raw(self, name: str) -> str:

@@ -6,10 +6,11 @@ The lines come out of the same models as the mart, before they are added up; the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.errors import LakeError
@@ -17,6 +18,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import ADDING_TABLES
+from cost_lakehouse.proof.candidates import MOST_VALUES, conditions, in_list
 from cost_lakehouse.proof.mart_lines import ensure_explained
 from cost_lakehouse.proof.protocols import Engine
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
@@ -26,6 +28,11 @@ _PLACE = (
     "file_name", "row_number", "line_date", "line_account", "line_service", "line_type", "line_description", "line_rule",
     "line_exclusion", "line_delivered_cost",
 )  # fmt: skip
+
+
+_CURRENCIES = ("currency_code", "billing_currency")
+_LEDGER = "cost_changes"
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,15 @@ class RulePart:
 
 @dataclass(frozen=True)
 class Line:
-    """One line: where it stands, what it is, what the bill says it costs, and what it adds to the cell."""
+    """One line: where it stands, what it is, what the bill says it costs, and what it adds to the cell.
+
+    What is part of a cell and no line of a bill (an invoice, a receipt, another delivery's change) has no file or no record.
+    """
 
     source: str
     billing_period: date
-    file_name: str
-    row_number: int
+    file_name: str | None
+    row_number: int | None
     date: date | None
     account: str | None
     service: str | None
@@ -136,7 +146,7 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
     Raises LakeError where the mart, column or rows are not there, or where the column is no sum over lines.
     """
     columns = _columns(lake, cell.mart)
-    numbers = [name for name, kind in columns.items() if kind.startswith(("decimal", "long", "int"))]
+    numbers = [name for name, kind in columns.items() if kind.startswith(("decimal", "long", "int")) and name not in _PLACE]
     project = parse_if_stale(lake.settings)
     ensure_explained(project, cell.mart)
     if cell.column not in columns:
@@ -147,7 +157,9 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
         raise LakeError(
             f"No row of marts.{cell.mart} meets the condition {cell.condition!r}.", "Change it, or build the month."
         )
-    made = engine.lines(lake, project, cell.mart, slices)
+    values = _values(engine, rows, _named_in(cell.condition, [name for name in columns if name not in numbers]))
+    picked = conditions(values)
+    made = engine.lines(lake, project, cell.mart, slices, picked=picked)
     there = engine.columns(made)
     sums = [name for name in numbers if name in there]
     if cell.column not in sums:
@@ -155,22 +167,25 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
             f"marts.{cell.mart}.{cell.column} is no sum over lines: each row says it once.",
             f"Ask for one of {', '.join(sums)}; what the column means is in docs/data-dictionary.md.",
         )
-    currency = "coalesce({}currency_code, '')" if "currency_code" in columns else "''"
-    count, amounts = _cell_amounts(engine, rows, cell.column, currency.format(""))
-    key = [name for name in columns if name in there and name not in numbers]
-    on = " and ".join(engine.same(f"found.{name}", f"wanted.{name}") for name in key)
+    code = next((f"coalesce({{}}{name}, '')" for name in _CURRENCIES if name in columns and name in there), "''")
+    count, amounts = _cell_amounts(engine, rows, cell.column, code.format(""))
+    key = {name: f"mart_{name}" if f"mart_{name}" in there else name for name in columns if name not in numbers}
+    key = {name: called for name, called in key.items() if called in there}
+    on = " and ".join(engine.same(f"found.{called}", f"wanted.{name}") for name, called in key.items())
     place = ", ".join(f"found.{name}" for name in _PLACE)
+    wanted = f"(select distinct {', '.join(key)} from {rows})"
     lines = engine.keep(
         "explained_lines",
-        f"select found.source, found.billing_period, {place}, {currency.format('found.')} as currency, "
-        f"found.{cell.column} as amount from {made} as found "
-        f"inner join (select distinct {', '.join(key)} from {rows}) as wanted on {on}",
+        f"select found.source, found.billing_period, {place}, {code.format('found.')} as currency, "
+        f"found.{cell.column} as amount from {made} as found inner join {wanted} as wanted on {on}"
+        + _told_apart(values, key)
+        + (f" union all {_other_changes(engine, cell, key, rows)}" if cell.mart == _LEDGER else ""),
     )
     files = [
         FilePart(Slice(source, month), name, code, Part(number, amount))
         for source, month, name, code, number, amount in engine.rows(
             "select source, billing_period, file_name, currency, count(*), sum(amount) "
-            f"from {lines} group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+            f"from {lines} where file_name is not null group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         )
     ]
     rules = [
@@ -185,7 +200,7 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
         f"order by abs(amount) desc, file_name, row_number limit {shown_lines}"
     )
     totals: dict[str, Decimal] = {}
-    for part in files:
+    for part in rules:
         totals[part.currency] = totals.get(part.currency, Decimal(0)) + part.part.amount
     return Explanation(
         cell,
@@ -195,8 +210,43 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
         tuple(files),
         tuple(rules),
         tuple(Line(*row) for row in shown),
-        sum(part.part.lines for part in files),
+        sum(part.part.lines for part in rules),
         totals,
+    )
+
+
+def _named_in(condition: str, columns: Sequence[str]) -> list[str]:
+    """The columns that a condition speaks of; a word too many costs a look, no line."""
+    return [name for name in columns if name in _WORD.findall(condition.lower())]
+
+
+def _values(engine: Engine, rows: str, columns: Sequence[str]) -> dict[str, list[Any]]:
+    """The values that the rows have of each column, one more than pick any lines where there are more."""
+    return {
+        name: [row[0] for row in engine.rows(f"select distinct {name} from {rows} limit {MOST_VALUES + 1}")] for name in columns
+    }
+
+
+def _told_apart(values: Mapping[str, Sequence[Any]], key: Mapping[str, str]) -> str:
+    """The lines of a key's values only, said in advance of the join: what cannot have them is not worked out."""
+    parts = [f"found.{key[name]} in ({listed})" for name in key if (listed := in_list(values.get(name, ()))) is not None]
+    return f" where {' and '.join(parts)}" if parts else ""
+
+
+def _other_changes(engine: Engine, cell: Cell, key: Mapping[str, str], rows: str) -> str:
+    """What the ledger's other deliveries changed in the same rows of the summary, taken off.
+
+    The lines of a month come to all changes together: what is left of them without the others is what was asked for.
+    """
+    on = " and ".join(engine.same(f"other.{name}", f"wanted.{name}") for name in key)
+    asked = f"not coalesce(({cell.condition or 'true'}), false)"
+    return (
+        "select other.source, other.billing_period, cast(null as varchar), cast(null as bigint), other.usage_date, "
+        "other.account_id, other.service, other.line_item_type, "
+        "'what delivery ' || other.delivery_id || ' changed', 'changed_by_another_delivery', cast(null as varchar), "
+        f"cast(null as decimal(38, 20)), coalesce(other.currency_code, ''), -other.{cell.column} "
+        f"from (select * from marts.{cell.mart} where {asked}) as other "
+        f"inner join (select distinct {', '.join(key)} from {rows}) as wanted on {on}"
     )
 
 

@@ -21,6 +21,7 @@ from cost_lakehouse.summaries.dbt_run import compile_models
 from cost_lakehouse.summaries.dbt_target import parse_target
 
 _PREFIX = "lines_of_"
+_ASKED = "asked_"
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class CompiledModel:
     sql: str
     reads: tuple[str, ...]  # names of models
     is_table: bool = False  # whether dbt makes it a table, not a view
+    by_line: bool = False  # whether it says something of each line by itself, so that some lines can be asked alone
 
 
 Keep = Callable[[str, str], str]
+"""Given the name and statement of a model: makes it a table (or view) for this question, and says what to read it from."""
 
 
 def explained_marts(project: ParsedProject) -> tuple[str, ...]:
@@ -56,11 +59,18 @@ def ensure_explained(project: ParsedProject, mart: str) -> tuple[str, ...]:
 
 
 def lines_query(
-    lake: Lake, project: ParsedProject, mart: str, raw_table: Callable[[str], str], keep: Keep | None = None
+    lake: Lake,
+    project: ParsedProject,
+    mart: str,
+    raw_table: Callable[[str], str],
+    keep: Keep,
+    picked: Mapping[str, str] | None = None,
+    show: Keep | None = None,
 ) -> str:
     """The SELECT of the lines behind a mart: where each stands (``file_name``, ``row_number``, ``line_*``), the mart's key, and
     what the line adds to each of its amounts. ``raw_table`` says what to read a raw table (``raw.aws_cur``) from; ``keep``
-    is that of ``assembled``.
+    and ``show`` are those of ``assembled``; ``picked`` (staging model -> condition) says which lines are asked: all where it
+    is absent.
 
     Raises LakeError where the mart is not made of lines, ConfigurationError where dbt cannot compile the project.
     """
@@ -70,7 +80,9 @@ def lines_query(
         for node in project.document["sources"].values()
     }
     models = [replace(model, sql=_on_raw(model.sql, raw)) for model in _compiled(lake, project, known)]
-    return assembled(models, f"{_PREFIX}{mart}", keep)
+    analysis = f"{_PREFIX}{mart}"
+    by_line = next(model for model in models if model.name == analysis).by_line
+    return assembled(narrowed(models, picked or {}) if by_line else models, analysis, keep, show)
 
 
 def _on_raw(sql: str, raw: Mapping[str, str]) -> str:
@@ -79,11 +91,44 @@ def _on_raw(sql: str, raw: Mapping[str, str]) -> str:
     return sql
 
 
-def assembled(models: Sequence[CompiledModel], wanted: str, keep: Keep | None = None) -> str:
-    """One statement out of a model and all that it reads: each becomes a common table expression. Pure but for ``keep``.
+def narrowed(models: Sequence[CompiledModel], picked: Mapping[str, str]) -> list[CompiledModel]:
+    """The models, of which those that say something of each line by itself read only the lines that are ``picked``.
+
+    What is said of a month as a whole (whether its net prices count) is said of all its lines. Pure.
+    """
+    asked = [
+        CompiledModel(
+            f"{_ASKED}{model.name}",
+            f'"asked"."{model.name}"',
+            f"select * from {model.relation} where {picked[model.name]}",
+            (model.name,),
+            is_table=True,
+            by_line=True,
+        )
+        for model in models
+        if model.name in picked
+    ]
+    whole = {model.name: model.relation or "" for model in models}
+    found = []
+    for model in models:
+        sql, reads = model.sql, model.reads
+        for narrow in asked:
+            name = narrow.reads[0]
+            if model.by_line and name in reads:
+                sql = sql.replace(whole[name], narrow.relation or "")
+                reads = tuple(narrow.name if read == name else read for read in reads)
+        found.append(replace(model, sql=sql, reads=reads))
+    return [*found, *asked]
+
+
+def assembled(models: Sequence[CompiledModel], wanted: str, keep: Keep | None = None, show: Keep | None = None) -> str:
+    """One statement out of a model and all that it reads: each becomes a common table expression. Pure but for ``keep``
+    and ``show``.
 
     ``keep`` is given the name and statement of each model that dbt would make a table, in order, and says what to read it
-    from: for an engine that works out a common table expression again wherever it is read.
+    from: for an engine that works out a common table expression again wherever it is read. Lines that are read once stay in the
+    statement, so that no column is read which nothing asks for. ``show`` is the same for all others, in order: for an engine
+    that works out a whole common table expression where it is read more than once, and of a view what is asked of it.
     """
     by_name = {model.name: model for model in models}
     order: list[CompiledModel] = []
@@ -104,10 +149,11 @@ def assembled(models: Sequence[CompiledModel], wanted: str, keep: Keep | None = 
         beginning = f"with {', '.join(parts)}\n" if parts else ""
         return f"{beginning}select * from (\n{_named(model.sql, order, kept)}\n) as lines"
 
-    if keep is not None:
-        for model in order[:-1]:
-            if model.is_table:
-                kept[model.name] = keep(model.name, statement(model))
+    for model in order[:-1]:
+        readers = sum(model.name in other.reads for other in order)
+        way = keep if model.is_table and (readers > 1 or not model.name.startswith(_ASKED)) else show
+        if way is not None:
+            kept[model.name] = way(model.name, statement(model))
     return statement(order[-1])
 
 
@@ -163,6 +209,7 @@ def _compile(lake: Lake, project: ParsedProject, marts: Sequence[str], variables
             node.compiled_code,
             tuple(names[read] for read in node.depends_on.nodes if read in names),
             node.config.materialized == "table" and node.resource_type != "analysis",
+            bool(node.config.meta.get("by_line", node.config.materialized == "view" or node.resource_type == "analysis")),
         )
         for node in nodes
     ]

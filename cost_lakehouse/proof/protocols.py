@@ -37,10 +37,12 @@ class Engine(Reader, Protocol):
         slices: Sequence[Slice],
         tables: Mapping[str, Table] | None = None,
         until: datetime | None = None,
+        picked: Mapping[str, str] | None = None,
     ) -> str:
         """The lines of a mart in these months, as something to select from until lines are asked for again.
 
         ``tables`` are raw tables as they were at another moment, ``until`` (UTC without zone) the last load that counts then.
+        Of the lines, those that are ``picked`` alone (``candidates``), where it is given.
         """
 
     def raw(self, name: str) -> str:

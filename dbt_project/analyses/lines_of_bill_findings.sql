@@ -1,20 +1,9 @@
+{{ config(meta={'by_line': false}) }}
 -- What a finding counts is not always what the line costs: an exclusion counts what was delivered, a net difference what is between
 -- two prices of it.
-with lines as (
-    {{ explained_lines() }}
-),
-
--- Rows of the daily summary are what a collision is found in: all lines of such a row count.
-in_summary as (
-    select
-        lines.*,
-        sum(tag_collisions) over (
-            partition by {{ cost_grain().keys() | join(', ') }}, tags, x_cost_categories
-        ) as collisions_of_row
-    from lines
-),
-
-exclusions as (
+{%- set row_of_summary = row_key((cost_grain().keys() | list) + ['tags', 'x_cost_categories']) -%}
+-- Each kind of finding reads the lines by itself: what it does not need is not worked out, and a kind that nobody asks for not at all.
+with exclusions as (
     select
         {{ line_place() }},
         source,
@@ -27,18 +16,17 @@ exclusions as (
         billing_currency as currency_code,
         x_delivered_cost as amount,
         line_item_count
-    from in_summary
+    from ({{ explained_lines() }}) as lines
     where x_exclusion is not null
 ),
 
 named as (
     select
-        in_summary.*,
+        lines.*,
         split_part(finding.words, chr(31), 1) as reason,
         case when strpos(finding.words, chr(31)) > 0 then nullif(split_part(finding.words, chr(31), 2), '') end as detail
-    from in_summary
-    cross join unnest({{ split_text('in_summary.x_findings', 'chr(30)') }}) as finding (words)
-    where in_summary.x_findings <> ''
+    from (select * from ({{ explained_lines() }}) as every_line where x_findings <> '') as lines
+    cross join unnest({{ split_text('lines.x_findings', 'chr(30)') }}) as finding (words)
 ),
 
 anomalies as (
@@ -59,12 +47,11 @@ anomalies as (
 
 delivered as (
     select
-        in_summary.*,
+        lines.*,
         entry.entry_key as reason,
         entry.entry_value as detail
-    from in_summary
-    {{ unnest_map('in_summary.x_delivery_findings') }}
-    where in_summary.x_delivery_findings is not null
+    from (select * from ({{ explained_lines() }}) as every_line where x_delivery_findings is not null) as lines
+    {{ unnest_map('lines.x_delivery_findings') }}
 ),
 
 delivery_findings as (
@@ -83,6 +70,7 @@ delivery_findings as (
     from delivered
 ),
 
+-- Rows of the daily summary are what a collision is found in: all lines of such a row count.
 tag_collisions as (
     select
         {{ line_place() }},
@@ -96,8 +84,13 @@ tag_collisions as (
         billing_currency as currency_code,
         billed_cost as amount,
         tag_collisions as line_item_count
-    from in_summary
-    where collisions_of_row > 0
+    from ({{ explained_lines(labels=true) }}) as lines
+    where
+        {{ row_of_summary }} in (
+            select {{ row_of_summary }}
+            from ({{ explained_lines(labels=true) }}) as collided
+            where tag_collisions > 0
+        )
 ),
 
 net_differences as (
@@ -113,7 +106,7 @@ net_differences as (
         billing_currency as currency_code,
         x_net_unblended_cost - billed_cost as amount,
         line_item_count
-    from in_summary
+    from ({{ explained_lines() }}) as lines
     where x_bill_kind = 'aws'
 )
 

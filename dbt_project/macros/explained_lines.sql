@@ -1,10 +1,11 @@
 {#-
   The lines of the daily summary before they are added up: its dimensions and amounts, one row a raw line, with where the line
   stands in its file. Analyses called `lines_of_<mart>` name these columns as their mart does: the text and dates that they share
-  with the mart are its key, the numbers are what a line adds to the row of that key.
+  with the mart are its key, the numbers are what a line adds to the row of that key. A key that the lines call otherwise is named
+  `mart_<column>`. Without `labels` there are no tags, cost categories and collisions, and nothing is read for them.
 -#}
-{% macro explained_lines() -%}
-    {%- set labels = {'tags': 'tag_sets.labels', 'x_cost_categories': 'category_sets.labels'} %}
+{% macro explained_lines(labels=false) -%}
+    {%- set of_labels = {'tags': 'tag_sets.labels', 'x_cost_categories': 'category_sets.labels'} %}
     {%- for kind in bill_kinds() %}
     select
         lines.file_name,
@@ -17,23 +18,26 @@
         lines.x_findings,
         lines.x_delivery_findings,
         lines.x_delivered_cost,
-        {%- for column in cost_grain() if column not in labels %}
+        {%- for column in cost_grain() if column not in of_labels %}
         {%- if column in columns_of_lines_alone()[kind] %}
         cast(null as varchar) as {{ column }},
         {%- else %}
         lines.{{ column }},
         {%- endif %}
         {%- endfor %}
-        {%- for column, value in labels.items() %}
+        {%- if labels %}
+        {%- for column, value in of_labels.items() %}
         coalesce({{ value }}, '{}') as {{ column }},
         {%- endfor %}
+        coalesce(tag_sets.collisions, 0) as tag_collisions,
+        {%- endif %}
         {%- for column in cost_sums() %}
         lines.{{ column }},
         {%- endfor %}
-        coalesce(tag_sets.collisions, 0) as tag_collisions,
         case when lines.x_is_voided then 1 else 0 end as voided_line_item_count,
         lines.x_line_item_count as line_item_count
     from {{ ref('int_' ~ kind ~ '__costs') }} as lines
+    {%- if labels %}
     left join {{ ref('int_costs__label_sets') }} as tag_sets
         on
             lines.tags = tag_sets.label_text
@@ -42,6 +46,7 @@
         on
             lines.x_cost_categories = category_sets.label_text
             and category_sets.is_snake_case = true
+    {%- endif %}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
@@ -74,6 +79,6 @@
         {{ name }},
         {%- endfor %}
         line_item_count
-    from ({{ explained_lines() }}) as lines
+    from ({{ explained_lines(labels=true) }}) as lines
     where x_bill_kind = '{{ kind }}'
 {%- endmacro %}

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.proof.engines import engine_of
 from cost_lakehouse.summaries.dbt_arguments import focus_arguments
+from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from tests.builders import Workshop, line, settings_for
 from tests.dbt.building import Ran, ask, build
 from tests.focus_builders import as_csv, charge
 from tests.oci_builders import cost_line, load_reports
 
 OCTOBER = date(2026, 10, 1)
+SLICES = [Slice(name, OCTOBER) for name in ("acme", "native", "oracle")]
 PLAN, RESERVATION = "arn:aws:savingsplans::1:savingsplan/sp", "arn:aws:ec2:us-east-1:1:reserved-instances/ri"
 IN_PLAN, IN_RESERVATION = {"savingsPlan/SavingsPlanARN": PLAN}, {"reservation/ReservationARN": RESERVATION}
 LINES = [
@@ -103,7 +106,7 @@ ORACLE = [
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     folder = tmp_path_factory.mktemp("focus_rows")
     others = [
         {"name": "native", "kind": "focus", "location": "native"},
@@ -118,8 +121,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         (folder / name).write_bytes(content)
     for name in ("native", "oracle"):
         load_reports(workshop.settings, workshop.lake, name)
-    slices = [Slice(name, OCTOBER) for name in ("acme", "native", "oracle")]
-    with build(workshop.lake, folder / "build", focus_arguments(slices)) as done:
+    return workshop
+
+
+@pytest.fixture(scope="module")
+def ran(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    with build(workshop.lake, tmp_path_factory.mktemp("build") / "build", focus_arguments(SLICES)) as done:
         assert done.output == []
         yield done
 
@@ -264,3 +271,26 @@ def test_lines_of_oracle_are_usage_at_what_they_cost_and_corrections_of_it(ran: 
         (*usual, instance, "instance", "7000", "Subscription", tenancy, "Tenancy", "OCPU Per Hour", None, tags),
         (*usual, None, None, tenancy, "Tenancy", tenancy, "Tenancy", "OCPU Per Hour", None, tags),
     ]
+
+
+def test_every_amount_of_every_row_is_followed_to_its_lines(ran: Ran, workshop: Workshop) -> None:
+    """A row that is of no file stands for the lines of its commitment: what covered usage and its negation differ by."""
+    key = ["source", "billing_currency", "commitment_discount_id", "file_name", "invoice_id", "row_number", "x_part"]
+    with engine_of(workshop.lake, "none") as engine:
+        lines = engine.lines(workshop.lake, parse_if_stale(workshop.lake.settings), "focus_cost_and_usage", SLICES)
+        amounts = sorted(name for name in engine.columns(lines) if name.endswith(("_cost", "_quantity", "_overage")))
+        amounts.remove("line_delivered_cost")
+        named = [f"mart_{name}" if name in ("file_name", "row_number") else name for name in key]
+        added = ", ".join(f"sum({name})" for name in amounts)
+        said = engine.rows(f"select {', '.join(named)}, {added}, count(*) from {lines} group by all")
+    found = {row[:7]: row[7:-1] for row in said}
+    counted = {row[:7]: row[-1] for row in said}
+
+    shown = ", ".join(f"coalesce({name}, 0)" for name in amounts)
+    expected = {row[:7]: row[7:] for row in ask(ran, f"select {', '.join(key)}, {shown} from marts.focus_cost_and_usage")}
+
+    assert len(amounts) == 12
+    assert {place: found.get(place) for place in expected} == expected
+    assert counted["acme", "USD", PLAN, None, None, None, "left over"] == 2
+    # What counts nowhere in FOCUS is behind no row: the negation, and a container's share.
+    assert {place[5] for place in found if place[0] == "acme"} == {None, *range(1, 17)} - {6, 14}

@@ -19,6 +19,8 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.statuses import statuses
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.proof.closing import Wish, close_month
+from cost_lakehouse.proof.engines import engine_of
+from cost_lakehouse.proof.explain import Cell, explain
 from cost_lakehouse.proof.late_corrections import open_corrections, problem_of
 from cost_lakehouse.summaries.closings import ACCEPTED, REOPENED, closings
 from cost_lakehouse.summaries.correction_log import late_corrections
@@ -180,3 +182,15 @@ def test_a_month_is_not_closed_that_its_invoice_does_not_prove(office: Office) -
     (correction,) = open_corrections(lake, datetime.now(UTC).replace(tzinfo=None))
     assert (correction.is_pending, correction.state_before, correction.totals) == (False, "invoiced", {"USD": Decimal("-0.5")})
     assert open_corrections(lake, datetime(2027, 6, 1)) == []
+
+    # The invoice beside the bill: three lines of 2.501 name it, and the invoice itself says 3.02.
+    cell = Cell("invoices", "invoice_id = 'INV-1'", "difference")
+    with engine_of(lake, cell.mart) as engine:
+        found = explain(lake, cell, engine, 9)
+    assert (found.adds_up, found.amounts) == (True, {"USD": Decimal("-0.519")})
+    assert [(line.row_number, line.description, line.rule, line.amount) for line in found.lines] == [
+        (None, "INV-1 of file invoices.csv", "invoice_document", Decimal("-3.02")),
+        (2, None, "as_billed", Decimal(2)),
+        (1, None, "as_billed", Decimal("1.001")),
+        (3, None, "as_billed", Decimal("-0.5")),
+    ]

@@ -15,6 +15,7 @@ from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.proof.changes import dimensions_of
 from cost_lakehouse.proof.diff import bounds_of, difference, loads_of
 from cost_lakehouse.proof.engines import engine_of
+from cost_lakehouse.proof.explain import Cell, explain
 from cost_lakehouse.proof.history import history
 from cost_lakehouse.proof.line_diff import MART, line_changes
 from tests.builders import Workshop, line
@@ -75,6 +76,18 @@ def test_each_delivery_adds_what_it_changed_and_nothing_else(tmp_path: Path, dbt
         for name, moment in rows(lake, "select delivery_id, loaded_at from raw.receipts")
         if name in ("one", "four")
     }
+
+    # A change is what the month's lines come to, less what the other deliveries changed.
+    cell = Cell("cost_changes", "delivery_id = 'four' and line_item_type = 'Usage'", "billed_cost")
+    with engine_of(lake, cell.mart) as engine:
+        found = explain(lake, cell, engine, 9)
+    assert (found.adds_up, found.amounts, found.mart_rows) == (True, {"USD": Decimal("-5.001")}, 2)
+    assert [(line.row_number, line.account, line.rule, line.amount) for line in found.lines] == [
+        (None, "000000000002", "changed_by_another_delivery", Decimal(-5)),
+        (None, "000000000001", "changed_by_another_delivery", Decimal("-3.001")),
+        (1, "000000000001", "as_billed", Decimal(3)),
+    ]
+    assert {receipt.delivery_id for receipt in found.deliveries} == {"four"}
 
     # The same in words: from the last delivery but one (which was never summarised) to the last, and from the first.
     loads = loads_of(lake, OCTOBER)

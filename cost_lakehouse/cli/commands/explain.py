@@ -124,7 +124,8 @@ def _file_row(settings: Settings, part: FilePart) -> tuple[Any, ...]:
 
 def _line_row(line: Line) -> tuple[Any, ...]:
     delivered = "" if line.delivered is None else plain_decimal(line.delivered)
-    where = (line.file_name.rsplit("/", 1)[-1], line.row_number, "" if line.date is None else line.date.isoformat())
+    place = (line.file_name or "").rsplit("/", 1)[-1], "" if line.row_number is None else line.row_number
+    where = (*place, "" if line.date is None else line.date.isoformat())
     kind = (line.account or "", line.service or "", line.type or "", line.rule)
     return *where, *kind, delivered, plain_decimal(line.amount), line.currency
 

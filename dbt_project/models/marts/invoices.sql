@@ -1,17 +1,4 @@
-{#- What of a bill an invoice may leave out or have alone: column -> the lines, and what is said where just that explains a difference. -#}
-{%- set kinds = {
-    'tax_cost': ["charge_category = 'Tax'", 'tax: the invoice leaves it out, or has it on a document of its own'],
-    'marketplace_cost': [
-        "lower(x_billing_entity) like '%marketplace%'", 'marketplace: these charges are on an invoice of their own'
-    ],
-    'credit_cost': [
-        "charge_category = 'Credit' or x_line_item_type = 'Refund'", 'credits and refunds: they are on a credit memo of their own'
-    ],
-    'upfront_cost': [
-        "x_line_item_type in ('Fee', 'SavingsPlanUpfrontFee') or (x_bill_kind <> 'aws' and charge_category = 'Purchase')",
-        'upfront purchases: they are on an invoice of their own'
-    ],
-} -%}
+{%- set kinds = invoice_parts() -%}
 -- depends_on: {{ ref('int_costs__reconciliation') }} (what does not tie to the raw bill is not published)
 -- depends_on: {{ ref('int_costs__receipts_reconciliation') }}
 -- Each invoice beside the lines of the bill that name it. Oracle's reports name none: there a month's invoices together are compared
@@ -25,7 +12,7 @@ invoiced as (
         slices.source,
         slices.billing_period,
         slices.delivery_id,
-        case when slices.bill_kind <> 'oci' then invoices.invoice_id else '' end as invoice_key,
+        {{ invoice_key('slices.bill_kind', 'invoices.invoice_id') }} as invoice_key,
         invoices.currency_code,
         {{ joined_text('invoices.invoice_id') }} as invoice_ids,
         {{ joined_text('invoices.account_id') }} as account_id,
