@@ -53,16 +53,19 @@ SUMS = (
 )
 
 
+def grouping() -> str:
+    """The SELECT that is the floor."""
+    grouped = ", ".join(f"{column} as grain_{number}" for number, column in enumerate(GRAIN))
+    summed = ", ".join(f"sum({column}) as sum_{number}" for number, column in enumerate(SUMS))
+    return f"select {grouped}, {summed}, count(*) as lines from raw.aws_cur group by all"
+
+
 def main() -> int:
     """Group, and print how long it took and how many groups there are."""
     lake = Lake(load_settings(Path(sys.argv[1])))
-    grouped = ", ".join(f"{column} as grain_{number}" for number, column in enumerate(GRAIN))
-    summed = ", ".join(f"sum({column}) as sum_{number}" for number, column in enumerate(SUMS))
     with connect(lake, ["raw.aws_cur"]) as connection:
         started = time.monotonic()
-        connection.execute(
-            f"create table grouped as select {grouped}, {summed}, count(*) as lines from raw.aws_cur group by all"
-        )
+        connection.execute(f"create table grouped as {grouping()}")
         done = time.monotonic()
         (groups,) = connection.execute("select count(*) from grouped").fetchall()[0]
     print(json.dumps({"seconds": done - started, "groups": groups}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarks import commands, everything, history, latency, proof
 from benchmarks.measuring import Measured
+from tests.demo import Told
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,3 +198,11 @@ def test_the_latency_of_a_delivery_is_told_without_the_first(
     told = capsys.readouterr().out
     assert "| on record in raw.receipts | 20.5 | 21.0 |" in told
     assert "| published in every mart | 42.0 | 44.0 |" in told
+
+
+def test_the_models_are_measured_beside_a_plain_grouping(demo: Told) -> None:
+    *table, last = run("benchmarks.models", demo.config).splitlines()
+    said = json.loads(last)
+
+    assert any(line.startswith("| int_costs__daily_summary |") for line in table)
+    assert said["ratio"] == pytest.approx(said["seconds"] / said["floor"])

@@ -2,7 +2,20 @@
 {%- set place = "file_name || lpad(cast(row_number as varchar), 12, '0')" %}
 -- What is left out of a bill, and what is odd about it without being wrong: counted with its cost and one example, never dropped.
 with line_items as (
-    select * from {{ ref('int_costs__lines') }}
+    select
+        source,
+        billing_period,
+        delivery_id,
+        file_name,
+        row_number,
+        invoice_id,
+        billing_currency,
+        x_line_item_type,
+        x_exclusion,
+        x_findings,
+        x_delivery_findings,
+        x_delivered_cost
+    from {{ ref('int_costs__lines') }}
     where
         x_findings <> ''
         or x_exclusion is not null

@@ -17,13 +17,13 @@ with sets as (
     {%- endif %}
 ),
 
+-- An empty set has no entries and falls out there: a condition on the text would make it twice a line.
 maps as (
     select
         label_text,
         is_snake_case,
         {{ json_to_map('label_text') }} as labels
     from sets
-    where label_text <> '{}'
 ),
 
 entries as (
