@@ -75,10 +75,14 @@ class SummaryOutcome:
 class InProcess:
     """The code location, assembled once for any number of runs."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, progress: ProgressFactory) -> None:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance, progress: ProgressFactory, first_run_id: str | None = None
+    ) -> None:
+        """``first_run_id`` is the id of the first run of all; Dagster chooses the others."""
         for name in ("dagster", "trino"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._instance = instance
+        self._next_run_id = first_run_id
         self._months = billing_months(settings)
         # The command does not wait before it tries again: whoever calls it sees the failure and decides.
         self._definitions = build_definitions(settings, load_retries=None, progress=progress)
@@ -137,11 +141,13 @@ class InProcess:
         selection: Sequence[dg.AssetKey] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run, recorded in the instance, silent on the terminal (dbt's output goes through this process's stdout)."""
+        run_id, self._next_run_id = self._next_run_id, None
         with redirect_stdout(io.StringIO()):
             return self._definitions.resolve_job_def(job).execute_in_process(
                 instance=self._instance,
                 partition_key=partition,
                 asset_selection=selection,
+                run_id=run_id,
                 run_config={**QUIET, **config},
                 tags={**tags, PROCESS_TAG: process_label(self._instance)},
                 raise_on_error=False,

@@ -20,13 +20,13 @@ from cost_lakehouse.serve.koku import routes as koku
 from cost_lakehouse.serve.opencost import routes as opencost
 from cost_lakehouse.serve.page import routes as page
 from cost_lakehouse.serve.replies import problem
-from cost_lakehouse.serve.served import AT_ONCE, Served, route
+from cost_lakehouse.serve.served import AT_ONCE, Served, StartLoad, route
 
 _log = logging.getLogger("cost_lakehouse.serve")
 
 
-def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
-    """The application that serves a lake at an address.
+def application(lake: Lake, host: str = "127.0.0.1", start_load: StartLoad | None = None) -> Starlette:
+    """The application that serves a lake at an address; with ``start_load`` Koku's manual download can be asked for.
 
     Raises ConfigurationError where others than this machine could reach it and nobody is asked who they are.
     """
@@ -37,7 +37,7 @@ def application(lake: Lake, host: str = "127.0.0.1") -> Starlette:
             "Set a token in lakehouse.yaml (`serve: {token: ${SERVE_TOKEN}}`), or bind to 127.0.0.1.",
         )
     hosts = (*LOOPBACK_NAMES, *settings.hosts) if is_loopback(host) else None
-    served = Served(lake)
+    served = Served(lake, start_load=start_load)
     limiter = CapacityLimiter(AT_ONCE)
     routes: list[BaseRoute] = [Route(path, _healthy) for path in HEALTH]
     own = (

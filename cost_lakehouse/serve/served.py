@@ -35,21 +35,26 @@ _SETTLED = ("open", "estimated", "corrected", "invoiced")
 _EVER = Range(date(1970, 1, 1), date(2200, 1, 1))
 
 
+StartLoad = Callable[[str, date, bool], str]
+"""Starts a load of a source's month, with its summaries or without, and gives the id of the Dagster run that it has."""
+
+
 class Served:
     """A lake, who asks, and the limits of one request. It is read, and never written.
 
     Every question goes through here, so that a role's accounts are all that it is answered of.
     """
 
-    def __init__(self, lake: Lake, viewer: Viewer = EVERYBODY) -> None:
+    def __init__(self, lake: Lake, viewer: Viewer = EVERYBODY, start_load: StartLoad | None = None) -> None:
         settings = lake.settings.serve
         self.lake = lake
         self.viewer = viewer
+        self.start_load = start_load
         self.limits = Limits(settings.timeout_seconds, settings.most_rows)
 
     def of(self, viewer: Viewer) -> Served:
         """The same for somebody else."""
-        return Served(self.lake, viewer)
+        return Served(self.lake, viewer, self.start_load)
 
     @property
     def sees_all(self) -> bool:

@@ -12,17 +12,18 @@ from uvicorn.config import LOGGING_CONFIG
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve.application import application
+from cost_lakehouse.serve.served import StartLoad
 
 _CONNECTIONS = 64
 _LONGEST_HEAD = 32_768  # bytes of a request's line and headers
 
 
-def serve(lake: Lake, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(lake: Lake, host: str, port: int, ready: Callable[[str], None], start_load: StartLoad | None = None) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` is told the address once requests are taken. Port 0: any free one.
 
     Raises ConfigurationError where a token is missing, CostLakehouseError where the address cannot be bound.
     """
-    app = application(lake, host)
+    app = application(lake, host, start_load)
     with bound(host, port) as listener:
         server = uvicorn.Server(
             uvicorn.Config(

@@ -84,7 +84,7 @@ def test_a_query_that_fails_says_where_and_changes_nothing(both: Both, sql: str,
     assert failed.exit_code == 1
     assert failed.stdout == ""
     assert f"The query failed: {says}" in failed.stderr
-    assert "Tables that are there: marts.aws_accounts, " in failed.stderr
+    assert "Tables that are there: marts.allocated_costs, marts.anomalies, marts.aws_accounts, " in failed.stderr
     left = command("query", "select count(*) as n from raw.aws_cur", "--format", "json", "--config", both.trino)
     assert json.loads(left.stdout) == [{"n": 4}]
 
@@ -107,8 +107,8 @@ def test_trino_is_not_asked_what_is_not_one_reading_statement(both: Both, sql: s
 
 def test_what_trino_has_beyond_sql_is_shown(both: Both) -> None:
     shown = command("query", "show tables from raw", "--format", "csv", "--config", both.trino)
-    bills = ["aws_cur", "focus", "oci_cost", "oci_usage"]
-    others = ["aws_accounts", "closings", "control_totals", "files", "invoices", "late_corrections", "receipts"]
+    bills = ["aws_cur", "focus", "lakehouse_costs", "oci_cost", "oci_usage"]
+    others = ["aws_accounts", "closings", "control_totals", "files", "invoices", "late_corrections", "pushes", "receipts"]
     assert shown.stdout.split() == ["Table", *sorted([*bills, *others])]
 
 

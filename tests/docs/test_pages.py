@@ -42,7 +42,8 @@ def test_the_readme_names_every_command_and_option() -> None:
     assert isinstance(group, typer.core.TyperGroup)
     for name, command in group.commands.items():
         (row,) = re.findall(rf"^\| `cost-lakehouse {name}\b(.*)$", readme, re.MULTILINE)
-        options = [option for param in command.params for option in param.opts if option.startswith("--")]
+        shown = [param for param in command.params if not getattr(param, "hidden", False)]
+        options = [option for param in shown for option in param.opts if option.startswith("--")]
         # --config is said once for all; --summarize is the default, and only its opposite is worth a word.
         missing = [
             candidate

@@ -68,6 +68,7 @@ def run(
     summarize: Annotated[bool, typer.Option("--summarize/--no-summarize", help="Build the summaries after loading.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Load and summarise again what the lake already holds.")] = False,
     exact: Exact = False,
+    run_id: Annotated[str | None, typer.Option("--run-id", hidden=True)] = None,  # the first run's, for `serve`
     config: Config = None,
 ) -> None:
     """Load what is new, build the summaries and run the checks; recorded in Dagster like any run."""
@@ -78,7 +79,7 @@ def run(
             from cost_lakehouse.cli.commands.alerts import with_alerts
             from cost_lakehouse.cli.commands.run import run_once
 
-            work = partial(run_once, chosen, source, kind, month, summarize, force, exact, interruption)
+            work = partial(run_once, chosen, source, kind, month, summarize, force, exact, interruption, run_id)
             code = with_alerts(chosen, "run", work)
         raise typer.Exit(code)
 

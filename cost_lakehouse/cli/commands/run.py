@@ -50,8 +50,9 @@ def run_once(
     force: bool,
     exact: bool,
     interruption: Interruption,
+    run_id: str | None = None,
 ) -> int:
-    """Load, summarise, print what happened; the exit code."""
+    """Load, summarise, print what happened; the exit code. The first Dagster run has the id ``run_id``, where one is given."""
     begun = datetime.now(UTC).replace(tzinfo=None)
     settings = settings_of(config)
     month = month_of(month_text, settings)
@@ -80,7 +81,7 @@ def run_once(
         return EXIT_FAILED if failed or not pushed else 0
     interruption.says = lambda: kept_so_far(due, [])
     with LoadBar() as bar:
-        loads, summary = execute(settings, lake, due, summarize, force, bar, interruption)
+        loads, summary = execute(settings, lake, due, summarize, force, bar, interruption, run_id)
     print_loads(loads, exact)
     if summary is not None:
         print_summary(summary, exact)
@@ -137,6 +138,7 @@ def execute(
     force: bool,
     bar: LoadBar,
     interruption: Interruption,
+    run_id: str | None = None,
 ) -> tuple[list[Loaded], SummaryOutcome | None]:
     """Load everything that is due, one run each, then build what is stale in one more."""
     with working("Starting Dagster", bar.console):
@@ -144,7 +146,7 @@ def execute(
         from cost_lakehouse.orchestration.runner import InProcess
     with command_instance(settings) as instance:
         end_dead_runs(instance)
-        runner = InProcess(settings, instance, bar.of_run)
+        runner = InProcess(settings, instance, bar.of_run, run_id)
         loads: list[Loaded] = []
         interruption.says = lambda: kept_so_far(due, loads)
         deliveries = [(planned, planned.delivery) for planned in due if planned.delivery is not None]

@@ -13,7 +13,7 @@ from cost_lakehouse.ask.asking import read_tables
 from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.ask.request import Request as Question
-from cost_lakehouse.serve.koku import sources
+from cost_lakehouse.serve.koku import download, sources
 from cost_lakehouse.serve.koku.forecasts import forecast_of
 from cost_lakehouse.serve.koku.lists import answering, page
 from cost_lakehouse.serve.koku.query import AWS, BASES, OCI, query_of
@@ -123,6 +123,7 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     *((f"{BASE}/tags/{provider}/{{key}}/", values_of(provider)) for provider in _PROVIDERS),
     *((f"{BASE}/forecasts/{provider}/costs/", forecast_of(provider)) for provider in _PROVIDERS),
     *((f"{BASE}{path}", handler) for path, handler in sources.ROUTES.items()),
+    (f"{BASE}/download/", answering(download.download)),
     (f"{BASE}/user-access/", _fixed(_access)),
     (f"{BASE}/currency/", _fixed(_known_currencies)),
     (f"{BASE}/cost-type/", _fixed(_cost_types)),

@@ -18,7 +18,8 @@ from cost_lakehouse.serve.koku.report import source_id
 from cost_lakehouse.serve.replies import utc_text
 from cost_lakehouse.serve.served import Handler, Served
 
-_TYPES = {"aws": ("AWS", "1"), "oci": ("OCI", "7")}
+_TYPES = {"aws": "AWS", "oci": "OCI"}
+_NUMBERS = {"AWS": "1", "OCI": "7"}
 
 
 def sources(served: Served, request: Request) -> Response:
@@ -51,6 +52,11 @@ def source_stats(served: Served, request: Request) -> Response:
     return sent_document(request, {str(status.slice_.billing_period): _stats(status) for status in own})
 
 
+def type_of(kind: str) -> str:
+    """Koku's type of a source of ours, by its kind. Pure."""
+    return _TYPES.get(kind.partition("_")[0], kind.upper())
+
+
 def _rows(served: Served) -> list[dict[str, Any]]:
     settings, found = served.lake.settings, statuses(served.lake)
     seen = None if served.sees_all else served.sources()
@@ -64,7 +70,7 @@ def _rows(served: Served) -> list[dict[str, Any]]:
 
 def source_row(source: SourceStatus, own: Sequence[SliceStatus], today: date) -> dict[str, Any]:
     """A source as Koku tells of one; where it is read from, and how, is not told. Pure."""
-    kind, number = _TYPES.get(source.kind.partition("_")[0], (source.kind.upper(), "0"))
+    kind = type_of(source.kind)
     loads = sorted(receipt.loaded_at for status in own for receipt in status.held)
     months = {status.slice_.billing_period for status in own if status.held}
     last = _moment(loads[-1] if loads else None)
@@ -75,7 +81,7 @@ def source_row(source: SourceStatus, own: Sequence[SliceStatus], today: date) ->
         "uuid": source_id(source.source),
         "name": source.source,
         "source_type": kind,
-        "source_type_id": number,
+        "source_type_id": _NUMBERS.get(kind, "0"),
         "source_ref": source.source,
         "authentication": {},
         "billing_source": {},

@@ -90,7 +90,7 @@ expected as (
     select
         source,
         billing_period,
-        {{ about['currency'] }} as currency_code,
+        {{ about['currency'] }}{{ ' as currency_code' if about['currency'] != 'currency_code' }},
         {{ about['type'] }} as line_item_type,
         {{ about['invoice'] }}{{ ' as invoice_id' if about['invoice'] != 'invoice_id' }},
         {%- for metric in about['metrics'] %}
