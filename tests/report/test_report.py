@@ -8,7 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
+from pypdf import PdfReader
 
+from cost_lakehouse.report.pdf import browser
+from tests.alerts.servers import smtp_server
 from tests.demo import Told, command
 
 
@@ -82,3 +86,47 @@ def test_a_month_without_bills_leaves_no_file(demo: Told, tmp_path: Path) -> Non
     assert answer.exit_code == 1
     assert "no bill of 2030-01" in answer.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_mailed_to_those_who_get_alerts(demo: Told, page: str, tmp_path: Path) -> None:
+    for path in demo.folder.iterdir():
+        if path.name != "lakehouse.yaml":
+            (tmp_path / path.name).symlink_to(path)
+    with smtp_server() as server:
+        mail = {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "security": "none",
+            "from": "lake@example.com",
+            "to": ["finops@example.com"],
+        }
+        settings = yaml.safe_load(Path(demo.config).read_text(encoding="utf-8")) | {"alerts": {"email": mail}}
+        (tmp_path / "lakehouse.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        answer = command("report", "--month", "2026-10", "--to", "mail", "--config", str(tmp_path / "lakehouse.yaml"))
+
+    assert (answer.exit_code, answer.stdout.strip()) == (0, "Sent to finops@example.com.")
+    (sent,) = server.mails
+    assert sent["Subject"] == "[cost-lakehouse] Costs of October 2026"
+    html = sent.get_body(("html",))
+    assert html is not None
+    assert html.get_content().split() == page.split()
+    (attached,) = sent.iter_attachments()
+    assert attached.get_filename() == "costs-2026-10.html"
+    text = sent.get_body(("plain",))
+    assert text is not None
+    for total in re.findall(r'<span class="big" title="[^"]+">([^<]+)<', page):
+        assert total in text.get_content()
+
+
+@pytest.mark.skipif(browser() is None, reason="there is no chromium on this machine to print with")
+def test_as_pdf_it_says_the_same_totals(demo: Told, page: str, tmp_path: Path) -> None:
+    file = tmp_path / "october.pdf"
+
+    answer = command("report", "--month", "2026-10", "--to", str(file), "--config", demo.config)
+
+    assert answer.exit_code == 0, answer.output
+    text = " ".join(part.extract_text() for part in PdfReader(file).pages)
+    totals = re.findall(r'<span class="big" title="[^"]+">([^<]+)<', page)
+    assert totals
+    assert [total for total in totals if total not in text] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["october.pdf"]
