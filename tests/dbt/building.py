@@ -21,14 +21,13 @@ MARTS = (
     "marts.aws_daily_summary",
     "marts.oci_daily_summary",
     "marts.focus_daily_summary",
-    "marts.lakehouse_daily_summary",
     "marts.commitment_costs",
     "marts.bill_findings",
     "marts.daily_costs",
     "marts.pipeline_costs",
     "marts.bill_status",
 )
-"""What is published of every bill."""
+"""What is published of every bill of a provider; only of another lakehouse's months is there ``lakehouse_daily_summary``."""
 
 
 @dataclass(frozen=True)

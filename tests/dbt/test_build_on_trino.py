@@ -28,7 +28,7 @@ from tests.oci_builders import Mirror, cost_line, load_reports
 from tests.services.production import ProductionStack
 
 TABLES = [
-    *(mart for mart in MARTS if mart != "marts.lakehouse_daily_summary"),  # no other lakehouse is read here
+    *MARTS,
     "marts.cost_changes",
     *(f"intermediate.{name}" for name in ("int_aws__slices", "int_aws__reservations", "int_focus__missing_columns")),
     *(f"intermediate.int_oci__{name}" for name in ("corrections", "currencies")),
