@@ -37,7 +37,9 @@ def costs_sql(table: Callable[[str], str]) -> str:
         account = value_sql(ACCOUNT_COLUMNS[mart])
         columns = [f"{_expression(dimension, mart)} as {dimension.name}" for dimension in asked_of_bills()]
         columns += [f"mart.{day}" for day in DAYS]
-        columns += ["mart.currency_code", "mart.tags"]
+        # Another lakehouse pushes no tags.
+        tags = "cast(null as varchar) as tags" if mart == "lakehouse" else "mart.tags"
+        columns += ["mart.currency_code", tags]
         columns += [f"mart.{measure.columns[mart]} as {measure.name}_cost" for measure in measures()]
         columns += ["mart.line_item_count"]
         shown = ",\n    ".join(columns)

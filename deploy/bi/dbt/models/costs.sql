@@ -147,7 +147,7 @@ select
     mart.usage_date,
     mart.billing_period,
     mart.currency_code,
-    mart.tags,
+    cast(null as varchar) as tags,
     mart.billed_cost as billed_cost,
     mart.effective_cost as effective_cost,
     mart.billed_cost as list_cost,
