@@ -54,7 +54,8 @@ def publish(lake: Lake, lines: tuple[Line, ...], delivery: str) -> None:
             f"create table marts.bill_status as select distinct source, billing_period, '{delivery}' as delivery_id, "
             "'open' as state, timestamp '2026-11-01 00:00:00' as loaded_at from marts.daily_costs"
         )
-        for mart in ("aws_daily_summary", "oci_daily_summary", "focus_daily_summary", "daily_costs", "bill_status"):
+        summaries = ("aws_daily_summary", "oci_daily_summary", "focus_daily_summary", "lakehouse_daily_summary")
+        for mart in (*summaries, "daily_costs", "bill_status"):
             rows = connection.sql(f"select * from marts.{mart}").to_arrow_table()
             if lake.table_or_none(f"marts.{mart}") is None:
                 lake.create_table(f"marts.{mart}", rows.schema)
