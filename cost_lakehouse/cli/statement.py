@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from cost_lakehouse.lake.table_by_month import Version, relation_at
+if TYPE_CHECKING:
+    from cost_lakehouse.lake.table_by_month import Version
 
 # Text in quotes, names in quotes, DuckDB's dollar quotes, comments of both kinds (those of `/*` are found by _comment_end).
 _LEXEME = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(\$[A-Za-z_]*\$).*?\1|--[^\n]*", re.DOTALL)
@@ -76,6 +78,8 @@ def at_snapshots(sql: str, snapshots: Mapping[str, Version]) -> str:
     """
     if first_word(sql) not in ("SELECT", "WITH"):
         raise NotAsked(f"{first_word(sql)} cannot be asked of the past.", "Write a SELECT, or leave --as-of out.")
+    from cost_lakehouse.lake.table_by_month import relation_at
+
     words = {word for name in snapshots for word in name.split(".")}
     names = "|".join(rf"{schema}\s*\.\s*{table}" for schema, table in (name.split(".") for name in sorted(snapshots)))
     relation = re.compile(rf"(?<![\w.\"])((?:\w+\s*\.\s*)?({names}))(?!\s*[\w.]*\.)\b", re.IGNORECASE)
