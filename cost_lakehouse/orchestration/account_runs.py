@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import dagster as dg
 
 from cost_lakehouse.config import Settings
+from cost_lakehouse.orchestration.asset_runs import AssetRuns
 from cost_lakehouse.orchestration.assets.accounts import (
     ACCOUNT_NAMES_KEY,
     account_assets,
@@ -17,50 +13,21 @@ from cost_lakehouse.orchestration.assets.accounts import (
     account_tags,
     organization_key,
 )
-from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, PROCESS_TAG, TRIGGER_TAG
-from cost_lakehouse.orchestration.instance import process_label
-from cost_lakehouse.orchestration.runner import COMMAND, QUIET, failure_of
-
-
-@dataclass(frozen=True)
-class AccountsOutcome:
-    """How one run ended; ``facts`` are what its asset says of itself, none where it failed."""
-
-    ok: bool
-    facts: Mapping[str, Any]
-    problem: str = ""
-    fix: str = ""
+from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, TRIGGER_TAG
+from cost_lakehouse.orchestration.runner import COMMAND, AssetOutcome
 
 
 class AccountRuns:
-    """The assets of account names, put together once for any number of runs. Nothing of the bills is needed."""
+    """The assets of account names. ``facts`` of an outcome are empty where it failed."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        self._instance = instance
         assets = account_assets(settings)
-        self._definitions = dg.Definitions(assets=assets, jobs=account_jobs(assets), executor=dg.in_process_executor)
+        self._runs = AssetRuns(instance, assets, account_jobs(assets))
 
-    def read(self, name: str) -> AccountsOutcome:
+    def read(self, name: str) -> AssetOutcome:
         """Read the accounts of one organisation."""
-        return self._run([organization_key(name)], account_tags(name, COMMAND))
+        return self._runs.run(ACCOUNTS_JOB, [organization_key(name)], account_tags(name, COMMAND))
 
-    def build_names(self) -> AccountsOutcome:
+    def build_names(self) -> AssetOutcome:
         """Make the names of what is on record."""
-        return self._run([ACCOUNT_NAMES_KEY], {TRIGGER_TAG: COMMAND})
-
-    def _run(self, chosen: Sequence[dg.AssetKey], tags: Mapping[str, str]) -> AccountsOutcome:
-        result = self._definitions.resolve_job_def(ACCOUNTS_JOB).execute_in_process(
-            instance=self._instance,
-            asset_selection=chosen,
-            run_config=QUIET,
-            tags={**tags, PROCESS_TAG: process_label(self._instance)},
-            raise_on_error=False,
-        )
-        facts = {
-            name: item.value
-            for event in result.all_events
-            if event.is_step_materialization
-            for name, item in event.materialization.metadata.items()
-        }
-        return AccountsOutcome(result.success, facts, *failure_of(result))
+        return self._runs.run(ACCOUNTS_JOB, [ACCOUNT_NAMES_KEY], {TRIGGER_TAG: COMMAND})

@@ -60,6 +60,16 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
+class AssetOutcome:
+    """How a run of an asset that is no bill's ended; ``facts`` are what the asset says of itself."""
+
+    ok: bool
+    facts: Mapping[str, Any]
+    problem: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
 class SummaryOutcome:
     """How the build of the summaries ended, and what it changed in ``marts.daily_costs``."""
 
@@ -175,18 +185,11 @@ def run_maintenance(
     return (told[0] if told else [], *failure_of(result))
 
 
-@dataclass(frozen=True)
-class MirrorOutcome:
-    """How one run of a mirror ended; ``facts`` are its counts, as far as it came."""
+def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str, progress: MirrorProgress) -> AssetOutcome:
+    """Copy what is new of one mirror, as a run of its own; where it fails, ``facts`` are its counts as far as it came.
 
-    ok: bool
-    facts: Mapping[str, Any]
-    problem: str = ""
-    fix: str = ""
-
-
-def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str, progress: MirrorProgress) -> MirrorOutcome:
-    """Copy what is new of one mirror, as a run of its own. Needs no dbt project."""
+    Needs no dbt project.
+    """
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     mirrors = mirror_assets(settings, progress)
     definitions = dg.Definitions(assets=mirrors, jobs=mirror_jobs(mirrors), executor=dg.in_process_executor)
@@ -203,7 +206,7 @@ def run_mirror_once(settings: Settings, instance: dg.DagsterInstance, name: str,
             facts = {item: fact.value for item, fact in event.materialization.metadata.items()}
         elif event.is_step_failure and event.step_failure_data.user_failure_data is not None:
             facts = {item: fact.value for item, fact in event.step_failure_data.user_failure_data.metadata.items()}
-    return MirrorOutcome(result.success, facts, *failure_of(result))
+    return AssetOutcome(result.success, facts, *failure_of(result))
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> tuple[str, str]:

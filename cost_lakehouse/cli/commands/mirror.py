@@ -16,7 +16,7 @@ from cost_lakehouse.config.mirror import MirrorSettings
 from cost_lakehouse.errors import ConfigurationError, CostLakehouseError
 
 if TYPE_CHECKING:
-    from cost_lakehouse.orchestration.runner import MirrorOutcome
+    from cost_lakehouse.orchestration.runner import AssetOutcome
 
 KEYS_SHOWN = 20
 _NUMBERS = {  # name -> how early it is left out of a narrow table
@@ -42,7 +42,7 @@ def mirror_reports(config: Path | None, name: str | None, dry_run: bool, interru
         from cost_lakehouse.orchestration.runner import run_mirror_once
     with command_instance(settings) as instance, LoadBar("objects") as bar:
         end_dead_runs(instance)
-        outcomes: list[tuple[str, MirrorOutcome]] = []
+        outcomes: list[tuple[str, AssetOutcome]] = []
         interruption.says = lambda: _kept_so_far([entry.name for entry in chosen], len(outcomes))
         for entry in chosen:
             outcomes.append((entry.name, run_mirror_once(settings, instance, entry.name, bar.of_run)))
