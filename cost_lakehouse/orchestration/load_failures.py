@@ -6,6 +6,7 @@ import dagster as dg
 
 from cost_lakehouse.errors import CostLakehouseError, DeliveryRefused
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
+from cost_lakehouse.orchestration.failures import error_metadata
 
 CHECK = "delivered_equals_stored"
 """The check of every asset of line items."""
@@ -21,9 +22,7 @@ def load_failure(error: CostLakehouseError, source: str, month: str) -> dg.Failu
     metadata: dict[str, dg.MetadataValue] = {
         "source": dg.MetadataValue.text(source),
         "month": dg.MetadataValue.text(month),
-        "problem": dg.MetadataValue.text(error.problem),
-        "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
-        "error_kind": dg.MetadataValue.text(type(error).__name__),
+        **error_metadata(error),
     }
     if isinstance(error, DeliveryRefused):
         metadata |= rejected_metadata(error)

@@ -17,6 +17,7 @@ from cost_lakehouse.lake.tables import ACCOUNT_NAMES
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
 from cost_lakehouse.orchestration.assets.summary_build import scratch_folder
 from cost_lakehouse.orchestration.constants import ACCOUNTS_JOB, FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
+from cost_lakehouse.orchestration.failures import lasting_failure
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.schedules import ensure_cron
 from cost_lakehouse.summaries.dbt_arguments import account_names_arguments
@@ -71,7 +72,7 @@ def _organization_asset(settings: Settings, organization: OrganizationSettings) 
             read = read_accounts(Lake(settings), settings, organization)
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
-            raise _failure(error, organization.name) from None
+            raise lasting_failure(error, organization.name) from None
         for change in read.changes[:_LISTED]:
             context.log.info(f"{change.account_id} {change.account_name}: {change.what} {change.detail}".strip())
         return dg.MaterializeResult(
@@ -107,7 +108,7 @@ def _names_asset(settings: Settings) -> dg.AssetsDefinition:
             with scratch_folder(settings, context.instance, context.run.run_id) as folder:
                 rows, differs = build_account_names(Lake(settings), folder)
         except CostLakehouseError as error:
-            raise _failure(error, context.run.tags.get(SOURCE_TAG, "")) from None
+            raise lasting_failure(error, context.run.tags.get(SOURCE_TAG, "")) from None
         counted = {"dagster/row_count": rows} if rows is not None else {}
         return dg.MaterializeResult(metadata={**counted, "published": differs})
 
@@ -189,14 +190,3 @@ def _schedule(organization: OrganizationSettings, cron: str) -> dg.ScheduleDefin
         return dg.RunRequest(asset_selection=chosen, tags=account_tags(organization.name, "schedule"))
 
     return read_organization
-
-
-def _failure(error: CostLakehouseError, source: str) -> dg.Failure:
-    # Not retried: every request was, and the schedule comes again.
-    metadata = {
-        "source": source,
-        "problem": error.problem,
-        "what_to_do": error.fix or "See the problem.",
-        "error_kind": type(error).__name__,
-    }
-    return dg.Failure(str(error), metadata=metadata, allow_retries=False)

@@ -18,9 +18,11 @@ from cost_lakehouse.lake.tables import ALLOCATED_COSTS
 from cost_lakehouse.orchestration.assets.load_metadata import plain
 from cost_lakehouse.orchestration.constants import TABLE_NAME
 from cost_lakehouse.orchestration.decisions import partition_key
+from cost_lakehouse.orchestration.failures import failure_after_publishing
 
 ALLOCATED_KEY = dg.AssetKey(ALLOCATED_COSTS.split("."))
 EQUALS_THE_BILL = "shared_out_equals_the_bill"
+_NOT_SHARED = "costs are not shared out among teams"
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
@@ -68,9 +70,9 @@ def shared_out(lake: Lake, done: Sequence[Slice]) -> Iterator[Event]:
         yield dg.AssetCheckEvaluation(
             asset_key=ALLOCATED_KEY, check_name=EQUALS_THE_BILL, passed=False, metadata={"problem": error.problem}
         )
-        raise _failure(error) from None
+        raise failure_after_publishing(error, _NOT_SHARED) from None
     except ConfigurationError as error:
-        raise _failure(error) from None
+        raise failure_after_publishing(error, _NOT_SHARED) from None
     for month in sorted({slice_.billing_period for slice_ in done} | {one.slice.billing_period for one in found}):
         of_month = [one for one in found if one.slice.billing_period == month]
         yield dg.AssetMaterialization(
@@ -105,11 +107,3 @@ def allocation_metadata(shared: Sequence[Shared]) -> dict[str, dg.MetadataValue]
         **numbers,
         "teams": dg.MetadataValue.json(listed),
     }
-
-
-def _failure(error: LakeError | ConfigurationError) -> dg.Failure:
-    return dg.Failure(
-        f"The summaries are published; costs are not shared out among teams: {error}",
-        metadata={"problem": error.problem, "what_to_do": error.fix, "error_kind": type(error).__name__},
-        allow_retries=False,
-    )

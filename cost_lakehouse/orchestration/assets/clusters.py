@@ -15,6 +15,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import CLUSTER_COSTS
 from cost_lakehouse.orchestration.constants import TABLE_NAME
 from cost_lakehouse.orchestration.decisions import partition_key
+from cost_lakehouse.orchestration.failures import failure_after_publishing
 
 CLUSTERS_KEY = dg.AssetKey(CLUSTER_COSTS.split("."))
 EQUALS_THE_NODES, EVERYTHING_MATCHED = "parts_equal_the_nodes", "every_node_is_known"
@@ -74,11 +75,7 @@ def clusters_split(lake: Lake, done: Sequence[Slice]) -> Iterator[Event]:
             yield dg.AssetCheckEvaluation(
                 asset_key=CLUSTERS_KEY, check_name=EQUALS_THE_NODES, passed=False, metadata={"problem": error.problem}
             )
-        raise dg.Failure(
-            f"The summaries are published; clusters' costs are not split: {error}",
-            metadata={"problem": error.problem, "what_to_do": error.fix, "error_kind": type(error).__name__},
-            allow_retries=False,
-        ) from None
+        raise failure_after_publishing(error, "clusters' costs are not split") from None
     for month in sorted({slice_.billing_period for slice_ in done}):
         of_month = [one for one in found if one.slice.billing_period == month]
         yield dg.AssetMaterialization(

@@ -13,6 +13,7 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.mirror.report import MirrorReport
 from cost_lakehouse.mirror.run import run_mirror
 from cost_lakehouse.orchestration.constants import FAILURE_TAG, PROCESS_TAG, SOURCE_TAG, TRIGGER_TAG
+from cost_lakehouse.orchestration.failures import error_metadata
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.schedules import ensure_cron
 from cost_lakehouse.sources.base import Progress
@@ -139,9 +140,7 @@ def _failure(name: str, error: CostLakehouseError, report: MirrorReport | None) 
     # Not retried: every request was, and the schedule comes again. What was copied stays.
     metadata = {
         "mirror": dg.MetadataValue.text(name),
-        "problem": dg.MetadataValue.text(error.problem),
-        "what_to_do": dg.MetadataValue.text(error.fix or "See the problem."),
-        "error_kind": dg.MetadataValue.text(type(error).__name__),
+        **error_metadata(error),
         **(_metadata(report) if report is not None else {}),
     }
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)

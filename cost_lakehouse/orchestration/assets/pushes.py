@@ -14,6 +14,7 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
 from cost_lakehouse.orchestration.constants import FAILURE_TAG, PROCESS_TAG, PUSH_JOB, SOURCE_TAG, TRIGGER_TAG
+from cost_lakehouse.orchestration.failures import lasting_failure
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.schedules import ensure_cron
 from cost_lakehouse.publish.backbone.push import PushReport, push
@@ -84,15 +85,9 @@ def _postgres_asset(settings: Settings, database: PostgresSettings) -> dg.Assets
 
 
 def _failure(context: dg.AssetExecutionContext, name: str, error: CostLakehouseError) -> dg.Failure:
-    """Not retried: requests were, and the next run sends what this one did not."""
+    """The next run sends what this one did not."""
     context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
-    metadata = {
-        "source": name,
-        "problem": error.problem,
-        "what_to_do": error.fix or "See the problem.",
-        "error_kind": type(error).__name__,
-    }
-    return dg.Failure(str(error), metadata=metadata, allow_retries=False)
+    return lasting_failure(error, name)
 
 
 def _push_asset(settings: Settings, target: PushSettings) -> dg.AssetsDefinition:

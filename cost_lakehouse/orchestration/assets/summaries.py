@@ -32,6 +32,7 @@ from cost_lakehouse.orchestration.assets.summary_build import (
 from cost_lakehouse.orchestration.checks import no_gaps, summary_check_specs, summary_checks
 from cost_lakehouse.orchestration.constants import PROCESS_TAG, SUMMARIES_POOL, TRIGGER_TAG
 from cost_lakehouse.orchestration.decisions import months_between
+from cost_lakehouse.orchestration.failures import failure_after_publishing
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.proof.late_corrections import open_corrections, pending_loads
@@ -182,11 +183,7 @@ def _looked_ahead(lake: Lake, changed: Collection[date] | None, months: Sequence
     try:
         ahead = refresh_outlook(lake, datetime.now(UTC), changed)
     except ConfigurationError as error:
-        raise dg.Failure(
-            f"The summaries are published; forecast, anomalies and budgets are not: {error}",
-            metadata={"problem": error.problem, "what_to_do": error.fix, "error_kind": type(error).__name__},
-            allow_retries=False,
-        ) from None
+        raise failure_after_publishing(error, "forecast, anomalies and budgets are not") from None
     if ahead is not None:
         yield from outlook_events(ahead, months)
 
