@@ -45,10 +45,9 @@ def push_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             lake = Lake(settings)
             due_at = {target.name: pushes_due(lake, target) for target in targets}
             if database is not None:
-                from cost_lakehouse.publish.postgres.publisher import marks_of, months_due
+                from cost_lakehouse.publish.postgres.publisher import months_due
 
-                marks = marks_of(lake, database.tables)
-                due_at[POSTGRES] = {slice_: marks[slice_] for slice_ in months_due(lake, database, now.date())}
+                due_at[POSTGRES] = months_due(lake, database, now.date())
             for name, months in due_at.items():
                 if not months:
                     lines.append(f"{name}: has every month.")

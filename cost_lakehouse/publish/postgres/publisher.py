@@ -69,7 +69,7 @@ def publish_to_postgres(
     """
     wanted = {table: _columns(lake, table) for table in settings.tables}
     first = first_kept(settings.history_months, clock().date())
-    marks = {slice_: mark for slice_, mark in marks_of(lake, settings.tables).items() if slice_.billing_period >= first}
+    marks = _kept_marks(lake, settings, first)
     record = lake.identity.record()
     with _connected(settings) as database:
         publisher = _Publisher(lake, settings, database, record.id if record else "", wanted, clock)
@@ -78,13 +78,16 @@ def publish_to_postgres(
         return publisher.run(marks, first, again or has_grown)
 
 
-def months_due(lake: Lake, settings: PostgresSettings, today: date) -> list[Slice]:
-    """The months that the database has otherwise, or not at all. Raises PushFailed."""
-    first = first_kept(settings.history_months, today)
-    marks = {slice_: mark for slice_, mark in marks_of(lake, settings.tables).items() if slice_.billing_period >= first}
+def months_due(lake: Lake, settings: PostgresSettings, today: date) -> dict[Slice, str]:
+    """The months that the database has otherwise, or not at all, in order and with their marks. Raises PushFailed."""
+    marks = _kept_marks(lake, settings, first_kept(settings.history_months, today))
     with _connected(settings) as database:
         known = _published(database, settings.schema_name)
-    return sorted(slice_ for slice_, mark in marks.items() if known.get(slice_, ("", ""))[0] != mark)
+    return {slice_: mark for slice_, mark in marks.items() if known.get(slice_, ("", ""))[0] != mark}
+
+
+def _kept_marks(lake: Lake, settings: PostgresSettings, first: date) -> dict[Slice, str]:
+    return {slice_: mark for slice_, mark in marks_of(lake, settings.tables).items() if slice_.billing_period >= first}
 
 
 def first_kept(history_months: int | None, today: date) -> date:

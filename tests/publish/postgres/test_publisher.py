@@ -102,7 +102,7 @@ def test_what_did_not_change_is_left_alone_and_a_changed_month_replaced(database
     database.publish()
     assert database.publish() == []
     database.made.publish(NOVEMBER, ["3", "4"], assembly="20261204T000000Z")
-    assert months_due(database.made.lake, database.settings, NOW.date()) == [Slice("acme", NOVEMBER)]
+    assert list(months_due(database.made.lake, database.settings, NOW.date())) == [Slice("acme", NOVEMBER)]
 
     assert database.publish() == ["acme 2026-11"]
     assert database.costs() == [Decimal(1), Decimal(3), Decimal(4)]
