@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 import yaml
 
 from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, Dimension, dimensions, measures
-from cost_lakehouse.ask.statement import ACCOUNT_COLUMNS, ACCOUNTS, value_sql
+from cost_lakehouse.ask.statement import ACCOUNTS, accounts_join, value_sql
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "deploy" / "bi"
@@ -34,7 +34,6 @@ def costs_sql(table: Callable[[str], str]) -> str:
     """The lines of all daily summaries, each dimension and basis in a column; for DuckDB, Trino and PostgreSQL."""
     parts = []
     for mart, name in SUMMARIES.items():
-        account = value_sql(ACCOUNT_COLUMNS[mart])
         columns = [f"{_expression(dimension, mart)} as {dimension.name}" for dimension in asked_of_bills()]
         columns += [f"mart.{day}" for day in DAYS]
         # Another lakehouse pushes no tags.
@@ -43,11 +42,7 @@ def costs_sql(table: Callable[[str], str]) -> str:
         columns += [f"mart.{measure.columns[mart]} as {measure.name}_cost" for measure in measures()]
         columns += ["mart.line_item_count"]
         shown = ",\n    ".join(columns)
-        parts.append(
-            f"select\n    {shown}\nfrom {table(name)} as mart\nleft join {table(ACCOUNTS)} as accounts\n"
-            f"    on\n        accounts.account_id = {account}\n"
-            "        and mart.usage_date between accounts.valid_from and accounts.valid_to\n"
-        )
+        parts.append(f"select\n    {shown}\nfrom {table(name)} as mart\n{accounts_join(mart, table(ACCOUNTS))}\n")
     return "\nunion all\n\n".join(parts)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, Dimension, dimension, measure
 from cost_lakehouse.ask.reading import reading, tables_of_moment
-from cost_lakehouse.ask.statement import ACCOUNT_COLUMNS, ACCOUNTS, Dialect, Statement, dimension_sql, value_sql
+from cost_lakehouse.ask.statement import ACCOUNTS, Dialect, Statement, accounts_join, dimension_sql, wants_accounts
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 
@@ -45,7 +45,7 @@ def bill_of(lake: Lake, slice_: Slice, names: Sequence[str]) -> Bill:
     Raises ConfigurationError where there is no such dimension, LakeError where the engine does not answer.
     """
     chosen = [dimension(name) for name in names]
-    tables = [*SUMMARIES.values(), DAILY_COSTS, *([ACCOUNTS] if _wants_accounts(chosen) else [])]
+    tables = [*SUMMARIES.values(), DAILY_COSTS, *([ACCOUNTS] if wants_accounts(chosen) else [])]
     with reading(lake, tables_of_moment(lake, [f"marts.{name}" for name in tables])) as (fetch, dialect):
         lines = tuple(_lines(fetch(lines_statement(chosen, slice_, dialect)), len(chosen)))
         totals = fetch(_totals(slice_, dialect))
@@ -77,14 +77,7 @@ def lines_statement(chosen: Sequence[Dimension], slice_: Slice, dialect: Dialect
             f",\n        nullif({dimension_sql(one, mart, dialect, made)}, '') as d{number}"
             for number, one in enumerate(chosen)
         )
-        accounts = (
-            f"""
-    left join {dialect.table(ACCOUNTS)} as accounts
-        on accounts.account_id = {value_sql(ACCOUNT_COLUMNS[mart])}
-        and mart.usage_date between accounts.valid_from and accounts.valid_to"""
-            if _wants_accounts(chosen)
-            else ""
-        )
+        accounts = f"\n{accounts_join(mart, dialect.table(ACCOUNTS))}" if wants_accounts(chosen) else ""
         parts.append(f"""    select
         mart.usage_date, mart.currency_code{columns},
         mart.{billed.columns[mart]} as billed_cost,
@@ -125,7 +118,3 @@ def _lines(fetched: Sequence[tuple[object, ...]], count: int) -> Iterator[BillLi
         day, currency, *rest = row
         values, (billed, effective, lines) = rest[:count], rest[count:]
         yield BillLine(day, currency, tuple(values), Decimal(str(billed)), Decimal(str(effective)), lines)  # type: ignore[arg-type]
-
-
-def _wants_accounts(chosen: Sequence[Dimension]) -> bool:
-    return any(one.of_account for one in chosen)

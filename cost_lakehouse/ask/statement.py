@@ -51,7 +51,7 @@ def marts_of(request: Request) -> tuple[str, ...]:
 def tables_of(request: Request) -> tuple[str, ...]:
     """The names of all tables in ``marts`` that the question reads."""
     names = [SUMMARIES.get(mart, mart) for mart in marts_of(request)]
-    return (*names, ACCOUNTS) if _wants_accounts(request) else tuple(names)
+    return (*names, ACCOUNTS) if wants_accounts(request.dimensions) else tuple(names)
 
 
 def statement_of(request: Request, dialect: Dialect) -> Statement:
@@ -124,14 +124,7 @@ def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
             f"nullif({dimension_sql(dimension, mart, dialect, made)}, '') as d{number}"
             for number, dimension in enumerate(request.dimensions)
         ]
-        account = value_sql(ACCOUNT_COLUMNS[mart])
-        joined = (
-            f"""
-    left join {dialect.table(ACCOUNTS)} as accounts
-        on accounts.account_id = {account} and mart.usage_date between accounts.valid_from and accounts.valid_to"""
-            if _wants_accounts(request)
-            else ""
-        )
+        joined = f"\n{accounts_join(mart, dialect.table(ACCOUNTS))}" if wants_accounts(request.dimensions) else ""
         shown = "".join(f"\n        {column}," for column in columns)
         parts.append(f"""    select{shown}
         mart.usage_date, mart.billing_period, mart.currency_code, mart.line_item_count,
@@ -151,8 +144,18 @@ ACCOUNT_COLUMNS: Mapping[str, Any] = {
 }
 
 
-def _wants_accounts(request: Request) -> bool:
-    return any(dimension.of_account for dimension in request.dimensions)
+def wants_accounts(chosen: Sequence[Dimension]) -> bool:
+    """Whether any of these comes from the organisation's names of accounts."""
+    return any(dimension.of_account for dimension in chosen)
+
+
+def accounts_join(mart: str, accounts: str) -> str:
+    """Joins a mart's lines with the names that their accounts had on that day; ``accounts`` is the table of these."""
+    return (
+        f"left join {accounts} as accounts\n"
+        f"    on\n        accounts.account_id = {value_sql(ACCOUNT_COLUMNS[mart])}\n"
+        "        and mart.usage_date between accounts.valid_from and accounts.valid_to"
+    )
 
 
 def dimension_sql(dimension: Dimension, mart: str, dialect: Dialect, made: Statement) -> str:
@@ -175,27 +178,27 @@ def dimension_sql(dimension: Dimension, mart: str, dialect: Dialect, made: State
     return found[0] if len(found) == 1 else f"coalesce(nullif({found[0]}, ''), {found[1]})"
 
 
-def value_sql(column: Any) -> str:
+def value_sql(column: Any, of: str = "mart.") -> str:
     """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, the first case
-    that holds, or a flag."""
+    that holds, or a flag. ``of`` stands before each name; it may be empty."""
     if isinstance(column, str):
-        return f"mart.{column}"
+        return f"{of}{column}"
     if isinstance(column, list):
-        names = ", ".join(f"nullif(mart.{name}, '')" for name in column)
+        names = ", ".join(f"nullif({of}{name}, '')" for name in column)
         return f"coalesce({names})"
     if "text" in column:
         return f"'{column['text']}'"
     if "cases" in column:
-        cases = " ".join(f"when {_case(case)} then '{case['is']}'" for case in column["cases"])
+        cases = " ".join(f"when {_case(case, of)} then '{case['is']}'" for case in column["cases"])
         return f"case {cases} else '{column['otherwise']}' end"
-    return f"case when mart.{column['column']} then '{column['true']}' else '{column['false']}' end"
+    return f"case when {of}{column['column']} then '{column['true']}' else '{column['false']}' end"
 
 
-def _case(case: Mapping[str, Any]) -> str:
+def _case(case: Mapping[str, Any], of: str) -> str:
     if "like" in case:
-        return f"mart.{case['column']} like '{case['like']}'"
+        return f"{of}{case['column']} like '{case['like']}'"
     values = ", ".join(f"'{value}'" for value in case["in"])
-    return f"mart.{case['column']} in ({values})"
+    return f"{of}{case['column']} in ({values})"
 
 
 def _chosen(request: Request, grouped: str, made: Statement) -> str:

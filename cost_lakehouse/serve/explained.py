@@ -7,6 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES, dimension
+from cost_lakehouse.ask.statement import value_sql
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.proof.cells import cell_where
 from cost_lakehouse.proof.cost_rules import cost_rules
@@ -17,14 +19,9 @@ from cost_lakehouse.serve.replies import Reply, sent
 from cost_lakehouse.serve.served import Handler, Served
 
 _MOST_LINES = 1_000
-_ACCOUNTS = {
-    "daily_costs": "account_id",
-    "aws_daily_summary": "usage_account_id",
-    "oci_daily_summary": "tenant_id",
-    "focus_daily_summary": "coalesce(nullif(sub_account_id, ''), billing_account_id)",
-    "lakehouse_daily_summary": "account_id",
-}
-"""Where a mart has the account that decides who sees a row."""
+_MARTS = {DAILY_COSTS: DAILY_COSTS, **SUMMARIES}
+_ACCOUNTS = {name: value_sql(dimension("account").columns[mart], of="") for mart, name in _MARTS.items()}
+"""Where a mart has the account that decides who sees a row: the one that a role's questions are held to."""
 
 COLUMNS = (
     "source", "month", "file_name", "row_number", "date", "account", "service", "type", "description", "rule", "left_out",
