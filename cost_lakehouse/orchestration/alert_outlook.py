@@ -10,7 +10,7 @@ from typing import Any
 from cost_lakehouse.alerts.incidents import Kind, Months, Recovery, Severity, Trouble
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.audit.receipts import plain
-from cost_lakehouse.outlook.marts import told
+from cost_lakehouse.outlook.marts import reportable
 
 ANOMALY = "anomaly"
 _EXCEEDED = ("over", "will exceed")
@@ -24,7 +24,7 @@ def outlook_seen(
     memory: Memory, anomalies: Sequence[Mapping[str, Any]], budgets: Sequence[Mapping[str, Any]], now: datetime
 ) -> list[Trouble | Recovery]:
     """A trouble for each recent anomaly and each budget that is or will be exceeded; and what ended. Pure."""
-    troubles = [_of_anomaly(row, now) for row in told(anomalies)]
+    troubles = [_of_anomaly(row, now) for row in reportable(anomalies)]
     troubles += [_of_budget(row, now) for row in budgets if row["state"] in _EXCEEDED]
     wrong = {trouble.key for trouble in troubles}
     ended = [

@@ -117,7 +117,7 @@ def dearest(past: History, most: int = MOST_SERIES) -> History:
     return History({key: past.series[key] for key in kept}, past.lumps, past.settled_until, past.decided_by)
 
 
-def told(anomalies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def reportable(anomalies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows of the mart that somebody should know of: recent ones, each cause once. Pure.
 
     A service's come first; the whole's where no service has one in its days, and an account's where neither has.

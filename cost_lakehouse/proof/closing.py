@@ -124,9 +124,10 @@ def refusal(
     missing = [row for row in invoices if row.state == NO_INVOICE]
     is_proven = any(row.state in (AGREES, DIFFERS) for row in invoices)
     if (missing or not is_proven) and not wish.without_invoice:
-        of_what = f"invoice {', '.join(str(row.invoice_id) for row in missing)}" if missing else "any invoice"
+        ids = ", ".join(str(row.invoice_id) for row in missing)
+        problem = f"invoice {ids} is not on record" if missing else "no invoice is on record"
         return (
-            f"{slice_}: {of_what} is not on record, so nothing proves the month from outside.",
+            f"{slice_}: {problem}, so nothing proves the month from outside.",
             "Record it (`cost-lakehouse invoices import FILE`, `invoices fetch`), then `run`; or close it `--without-invoice`.",
         )
     return None

@@ -27,7 +27,7 @@ delivered as (
             and receipts.raw_table = listed.raw_table
 ),
 
-told as (
+files_of_loads as (
     select
         source,
         billing_period,
@@ -68,18 +68,18 @@ parts as (
         cast(null as varchar) as file_name,
         'receipt_of_a_load' as line_rule,
         {%- for column in of_files %}
-        coalesce(receipts.{{ column }}, 0) - coalesce(told.{{ column }}, 0) as {{ column }},
+        coalesce(receipts.{{ column }}, 0) - coalesce(files_of_loads.{{ column }}, 0) as {{ column }},
         {%- endfor %}
         {%- for column in of_receipts %}
         coalesce(receipts.{{ column }}, 0) as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from receipts
-    left join told
+    left join files_of_loads
         on
-            receipts.source = told.source
-            and receipts.billing_period = told.billing_period
-            and receipts.load_id = told.load_id
-            and receipts.raw_table = told.raw_table
+            receipts.source = files_of_loads.source
+            and receipts.billing_period = files_of_loads.billing_period
+            and receipts.load_id = files_of_loads.load_id
+            and receipts.raw_table = files_of_loads.raw_table
 )
 
 select

@@ -350,7 +350,7 @@ def test_published_marts_are_current_until_a_cost_report_takes_over_from_focus(l
 def test_a_model_that_loses_money_and_a_receipt_that_does_not_fit_stop_the_marts(tmp_path: Path) -> None:
     project = spoiled_project(
         tmp_path,
-        ("int_focus__costs", "from judged", "from judged where charge_category <> 'Tax'"),
+        ("int_focus__costs", "from classified", "from classified where charge_category <> 'Tax'"),
         ("int_costs__loads", "where kinds.preference = 1", "where kinds.preference = 1 and all_loads.line_item_count > 1"),
     )
     place = FocusPlace(tmp_path, "any")

@@ -20,7 +20,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import ANOMALIES, ANOMALY_COLUMNS, BUDGET_COLUMNS, BUDGETS, FORECAST, FORECAST_COLUMNS
 from cost_lakehouse.orchestration.alert_outlook import outlook_seen
 from cost_lakehouse.orchestration.assets.outlook import ANOMALIES_KEY, FORECAST_KEY, outlook_events
-from cost_lakehouse.outlook.marts import Ahead, Rows, refresh_outlook, stored, told
+from cost_lakehouse.outlook.marts import Ahead, Rows, refresh_outlook, reportable, stored
 from tests.ask.marts import Line
 from tests.builders import Workshop
 from tests.serve.conftest import small_lake
@@ -93,7 +93,7 @@ def test_forecasts_are_the_whole_and_each_service_and_account(lake: Lake, ahead:
 def test_the_planted_day_is_found_in_the_whole_its_service_and_its_account_and_told_once(lake: Lake, ahead: Ahead) -> None:
     rows = stored(lake, ANOMALIES, ANOMALY_COLUMNS)
     assert {(row["dimension"], row["value"]) for row in rows} == {("all", None), ("service", "AmazonEC2"), ("account", "1")}
-    (row,) = told(rows)
+    (row,) = reportable(rows)
     assert (row["dimension"], row["first_day"], row["last_day"]) == ("service", SPIKE, SPIKE)
     assert (row["cost"], row["expected_cost"], row["impact"]) == (Decimal(110), Decimal(10), Decimal(100))
     assert json.loads(row["contributors"]) == [{"account": "1", "impact": "100.00"}]

@@ -50,7 +50,7 @@ def status(**changes: Any) -> dict[str, Any]:
         pytest.param(Wish(), [], None, [AGREES], False, "no published bill", id="unknown"),
         pytest.param(Wish(), [status()], None, [AGREES], True, "summaries are older", id="stale"),
         pytest.param(Wish(), [status(state="open")], None, [AGREES], False, "is not over", id="open"),
-        pytest.param(Wish(), [status()], None, [], False, "any invoice is not on record", id="no-invoices"),
+        pytest.param(Wish(), [status()], None, [], False, "no invoice is on record", id="no-invoices"),
         pytest.param(Wish(without_invoice=True), [status(state="estimated")], None, [], False, None, id="without-invoice"),
         pytest.param(
             Wish(),

@@ -15,7 +15,7 @@ from cost_lakehouse.orchestration.alert_outlook import anomaly_text, budget_text
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table, plain
 from cost_lakehouse.orchestration.constants import TABLE_NAME
 from cost_lakehouse.orchestration.decisions import partition_key
-from cost_lakehouse.outlook.marts import ALL, Ahead, told
+from cost_lakehouse.outlook.marts import ALL, Ahead, reportable
 
 FORECAST_KEY, ANOMALIES_KEY, BUDGETS_KEY = (dg.AssetKey(name.split(".")) for name in (FORECAST, ANOMALIES, BUDGETS))
 OUTLOOK_KEYS = frozenset((FORECAST_KEY, ANOMALIES_KEY, BUDGETS_KEY))
@@ -96,7 +96,7 @@ def forecast_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def anomaly_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How many, the impact of recent ones by currency, and all as a table."""
     impacts: dict[str, Decimal] = defaultdict(Decimal)
-    for row in told(rows):
+    for row in reportable(rows):
         impacts[row["currency_code"] or "none"] += row["impact"]
     names = (
         "dimension",
@@ -112,7 +112,7 @@ def anomaly_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     )
     return {
         "dagster/row_count": len(rows),
-        "recent": len(told(rows)),
+        "recent": len(reportable(rows)),
         **{f"recent_impact_{currency}": float(impact) for currency, impact in impacts.items()},
         "anomalies": _table(names, rows),
     }
@@ -140,7 +140,7 @@ def budget_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def anomaly_check(rows: Sequence[Mapping[str, Any]]) -> dg.AssetCheckEvaluation:
     """Warns where the last settled week has one, each cause once."""
-    recent = told(rows)
+    recent = reportable(rows)
     return dg.AssetCheckEvaluation(
         asset_key=ANOMALIES_KEY,
         check_name=NOTHING_UNEXPECTED,

@@ -70,7 +70,7 @@ named as (
 ),
 
 -- Of a column that the whole bill lacks, kinds of charge and invoices tell nothing.
-told as (
+by_kind as (
     select
         source,
         billing_period,
@@ -101,7 +101,7 @@ line_anomalies as (
         sum(amount) as amount,
         substr(min(first_place), 1, length(min(first_place)) - 12) as example_file_name,
         cast(substr(min(first_place), -12) as bigint) as example_row_number
-    from told
+    from by_kind
     group by source, billing_period, delivery_id, reason, detail, line_item_type, invoice_id, currency_code
 ),
 

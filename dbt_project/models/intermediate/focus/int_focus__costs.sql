@@ -36,7 +36,7 @@ missing_columns as (
     select * from {{ ref('int_focus__missing_columns') }}
 ),
 
-judged as (
+classified as (
     select
         line_items.*,
         slices.delivery_id as slice_delivery_id,
@@ -175,7 +175,7 @@ final as (
         ] %}
         cast(0 as decimal(38, 20)) as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from judged
+    from classified
 )
 
 select * from final

@@ -16,7 +16,7 @@ currencies as (
     select * from {{ ref('int_oci__currencies') }}
 ),
 
-judged as (
+classified as (
     select
         line_items.*,
         slices.delivery_id as slice_delivery_id,
@@ -54,7 +54,7 @@ judged as (
 
 valued as (
     select
-        judged.*,
+        classified.*,
         case when is_voided then 0 else coalesce(cost, 0) end as line_cost,
         -- What costs something without a quantity is one unit.
         case
@@ -62,7 +62,7 @@ valued as (
             when billed_quantity <> 0 or coalesce(cost, 0) = 0 then coalesce(billed_quantity, 0)
             else 1
         end as line_pricing_quantity
-    from judged
+    from classified
 ),
 
 final as (
