@@ -20,6 +20,7 @@ _JOBS = {
     "build_summaries": "Build of the summaries",
     "maintain_lake": "Lake maintenance",
     "mirror_reports": "Mirror",
+    "push_months": "Push",
     "read_account_names": "Reading of account names",
 }
 

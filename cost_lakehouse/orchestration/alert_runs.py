@@ -15,11 +15,13 @@ from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.assets.mirrors import MIRROR, MIRROR_JOB, mirror_op
 from cost_lakehouse.orchestration.assets.outlook import OUTLOOK_KEYS
+from cost_lakehouse.orchestration.assets.pushes import PUSH, push_names, push_op
 from cost_lakehouse.orchestration.constants import (
     ACCOUNTS_JOB,
     LINE_ITEMS,
     LOAD_JOB,
     MONTH_TAG,
+    PUSH_JOB,
     RANGE_END_TAG,
     RANGE_START_TAG,
     REPORT_TAG,
@@ -44,6 +46,7 @@ _EVENTS = {
 _STEP_OF: Mapping[str, Callable[[str], str]] = {
     LINE_ITEMS: line_items_op,
     MIRROR: mirror_op,
+    PUSH: push_op,
     **dict.fromkeys(("staging", "intermediate", "marts"), lambda name: SUMMARIES_STEP),
 }
 Seen = Trouble | Recovery
@@ -99,6 +102,7 @@ class _RunReader:
         self._part = run.tags.get(REPORT_TAG, "")
         self._sources = {line_items_op(source.name): source for source in settings.sources}
         self._mirrors = {mirror_op(mirror.name): mirror.name for mirror in settings.mirrors}
+        self._pushes = {push_op(name): name for name in push_names(settings)}
         self._months = months_of(run.tags)
 
     def read(self, events: Sequence[dg.DagsterEvent]) -> list[Seen]:
@@ -132,6 +136,8 @@ class _RunReader:
             return _Subject(LOAD_JOB, name, by_month=source is None or not kind_of(source).adds_files)
         if step in self._mirrors:
             return _Subject(MIRROR_JOB, self._mirrors[step])
+        if step in self._pushes:
+            return _Subject(PUSH_JOB, self._pushes[step])
         if step == SUMMARIES_STEP:
             return _Subject(SUMMARY_JOB, "")
         # Dagster's own job of assets that were chosen by hand has no name that says anything.

@@ -18,6 +18,7 @@ from cost_lakehouse.orchestration.alert_deliveries import is_due, poll_deliverie
 from cost_lakehouse.orchestration.alert_memory import alone, recall, remember
 from cost_lakehouse.orchestration.alert_runs import finished_runs, seen_in_run
 from cost_lakehouse.orchestration.alert_ticks import seen_in_ticks
+from cost_lakehouse.orchestration.assets.pushes import push_names
 from cost_lakehouse.orchestration.instance import end_dead_runs
 
 SENSOR = "alerts"
@@ -137,6 +138,7 @@ def _of_nobody(settings: Settings, memory: Memory, channels: Sequence[str], now:
     known = {
         "",
         *(one.name for part in (settings.sources, settings.mirrors, settings.organizations) for one in part),
+        *push_names(settings),
     }
     strange = [
         entry

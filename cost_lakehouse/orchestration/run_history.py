@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from cost_lakehouse.errors import DeliveryChanged, DeliveryFailed
-from cost_lakehouse.orchestration.constants import DELIVERY_TAG, FAILURE_TAG, LINE_ITEMS, LOAD_JOB
+from cost_lakehouse.orchestration.constants import DELIVERY_TAG, FAILURE_TAG, LINE_ITEMS, LOAD_JOB, SOURCE_TAG
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -39,9 +39,16 @@ def loads_under_way(instance: dg.DagsterInstance) -> int:
     return sum(run.job_name == LOAD_JOB or any(key.path[0] == LINE_ITEMS for key in run.asset_selection or ()) for run in runs)
 
 
-def under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of that job is queued or running."""
-    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1))
+def under_way(instance: dg.DagsterInstance, job: str, source: str | None = None) -> bool:
+    """Whether a run of that job, of that source or target where one is named, is queued or running."""
+    tags = {SOURCE_TAG: source} if source else None
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED, tags=tags), limit=1))
+
+
+def newest_failure(instance: dg.DagsterInstance, job: str, source: str) -> str | None:
+    """The id of that job's newest run for a source or target where it failed; None where it did not, or there was none."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, tags={SOURCE_TAG: source}), limit=1)
+    return next((run.run_id for run in runs if run.status is dg.DagsterRunStatus.FAILURE), None)
 
 
 def _end_unknown(record: dg.RunRecord) -> datetime | None:

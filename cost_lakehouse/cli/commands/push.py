@@ -11,9 +11,9 @@ from cost_lakehouse.cli.output import EXIT_FAILED, console, print_problem, say, 
 from cost_lakehouse.cli.progress import working
 from cost_lakehouse.config import Settings
 from cost_lakehouse.config.push import POSTGRES
-from cost_lakehouse.errors import ConfigurationError, PushFailed
+from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.publish.backbone.push import pushes_due
+from cost_lakehouse.publish.due import targets_due
 
 
 def push_months(config: Path | None, name: str | None, again: bool) -> int:
@@ -34,22 +34,10 @@ def push_months(config: Path | None, name: str | None, again: bool) -> int:
     return 0 if push_targets(settings, chosen, again) else EXIT_FAILED
 
 
-def targets_due(lake: Lake) -> list[str]:
-    """The targets that follow runs and lack a published month, by the ledger; PostgreSQL says itself what it has.
-
-    What cannot be asked is due: the push then says why.
-    """
-    due = [target.name for target in lake.settings.push if target.follows_runs and pushes_due(lake, target)]
-    database = lake.settings.publish.postgres
-    if database is not None:
-        from cost_lakehouse.publish.postgres.publisher import months_due
-
-        try:
-            waits = bool(months_due(lake, database, datetime.now(UTC).date()))
-        except PushFailed:
-            waits = True
-        due += [POSTGRES] if waits else []
-    return due
+def push_what_is_due(lake: Lake) -> bool:
+    """Push to every target that lacks a published month; whether all went well."""
+    due = targets_due(lake, datetime.now(UTC).date())
+    return push_targets(lake.settings, [target.name for target in due if target.months])
 
 
 def push_targets(settings: Settings, names: Sequence[str], again: bool = False) -> bool:

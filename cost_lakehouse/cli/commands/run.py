@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
 from cost_lakehouse.cli.commands.discover import plan_all
-from cost_lakehouse.cli.commands.push import push_targets, targets_due
+from cost_lakehouse.cli.commands.push import push_what_is_due
 from cost_lakehouse.cli.interrupts import Interruption
 from cost_lakehouse.cli.output import EXIT_FAILED, amount_shown, print_problem, print_table, say, size
 from cost_lakehouse.cli.progress import LoadBar, working
@@ -77,7 +77,7 @@ def run_once(
     for line in left_out(planned):
         say(line)
     if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
-        pushed = push_targets(settings, targets_due(lake)) if summarize else True
+        pushed = push_what_is_due(lake) if summarize else True
         return EXIT_FAILED if failed or not pushed else 0
     interruption.says = lambda: kept_so_far(due, [])
     with LoadBar() as bar:
@@ -88,7 +88,7 @@ def run_once(
         print_corrections(lake, begun)
     failed = failed or any(not load.outcome.ok for load in loads) or (summary is not None and not summary.ok)
     if summarize:
-        failed = not push_targets(settings, targets_due(lake)) or failed
+        failed = not push_what_is_due(lake) or failed
     return EXIT_FAILED if failed else 0
 
 

@@ -39,6 +39,12 @@ def push_op(name: str) -> str:
     return f"{PUSH}__{name.replace('-', '_')}"
 
 
+def push_names(settings: Settings) -> list[str]:
+    """Every target, paused ones too, and PostgreSQL where it is configured."""
+    names = [target.name for target in settings.push]
+    return names if settings.publish.postgres is None else [*names, POSTGRES]
+
+
 def push_tags(name: str, trigger: str) -> dict[str, str]:
     """The tags of a run for one target: alerts tell by them which one failed, or works again."""
     return {SOURCE_TAG: name, TRIGGER_TAG: trigger}

@@ -68,8 +68,9 @@ def publish_to_postgres(
     table cannot be published. What was committed until then stays.
     """
     wanted = {table: _columns(lake, table) for table in settings.tables}
-    first = first_kept(settings.history_months, clock().date())
-    marks = _kept_marks(lake, settings, first)
+    today = clock().date()
+    first = first_kept(settings.history_months, today)
+    marks = months_kept(lake, settings, today)
     record = lake.identity.record()
     with _connected(settings) as database:
         publisher = _Publisher(lake, settings, database, record.id if record else "", wanted, clock)
@@ -80,13 +81,15 @@ def publish_to_postgres(
 
 def months_due(lake: Lake, settings: PostgresSettings, today: date) -> dict[Slice, str]:
     """The months that the database has otherwise, or not at all, in order and with their marks. Raises PushFailed."""
-    marks = _kept_marks(lake, settings, first_kept(settings.history_months, today))
+    marks = months_kept(lake, settings, today)
     with _connected(settings) as database:
         known = _published(database, settings.schema_name)
     return {slice_: mark for slice_, mark in marks.items() if known.get(slice_, ("", ""))[0] != mark}
 
 
-def _kept_marks(lake: Lake, settings: PostgresSettings, first: date) -> dict[Slice, str]:
+def months_kept(lake: Lake, settings: PostgresSettings, today: date) -> dict[Slice, str]:
+    """The published months that the database is to have, in order and with their marks."""
+    first = first_kept(settings.history_months, today)
     return {slice_: mark for slice_, mark in marks_of(lake, settings.tables).items() if slice_.billing_period >= first}
 
 
