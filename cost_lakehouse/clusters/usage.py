@@ -9,7 +9,8 @@ from decimal import Decimal
 from enum import IntEnum
 
 IDLE, NO_DATA, NOT_IN_THE_BILL = "(idle)", "(no cluster data)", "(not in the bill)"
-_SPECIAL = {"__idle__": IDLE, "__unallocated__": "(unallocated)", "__unmounted__": "(unmounted)"}
+SPECIAL = {"__idle__": IDLE, "__unallocated__": "(unallocated)", "__unmounted__": "(unmounted)"}
+"""OpenCost's names of what is no namespace, and ours."""
 _RESOURCE = re.compile(r"\b(?:i|vol)-[0-9a-f]+\b")
 
 
@@ -52,7 +53,7 @@ class Usage:
 
 def namespace_of(text: str | None) -> str:
     """A namespace as it is shown: OpenCost's special names in brackets, as ours are."""
-    return _SPECIAL.get(text or "", text or "(none)")
+    return SPECIAL.get(text or "", text or "(none)")
 
 
 def resource_of(provider_id: str | None) -> str | None:

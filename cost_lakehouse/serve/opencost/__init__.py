@@ -1,1 +1,1 @@
-"""OpenCost's cloud costs, as its clients ask for them: ``/model/cloudCost``. What differs stands in docs/opencost-api.md."""
+"""OpenCost's cloud costs and clusters' costs, as its clients ask for them. What differs stands in docs/opencost-api.md."""

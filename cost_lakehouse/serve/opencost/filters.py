@@ -1,19 +1,19 @@
 """OpenCost's filters: ``service:"AmazonEC2","AmazonS3"+label[team]!:"red"``, with parentheses, ``+`` (and), ``|`` (or). Pure.
 
-As there: one scope has ``+`` or ``|``, never both; after ``:`` one value must fit, after ``!:`` none may; case counts. A
-quote inside a value is written ``\\"``, as opencost-ui does.
+Each of its APIs has a vocabulary of its own. As there: one scope has ``+`` or ``|``, never both; after ``:``
+one value must fit, after ``!:`` none may; case counts. A quote inside a value is written ``\\"``, as opencost-ui does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from cost_lakehouse.ask.clauses import ALWAYS, NEVER, All, Clause, Compared, Either, Match, Not
 from cost_lakehouse.errors import ConfigurationError, shortened
-from cost_lakehouse.serve.opencost.properties import DIMENSIONS, PROVIDERS, UNALLOCATED, dimension_of
+from cost_lakehouse.serve.opencost.properties import DIMENSIONS, PROVIDERS, UNALLOCATED
 
 _DEEPEST = 20
 _TOKEN = re.compile(
@@ -30,23 +30,41 @@ _MATCHES = {"": Match.EQUAL, "~": Match.PART, "<~": Match.START, "~>": Match.END
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """What a filter may name: each property's dimension, None where it has the text of ``fixed`` alone, else none at all.
+
+    ``label[KEY]`` is a key of the family ``labels``. ``names`` has values that are called otherwise: property -> ours ->
+    theirs.
+    """
+
+    dimensions: Mapping[str, str | None]
+    labels: str
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+
+CLOUD_COSTS = Vocabulary(DIMENSIONS, "tag", {"provider": PROVIDERS})
+
+
+@dataclass(frozen=True)
 class _Token:
     kind: str
     text: str
     at: int
 
 
-def clause_of(text: str) -> Clause:
+def clause_of(text: str, vocabulary: Vocabulary = CLOUD_COSTS) -> Clause:
     """The filter as a clause; an empty one always holds. Raises ConfigurationError with the place where it goes wrong."""
     if not text.strip():
         return ALWAYS
-    return _Parser(text).whole()
+    return _Parser(text, vocabulary).whole()
 
 
 class _Parser:
     """Reads one filter from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
         self._tokens = list(self._read(text))
         self._next = 0
 
@@ -110,15 +128,16 @@ class _Parser:
     def _comparison(self) -> Clause:
         name = self._take("name")
         key = self._take("key")[1:-1] if self._kind == "key" else None
-        if name != "label" and (name not in DIMENSIONS or key is not None):
-            raise _wrong(f"{shortened(name)!r} is none of {', '.join(DIMENSIONS)}, label[KEY]")
+        known = self._vocabulary.dimensions
+        if name != "label" and (name not in known or key is not None):
+            raise _wrong(f"{shortened(name)!r} is none of {', '.join(known)}, label[KEY]")
         sign = self._take("sign")
         values = [self._value()]
         while self._kind == ",":
             self._take(",")
             values.append(self._value())
         match = _MATCHES[sign.removeprefix("!").removesuffix(":")]
-        test = _label(key, match) if name == "label" else _field(name, match)
+        test = _label(self._vocabulary, key, match) if name == "label" else _field(self._vocabulary, name, match)
         clause = Either(tuple(map(test, values))) if len(values) > 1 else test(values[0])
         return Not(clause) if sign.startswith("!") else clause
 
@@ -127,29 +146,28 @@ class _Parser:
         return "" if value == UNALLOCATED else value
 
 
-def _label(key: str | None, match: Match) -> Callable[[str], Clause]:
+def _label(vocabulary: Vocabulary, key: str | None, match: Match) -> Callable[[str], Clause]:
     """Of a label its value; without a key in brackets: whether there is a label of that name."""
     if key is not None:
-        return lambda value: Compared(f"tag:{key}", value, match)
+        return lambda value: Compared(f"{vocabulary.labels}:{key}", value, match)
     if match not in (Match.EQUAL, Match.PART):
         raise _wrong("names of labels are compared as a whole; write label:KEY")
-    return lambda value: Not(Compared(f"tag:{value}", "")) if value else NEVER
+    return lambda value: Not(Compared(f"{vocabulary.labels}:{value}", "")) if value else NEVER
 
 
-def _field(name: str, match: Match) -> Callable[[str], Clause]:
-    dimension = dimension_of(name)
+def _field(vocabulary: Vocabulary, name: str, match: Match) -> Callable[[str], Clause]:
+    dimension = vocabulary.dimensions[name]
     if dimension is None:
-        return lambda value: ALWAYS if match.holds("", value) else NEVER
-    if name == "provider":
-        return lambda value: _provider(match, value)
-    return lambda value: Compared(dimension, value, match)
+        return lambda value: ALWAYS if match.holds(vocabulary.fixed.get(name, ""), value) else NEVER
+    names = vocabulary.names.get(name, {})
+    return lambda value: _renamed(dimension, names, match, value) if names else Compared(dimension, value, match)
 
 
-def _provider(match: Match, value: str) -> Clause:
-    """A cloud, which is called otherwise here: one that has another name there is compared by that."""
-    fitting = [Compared("provider", ours) for ours, theirs in PROVIDERS.items() if match.holds(theirs, value)]
-    renamed = Either(tuple(Compared("provider", ours) for ours in PROVIDERS))
-    return Either((*fitting, All((Not(renamed), Compared("provider", value, match)))))
+def _renamed(dimension: str, names: Mapping[str, str], match: Match, value: str) -> Clause:
+    """Values that are called otherwise here, such as clouds: one that has another name there is compared by that."""
+    fitting = [Compared(dimension, ours) for ours, theirs in names.items() if match.holds(theirs, value)]
+    renamed = Either(tuple(Compared(dimension, ours) for ours in names))
+    return Either((*fitting, All((Not(renamed), Compared(dimension, value, match)))))
 
 
 def _wrong(what: str) -> ConfigurationError:

@@ -18,6 +18,7 @@ from cost_lakehouse.errors import ConfigurationError, shortened
 MOST_DAYS = 3_700  # ten years
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(days=7)}
 _AGO = re.compile(r"([0-9]{1,7})([mhdw])(?: offset ([0-9]{1,7})([mhdw]))?")
+_STEP = re.compile(r"([0-9]{1,7})([hdw])")
 _STAMPS = re.compile(r"([0-9]{1,11})[,|-]([0-9]{1,11})")
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 _MOMENTS = re.compile(rf"({_MOMENT}),({_MOMENT})")
@@ -85,6 +86,21 @@ def accumulate_of(text: str) -> Accumulate:
 def sets_of(window: Window, accumulate: Accumulate) -> list[Window]:
     """The window in parts, each of which ends with the week, month or quarter that it began in, or with the window."""
     return list(_parts(window, accumulate))
+
+
+def steps_of(window: Window, text: str) -> list[Window]:
+    """The window in parts as long as ``1d`` or ``24h``; whole where nothing is said. Raises ConfigurationError."""
+    found = _STEP.fullmatch(text.strip() or f"{MOST_DAYS}d")
+    hours = int(found[1]) * {"h": 1, "d": 24, "w": 168}[found[2]] if found else 0
+    if not hours or hours % 24:
+        raise ConfigurationError(
+            f"step {shortened(text)!r} is no number of days.",
+            "Write 1d, 24h or 1w; bills are kept by day, so there are no hours.",
+        )
+    days = min(hours // 24, MOST_DAYS)
+    starts = range(0, (window.end - window.begin).days, days)
+    begins = [window.begin + timedelta(days=start) for start in starts]
+    return [Window(begin, min(begin + timedelta(days=days), window.end)) for begin in begins]
 
 
 def _parts(window: Window, accumulate: Accumulate) -> Iterator[Window]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cost_lakehouse.ask.answer import Answer
 from cost_lakehouse.ask.asking import Asking, asking, spans_of
-from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES
+from cost_lakehouse.ask.dimensions import CLUSTERS, DAILY_COSTS, SUMMARIES, dimension
 from cost_lakehouse.ask.ranges import bill_of, plus_months
 from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
 from cost_lakehouse.ask.statement import Statement
@@ -23,6 +23,7 @@ from cost_lakehouse.lake.tables import (
     ANOMALY_COLUMNS,
     BUDGET_COLUMNS,
     BUDGETS,
+    CLUSTER_COSTS,
     FORECAST,
     FORECAST_COLUMNS,
 )
@@ -42,6 +43,7 @@ Rows = list[dict[str, Any]]
 class Contents:
     """What the page shows. ``asked`` are the days or bills that its tables are of; ``last_day`` the newest day with costs.
 
+    ``clusters`` is None where no clusters are there, or what narrows the page says nothing of them.
     ``untagged`` has what lacks the tag; ``options`` usage at list prices by how it is paid; ``names`` of accounts.
     """
 
@@ -57,6 +59,7 @@ class Contents:
     tags: Answer | None
     untagged: Answer | None
     options: Answer
+    clusters: Answer | None
     forecast: Rows
     anomalies: Rows
     budgets: Rows
@@ -78,7 +81,8 @@ class Contents:
 def tables_read(served: Served) -> list[str]:
     """The names of all tables that the page reads, of those that are there."""
     there = set(served.lake.table_names())
-    wanted = [*(f"marts.{name}" for name in (*_ASKED, *_OPTIONAL)), FORECAST, ANOMALIES, BUDGETS, ACCOUNT_NAMES]
+    clusters = [CLUSTER_COSTS] if served.lake.settings.clusters else []
+    wanted = [*(f"marts.{name}" for name in (*_ASKED, *_OPTIONAL)), FORECAST, ANOMALIES, BUDGETS, ACCOUNT_NAMES, *clusters]
     return [name for name in wanted if name in there or name.removeprefix("marts.") in _ASKED]
 
 
@@ -114,6 +118,7 @@ def gathered(served: Served, state: State) -> Contents:
             tags=None if tag is None else reader.answer(span, groups=(f"tag:{tag}",), compare=compare, top=TOP),
             untagged=None if tag is None else reader.answer(span, more=(Condition(f"tag:{tag}", ("",)),)),
             options=reader.answer(span, groups=("purchase_option",), basis="list", more=(Condition("type", _USED),)),
+            clusters=reader.clusters(span, compare),
             forecast=reader.rows(FORECAST, FORECAST_COLUMNS.names),
             anomalies=reader.rows(ANOMALIES, ANOMALY_COLUMNS.names),
             budgets=reader.rows(BUDGETS, BUDGET_COLUMNS.names),
@@ -150,7 +155,7 @@ class _Reader:
             granularity,
             groups,
             filters=(*self._state.conditions, *more),
-            basis=basis or self._state.basis,
+            basis=self._state.basis if basis is None else basis,
             top=top,
             order=Order.MOST,
             compare=compare,
@@ -160,6 +165,16 @@ class _Reader:
             return found
         bills = tuple(bill for bill in found.bills if bill.source in self._sources)
         return replace(found, request=question, bills=bills)
+
+    def clusters(self, span: Range, compare: Compare) -> Answer | None:
+        """What ran in clusters, as deep as the state says: on the basis that they have."""
+        conditions = [name for condition in self._state.conditions for name in condition.names]
+        if CLUSTER_COSTS not in self._names or not all(dimension(name).goes_with(CLUSTERS) for name in conditions):
+            return None
+        within = (("cluster", self._state.cluster), ("namespace", self._state.namespace))
+        more = tuple(Condition(name, (value,)) for name, value in within if value is not None)
+        (group, *_) = ("cluster", "namespace", "controller")[len(more) :]
+        return self.answer(span, groups=(group,), compare=compare, top=TOP, basis="", more=more)
 
     def last_day(self) -> date | None:
         """The newest day of the month that the month's bills have costs of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cost_lakehouse.ask.answer import Answer
 from cost_lakehouse.ask.dimensions import measures
 from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.report.charts import HEIGHT, WIDTH
@@ -65,6 +67,8 @@ def shown(contents: Contents) -> dict[str, Any]:
         lines = view.lines_of(contents, contents.tags)
         csv = link(group_by=tag, compare=compare, top=str(TOP))
         tables.append({"name": "tag", "title": f"Tag {tag.removeprefix('tag:')}", "lines": lines, "by": tag, "csv": csv})
+    if contents.clusters is not None:
+        tables.append(_clusters(contents, contents.clusters, compare))
     return {
         "state": state,
         "contents": contents,
@@ -116,6 +120,27 @@ def icon(served: Served, request: Request) -> Response:
     """``/icon.svg``."""
     text = (_FOLDER / "icon.svg").read_text(encoding="utf-8")
     return sent_text(request, text, "image/svg+xml", etag_of(text))
+
+
+def _clusters(contents: Contents, answer: Answer, compare: str) -> dict[str, Any]:
+    """The table of clusters: of one, its namespaces; of one of these, its controllers; with the way back."""
+    state = contents.state
+    (by,) = answer.request.groups
+    conditions = [(name, value) for name, value in (("cluster", state.cluster), ("namespace", state.namespace)) if value]
+    narrowed = replace(state, basis="effective")
+    for name, value in conditions:
+        narrowed = narrowed.narrowed(name, value)
+    depth = len(conditions)
+    within = [("all clusters", state.inside(None)), (state.cluster, state.inside(state.cluster)), (state.namespace, state)]
+    return {
+        "name": "cluster",
+        "title": ("Clusters", "Namespaces", "Controllers")[depth],
+        "lines": view.cluster_lines(contents, answer),
+        "by": by,
+        "note": "Nodes and volumes at their effective cost, by what ran on them: a part of the costs above, told once more.",
+        "within": [(text, f"{there.link}#by-cluster") for text, there in within[:depth]],
+        "csv": csv_link(narrowed, contents.asked, group_by=by, compare=compare, top=str(TOP)),
+    }
 
 
 def _invoices(contents: Contents) -> dict[str, str]:

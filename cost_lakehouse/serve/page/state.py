@@ -12,29 +12,35 @@ from urllib.parse import urlencode
 from cost_lakehouse.ask.dimensions import dimension, measure
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import Condition, Range, conditions_of
+from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.serve.parameters import Parameters
 
-NAMES = ("month", "filter", "by", "tag", "basis")
+NAMES = ("month", "filter", "by", "tag", "basis", "cluster", "namespace")
 CHARTED = ("service", "account", "region", "type", "source")
 
 
 @dataclass(frozen=True)
 class State:
-    """A month and what narrows it; ``by`` is what the days' bars are made of, ``tag`` the key of the table of tags."""
+    """A month and what narrows it; ``by`` is what the days' bars are made of, ``tag`` the key of the table of tags.
+
+    The table of clusters shows all of them, or the namespaces of ``cluster``, or the controllers of its ``namespace``.
+    """
 
     month: date
     conditions: tuple[Condition, ...] = ()
     by: str = "service"
     tag: str | None = None
     basis: str = "billed"
+    cluster: str | None = None
+    namespace: str | None = None
 
     @property
     def link(self) -> str:
         """The page's address in this state; what is as by default is left out."""
         pairs = [("month", f"{self.month:%Y-%m}"), *filters(self.conditions)]
-        given = {"by": self.by, "tag": self.tag, "basis": self.basis}
-        usual = {"by": "service", "tag": None, "basis": "billed"}
-        pairs += [(name, value) for name, value in given.items() if value is not None and value != usual[name]]
+        given = {"by": self.by, "tag": self.tag, "basis": self.basis, "cluster": self.cluster, "namespace": self.namespace}
+        usual = {"by": "service", "basis": "billed"}
+        pairs += [(name, value) for name, value in given.items() if value is not None and value != usual.get(name)]
         return f"/?{urlencode(pairs)}"
 
     def months_on(self, count: int) -> State:
@@ -50,6 +56,10 @@ class State:
         """The same without a condition."""
         return replace(self, conditions=tuple(other for other in self.conditions if other != condition))
 
+    def inside(self, cluster: str | None, namespace: str | None = None) -> State:
+        """The same with another table of clusters."""
+        return replace(self, cluster=cluster, namespace=namespace)
+
     def charted(self, by: str) -> State:
         """The same with other bars."""
         return replace(self, by=by)
@@ -63,7 +73,11 @@ def state_of(parameters: Parameters, newest: date) -> State:
     tag = parameters.text("tag") or None
     if tag is not None:
         dimension(f"tag:{tag}")
-    return State(parameters.month("month") or newest, conditions_of(parameters.texts("filter")), by, tag, basis)
+    cluster, namespace = parameters.text("cluster") or None, parameters.text("namespace") or None
+    if namespace is not None and cluster is None:
+        raise ConfigurationError("A namespace is a cluster's.", "Give cluster, too.")
+    month = parameters.month("month") or newest
+    return State(month, conditions_of(parameters.texts("filter")), by, tag, basis, cluster, namespace)
 
 
 def csv_link(state: State, asked: Range, **more: str) -> str:

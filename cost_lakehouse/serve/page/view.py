@@ -102,6 +102,21 @@ def lines_of(contents: Contents, answer: Answer, name_of: Callable[[str], str] =
     return [_line(contents, name, row, wholes[row.currency_code], name_of) for row in first_of(answer.rows, TOP)]
 
 
+def cluster_lines(contents: Contents, answer: Answer) -> list[Line]:
+    """The table of clusters, each row with a link to what is in it; controllers have none."""
+    (name,) = answer.request.groups
+    wholes = {total.currency_code: total.cost for total in answer.totals}
+    state, found = contents.state, []
+    for row in first_of(answer.rows, TOP):
+        amount = amount_of(row.currency_code, row.cost, row.before)
+        value = None if row.is_others else row.values[0]
+        into = {"cluster": state.inside(value), "namespace": state.inside(state.cluster, value)}.get(name) if value else None
+        link = f"{into.link}#by-cluster" if into is not None else None
+        shown = f"{row.groups} others" if row.is_others else value or f"No {name}"
+        found.append(Line(shown, link, None, amount, percent_of(row.cost, wholes[row.currency_code])))
+    return found
+
+
 def first_of(rows: Sequence[Row], top: int) -> list[Row]:
     """The first rows of each currency; all further ones are added up in one, last, as the query core does with ``top``."""
     by_currency: dict[str | None, list[Row]] = defaultdict(list)
