@@ -22,7 +22,7 @@ class AccountRuns:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         assets = account_assets(settings)
-        self._runs = AssetRuns(instance, assets, account_jobs(assets))
+        self._runs = AssetRuns(settings, instance, assets, account_jobs(assets))
 
     def read(self, name: str) -> AssetOutcome:
         """Read the accounts of one organisation."""

@@ -16,6 +16,7 @@ from cost_lakehouse.orchestration.assets.summaries import summary_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, SUMMARY_JOB
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
 from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.sensors.alerts import alert_sensor
 from cost_lakehouse.orchestration.sensors.daily_costs import daily_cost_sensor
@@ -72,6 +73,7 @@ def build_definitions(
             *account_schedules(settings),
             *push_schedules(settings),
         ],
+        resources=lake_resources(settings),
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.
         executor=dg.in_process_executor,
     )

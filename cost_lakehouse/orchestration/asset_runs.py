@@ -10,8 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.runner import QUIET, AssetOutcome, failure_of
 
 
@@ -20,13 +22,16 @@ class AssetRuns:
 
     def __init__(
         self,
+        settings: Settings,
         instance: dg.DagsterInstance,
         assets: Sequence[dg.AssetsDefinition],
         jobs: Sequence[dg.UnresolvedAssetJobDefinition],
     ) -> None:
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         self._instance = instance
-        self._definitions = dg.Definitions(assets=assets, jobs=jobs, executor=dg.in_process_executor)
+        self._definitions = dg.Definitions(
+            assets=assets, jobs=jobs, resources=lake_resources(settings), executor=dg.in_process_executor
+        )
 
     def run(
         self, job: str, chosen: Sequence[dg.AssetKey], tags: Mapping[str, str], config: Mapping[str, Any] | None = None

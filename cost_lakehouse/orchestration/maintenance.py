@@ -16,6 +16,7 @@ from cost_lakehouse.maintenance.report import Files, Report, TableReport
 from cost_lakehouse.orchestration.assets.load_metadata import metadata_table
 from cost_lakehouse.orchestration.constants import MAINTENANCE_JOB, MAINTENANCE_POOL, PROCESS_TAG, TRIGGER_TAG
 from cost_lakehouse.orchestration.instance import process_label
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.schedules import ensure_cron
 
 MAINTENANCE_OP = "maintenance"
@@ -37,11 +38,11 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
         description="Expires snapshots, merges small files and removes what nothing refers to, table by table.",
         out=dg.Out(dict[str, Any]),
     )
-    def maintenance(context: dg.OpExecutionContext, config: MaintenanceConfig) -> dict[str, Any]:
+    def maintenance(context: dg.OpExecutionContext, config: MaintenanceConfig, lake: dg.ResourceParam[Lake]) -> dict[str, Any]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             report = maintain(
-                Lake(settings),
+                lake,
                 config.tables,
                 dry_run=config.dry_run,
                 on_report=lambda table: context.log.info(summary_line(table)),
@@ -62,6 +63,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     @dg.job(
         name=MAINTENANCE_JOB,
         description="Keeps the lake small and quick. What is kept is said by `lake.maintenance`.",
+        resource_defs={key: dg.ResourceDefinition.hardcoded_resource(value) for key, value in lake_resources(settings).items()},
         executor_def=dg.in_process_executor,
     )
     def maintain_lake() -> None:

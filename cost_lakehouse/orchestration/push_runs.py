@@ -16,7 +16,7 @@ class PushRuns:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         assets = push_assets(settings)
-        self._runs = AssetRuns(instance, assets, push_jobs(assets))
+        self._runs = AssetRuns(settings, instance, assets, push_jobs(assets))
 
     def push(self, name: str, again: bool = False) -> AssetOutcome:
         """Send what changed to one target; with ``again`` everything. ``facts`` are empty where it failed."""

@@ -110,7 +110,7 @@ def test_an_own_sensor_asks_for_each_month_that_changed_and_the_own_asset_writes
     assert sorted(request.partition_key for request in first.run_requests) == ["2026-09-01", "2026-10-01"]
     assert again.run_requests == []
 
-    result = dg.materialize([mine.service_costs_csv], partition_key="2026-10-01")
+    result = dg.materialize([mine.service_costs_csv], partition_key="2026-10-01", resources={"lake": Lake(mine.settings)})
 
     (written,) = result.asset_materializations_for_node("service_costs_csv")
     with Path(str(written.metadata["file"].value)).open(encoding="utf-8", newline="") as lines:

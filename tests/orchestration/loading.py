@@ -10,6 +10,7 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.orchestration.assets.line_items import line_item_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, line_items_key
 from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -25,7 +26,7 @@ class Loading:
         self.now = 0.0
         self.sensor = delivery_sensor(settings, months, clock=lambda: self.now)
         job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
-        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor])
+        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor], resources=lake_resources(settings))
         self.instance = instance
 
     def tick(self) -> list[dg.RunRequest]:

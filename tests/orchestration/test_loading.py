@@ -17,6 +17,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets.line_items import line_item_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, SOURCE_TAG, line_items_key
 from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.schedules import download_schedule
 from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 from cost_lakehouse.sources.base import Source
@@ -38,7 +39,13 @@ class Loading:
         self.sensor = delivery_sensor(settings, months, clock=lambda: next(clock) if clock else self.now)
         self.schedule = download_schedule(settings, months)
         job = dg.define_asset_job(LOAD_JOB, selection=dg.AssetSelection.assets(*assets))
-        self.defs = dg.Definitions(assets=assets, jobs=[job], sensors=[self.sensor], schedules=[self.schedule])
+        self.defs = dg.Definitions(
+            assets=assets,
+            jobs=[job],
+            sensors=[self.sensor],
+            schedules=[self.schedule],
+            resources=lake_resources(settings),
+        )
         self.instance = instance
         self.cursor: str | None = None
 

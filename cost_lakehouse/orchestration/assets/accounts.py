@@ -66,10 +66,10 @@ def _organization_asset(settings: Settings, organization: OrganizationSettings) 
         tags={"organization": organization.name},
         pool=organization_op(organization.name),
     )
-    def accounts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def accounts(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
-            read = read_accounts(Lake(settings), settings, organization)
+            read = read_accounts(lake, settings, organization)
         except CostLakehouseError as error:
             context.instance.add_run_tags(context.run.run_id, {FAILURE_TAG: type(error).__name__})
             raise lasting_failure(error, organization.name) from None
@@ -102,11 +102,11 @@ def _names_asset(settings: Settings) -> dg.AssetsDefinition:
         ),
         pool=ACCOUNT_NAMES_POOL,
     )
-    def aws_accounts(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def aws_accounts(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[None]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             with scratch_folder(settings, context.instance, context.run.run_id) as folder:
-                rows, differs = build_account_names(Lake(settings), folder)
+                rows, differs = build_account_names(lake, folder)
         except CostLakehouseError as error:
             raise lasting_failure(error, context.run.tags.get(SOURCE_TAG, "")) from None
         counted = {"dagster/row_count": rows} if rows is not None else {}

@@ -152,12 +152,12 @@ def line_item_asset(
             )
         ],
     )
-    def line_items(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[Event]:
+    def line_items(context: dg.AssetExecutionContext, config: LoadConfig, lake: dg.ResourceParam[Lake]) -> Iterator[Event]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
-        events = LoadEvents(settings, source, months, key)
-        loading = _Loading(settings, source, window, config, Reads(context.log.info, progress(context)))
+        events = LoadEvents(settings, lake, source, months, key)
+        loading = _Loading(settings, lake, source, window, config, Reads(context.log.info, progress(context)))
         failures: list[CostLakehouseError] = []
         for table in [config.table] if config.table else kind.tables:
             try:
@@ -190,9 +190,16 @@ class _Loading:
     """The loads of one run."""
 
     def __init__(
-        self, settings: Settings, source: SourceSettings, window: Sequence[date], config: LoadConfig, reads: Reads
+        self,
+        settings: Settings,
+        lake: Lake,
+        source: SourceSettings,
+        window: Sequence[date],
+        config: LoadConfig,
+        reads: Reads,
     ) -> None:
         self._settings = settings
+        self._lake = lake
         self._source = source
         self._window = window
         self._config = config
@@ -203,7 +210,7 @@ class _Loading:
 
     def loads(self, table: str) -> Iterator[tuple[Delivery, LoadResult]]:
         """Load what is wanted of one raw table, anew where it changes meanwhile; of known months those that are asked for."""
-        lake = Lake(self._settings)
+        lake = self._lake
         month = self._window[0] if len(self._window) == 1 else None
         for start in range(1, STARTS + 1):
             self._planned = plan(self._settings, self._source, holdings(lake), month)
@@ -235,7 +242,7 @@ class _Loading:
 
         Raises NothingDelivered where it holds none of them: a run that says so must not look like a load.
         """
-        held, results = holdings(Lake(self._settings)), [*self._left]
+        held, results = holdings(self._lake), [*self._left]
         stands = {planned.finding.billing_period: planned.status for planned in self._planned}
         for table in kind_of(self._source).tables:
             for month, receipt in held.of(self._source.name, table).newest.items():

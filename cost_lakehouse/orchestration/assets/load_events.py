@@ -35,9 +35,15 @@ class LoadEvents:
     """The events of one source's asset."""
 
     def __init__(
-        self, settings: Settings, source: SourceSettings, months: dg.MonthlyPartitionsDefinition, key: dg.AssetKey
+        self,
+        settings: Settings,
+        lake: Lake,
+        source: SourceSettings,
+        months: dg.MonthlyPartitionsDefinition,
+        key: dg.AssetKey,
     ) -> None:
         self._settings = settings
+        self._lake = lake
         self._source = source
         self._months = months
         self._key = key
@@ -105,11 +111,11 @@ class LoadEvents:
 
     def _proven(self, receipt: Receipt) -> Mapping[str, CurrencyTotal]:
         """What a receipt's control totals prove, by currency; of a month that is one delivery, whichever load recorded them."""
-        lake, table = Lake(self._settings), FORMATS[receipt.raw_table]
+        table = FORMATS[receipt.raw_table]
         slice_ = Slice(receipt.source, receipt.billing_period)
         if table.adds_up:
-            return totals_by_load(lake, table.cost, table.table, slice_).get((slice_, receipt.load_id), {})
-        return totals_by_delivery(lake, slice_).get((slice_, receipt.delivery_id), {})
+            return totals_by_load(self._lake, table.cost, table.table, slice_).get((slice_, receipt.load_id), {})
+        return totals_by_delivery(self._lake, slice_).get((slice_, receipt.delivery_id), {})
 
     def _materialization(self, receipt: Receipt, metadata: Metadata) -> dg.AssetMaterialization:
         return dg.AssetMaterialization(

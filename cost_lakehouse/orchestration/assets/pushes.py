@@ -70,12 +70,14 @@ def _postgres_asset(settings: Settings, database: PostgresSettings) -> dg.Assets
         metadata={"place": database.place},
         pool=push_op(POSTGRES),
     )
-    def published(context: dg.AssetExecutionContext, config: PushConfig) -> dg.MaterializeResult[None]:
+    def published(
+        context: dg.AssetExecutionContext, config: PushConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
             from cost_lakehouse.publish.postgres.publisher import publish_to_postgres
 
-            report = publish_to_postgres(Lake(settings), database, again=config.again)
+            report = publish_to_postgres(lake, database, again=config.again)
         except CostLakehouseError as error:
             raise _failure(context, POSTGRES, error) from None
         facts = {
@@ -110,10 +112,12 @@ def _push_asset(settings: Settings, target: PushSettings) -> dg.AssetsDefinition
         metadata={"place": target.place},
         pool=push_op(target.name),
     )
-    def pushed(context: dg.AssetExecutionContext, config: PushConfig) -> dg.MaterializeResult[None]:
+    def pushed(
+        context: dg.AssetExecutionContext, config: PushConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         try:
-            report = push(Lake(settings), settings.push_target(target.name), again=config.again)
+            report = push(lake, settings.push_target(target.name), again=config.again)
         except CostLakehouseError as error:
             raise _failure(context, target.name, error) from None
         return dg.MaterializeResult(metadata=_metadata(report), data_version=dg.DataVersion(report.version))

@@ -112,11 +112,10 @@ def summary_assets(settings: Settings, months: dg.MonthlyPartitionsDefinition, p
         # Whatever is selected, all is built; but only so may a check that dbt skipped be missing from a run.
         can_subset=True,
     )
-    def summaries(context: dg.AssetExecutionContext, config: SummaryConfig) -> Iterator[Event]:
+    def summaries(context: dg.AssetExecutionContext, config: SummaryConfig, lake: dg.ResourceParam[Lake]) -> Iterator[Event]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
-        lake = Lake(settings)
         proven = proven_receipts(lake)
         waiting = stale_slices(lake, proven, [mart.table for mart in published_tables])
         stale = [batch.slice for batch in waiting]
