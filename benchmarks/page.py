@@ -29,6 +29,9 @@ from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.serve.application import application
 
 NEWEST, NEWEST_DAYS = date(2026, 10, 1), 27
+Span = tuple[float, float]
+"""Seconds by the clock, and of the processors."""
+
 _AWS = """
 select md5(concat_ws('|', source, usage_date, service, account, kind, team)) as aws_daily_summary_id,
     source, billing_period, '{month}-1' as delivery_id, usage_date, account as usage_account_id, 'Team ' || account as usage_account_name,
@@ -102,16 +105,18 @@ def main() -> int:
     lake, rows = lake_of(wanted.out / f"page-{wanted.payers}-{wanted.months}-{wanted.kinds}", wanted)
     table = []
     with TestClient(application(lake), base_url="http://localhost") as client:
+        asked(client, f"/?month={plus_months(NEWEST, -3):%Y-%m}", 1)  # the manifests of the marts are read once a process
         for name, path in (
             ("first page", "/"),
             ("a month before", f"/?month={plus_months(NEWEST, -1):%Y-%m}"),
             ("one service", "/?filter=service%3DService03"),
         ):
-            seconds, cpu, size = asked(client, path, wanted.rounds)
-            table.append([name, f"{seconds * 1000:,.0f} ms", f"{cpu * 1000:,.0f} ms", f"{size / 1000:,.0f} KB"])
+            first, again, size = asked(client, path, wanted.rounds)
+            spans = [f"{seconds * 1000:,.0f} ms" for seconds in (*first, *again)]
+            table.append([name, *spans, f"{size / 1000:,.0f} KB"])
     print(machine())
     print(f"{wanted.payers} payers, {wanted.months} months, {rows:,} rows of the daily summary")
-    print_table(["page", "median", "CPU", "size"], table)
+    print_table(["page", "first time", "its CPU", "again", "its CPU", "size"], table)
     return 0
 
 
@@ -180,16 +185,15 @@ def _written(lake: Lake, name: str, slice_: Slice, rows: pa.Table) -> Sequence[s
         return lake.warehouse.keep(writer.files, folder)
 
 
-def asked(client: TestClient, path: str, rounds: int) -> tuple[float, float, int]:
-    """The median seconds and CPU seconds of a page, which was asked for once before, and its bytes."""
-    size = len(client.get(path).raise_for_status().content)
-    times, cpus = [], []
-    for _ in range(rounds):
+def asked(client: TestClient, path: str, rounds: int) -> tuple[Span, Span, int]:
+    """What a page takes that nobody asked for yet, the median of asking for it again, and its bytes."""
+    size, times = 0, []
+    for _ in range(rounds + 1):
         began, cpu = time.perf_counter(), time.process_time()
-        client.get(path).raise_for_status()
-        times.append(time.perf_counter() - began)
-        cpus.append(time.process_time() - cpu)
-    return statistics.median(times), statistics.median(cpus), size
+        size = len(client.get(path).raise_for_status().content)
+        times.append((time.perf_counter() - began, time.process_time() - cpu))
+    first, *others = times
+    return first, (statistics.median(wall for wall, _ in others), statistics.median(spent for _, spent in others)), size
 
 
 if __name__ == "__main__":

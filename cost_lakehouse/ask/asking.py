@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -11,11 +12,12 @@ from cost_lakehouse.ask.dimensions import ALLOCATED, CLUSTERS, DAILY_COSTS
 from cost_lakehouse.ask.ranges import before
 from cost_lakehouse.ask.reading import NO_LIMITS, Fetch, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
-from cost_lakehouse.ask.statement import Dialect, Statement, statement_of, tables_of
+from cost_lakehouse.ask.shared import Shared
+from cost_lakehouse.ask.statement import Dialect, Statement, marts_of, statement_of, tables_of
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.invoiced import Moment
-from cost_lakehouse.lake.manifests import Span
+from cost_lakehouse.lake.manifests import Span, file_tasks, is_sliced, slice_of
 from cost_lakehouse.lake.table_by_month import ShownTable
 
 _STATES = "bill_status"
@@ -49,6 +51,7 @@ class Asking:
         self.fetch = fetch
         self.snapshots = snapshots_of(tables)
         self._as_of = as_of
+        self._shared = 0
         self._bills: dict[tuple[date, date], tuple[Bill, ...]] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -58,7 +61,29 @@ class Asking:
                 f"{late[0][0]} {late[0][1]:%Y-%m} is not shared out among teams as it is published now.",
                 "Run `cost-lakehouse allocate`.",
             )
-        rows, totals = rows_of(request, self.fetch(statement_of(request, self.dialect)))
+        return self._answered(request, statement_of(request, self.dialect))
+
+    def answers(self, requests: Sequence[Request]) -> list[Answer]:
+        """The same for several questions: lines that more than one of them is about are read once, where the engine can."""
+        found: dict[int, Answer] = {}
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for number, request in enumerate(requests):
+            alike[marts_of(request) if self.dialect.keeps_tables and request.apart is None else (str(number),)].append(number)
+        for numbers in alike.values():
+            if len(numbers) == 1:
+                found[numbers[0]] = self.answer(requests[numbers[0]])
+                continue
+            self._shared += 1
+            shared = Shared(f"shared_lines_{self._shared}", tuple(requests[number] for number in numbers))
+            self.fetch(shared.statement(self.dialect))
+            shared.check(self.fetch(shared.proof()))
+            for number in numbers:
+                made = statement_of(requests[number], self.dialect, shared.lines_of)
+                found[number] = self._answered(requests[number], made)
+        return [found[number] for number in range(len(requests))]
+
+    def _answered(self, request: Request, made: Statement) -> Answer:
+        rows, totals = rows_of(request, self.fetch(made))
         names = read_tables(request)
         months = (request.range.begin.replace(day=1), request.range.end)
         if months not in self._bills:
@@ -88,7 +113,12 @@ def spans_of(requests: Sequence[Request]) -> list[Span]:
 
 def newest_month(lake: Lake) -> date | None:
     """The month of the newest bill that is published; None where there is none. Raises LakeError."""
-    with reading(lake, tables_of_moment(lake, [f"marts.{_STATES}"])) as (fetch, dialect):
+    name = f"marts.{_STATES}"
+    table = lake.current(name)
+    tasks = file_tasks(table) if name in lake.table_names() and is_sliced(table) else []
+    if tasks and not any(task.delete_files for task in tasks):  # the files' names say it: none is opened
+        return max(slice_of(task.file).billing_period for task in tasks)
+    with reading(lake, tables_of_moment(lake, [name])) as (fetch, dialect):
         ((month,),) = fetch(Statement(f"select max(billing_period) from {dialect.table(_STATES)}"))
     return month if isinstance(month, date) else None
 

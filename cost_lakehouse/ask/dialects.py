@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cost_lakehouse.lake.table_by_month import Version, relation_at
 
 
 class DuckdbDialect:
     """Tables are views of the connection, which show the wanted snapshots already."""
+
+    keeps_tables = True
+
+    def __init__(self, shown: Collection[str] | None = None) -> None:
+        """``shown`` are the tables that have a view (``marts.name``); None: all."""
+        self._shown = shown
+
+    def has(self, mart: str) -> bool:
+        """Whether there is a view of it."""
+        return self._shown is None or f"marts.{mart}" in self._shown
 
     def table(self, mart: str) -> str:
         """The view."""
@@ -23,10 +33,16 @@ class DuckdbDialect:
 class TrinoDialect:
     """Tables of a catalog, each at a version."""
 
+    keeps_tables = False
+
     def __init__(self, catalog: str, versions: Mapping[str, Version]) -> None:
         """``versions`` maps ``marts.name`` to what is shown of it."""
         self._catalog = catalog
         self._versions = versions
+
+    def has(self, mart: str) -> bool:
+        """Whether a version of it is shown."""
+        return f"marts.{mart}" in self._versions
 
     def table(self, mart: str) -> str:
         """The table at its version."""

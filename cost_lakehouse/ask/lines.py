@@ -73,6 +73,8 @@ def lines_statement(chosen: Sequence[Dimension], slice_: Slice, dialect: Dialect
     names = "".join(f", d{number}" for number in range(len(chosen)))
     parts = []
     for mart, name in SUMMARIES.items():
+        if not dialect.has(name):
+            continue
         columns = "".join(
             f",\n        nullif({dimension_sql(one, mart, dialect, made)}, '') as d{number}"
             for number, one in enumerate(chosen)

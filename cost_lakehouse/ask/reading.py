@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
@@ -12,18 +12,22 @@ from typing import Any
 import duckdb
 
 from cost_lakehouse.ask.dialects import DuckdbDialect, TrinoDialect
+from cost_lakehouse.ask.dimensions import DAILY_COSTS, SUMMARIES
 from cost_lakehouse.ask.statement import Dialect, Statement
 from cost_lakehouse.errors import ConfigurationError, LakeError
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.invoiced import AsInvoiced, Moment, tables_as_invoiced
-from cost_lakehouse.lake.manifests import Span
+from cost_lakehouse.lake.manifests import Span, is_live, manifests_of
 from cost_lakehouse.lake.moments import tables_at
 from cost_lakehouse.lake.table_by_month import ShownTable, Version, version_of
 
 Fetch = Callable[[Statement], list[tuple[Any, ...]]]
 """Runs a statement and gives all its rows."""
+
+
+_RAW_TABLES = {"aws": "raw.aws_cur", "oci": "raw.oci_cost", "focus": "raw.focus", "lakehouse": "raw.lakehouse_costs"}
 
 
 class TooMuchAsked(ConfigurationError):
@@ -43,22 +47,35 @@ NO_LIMITS = Limits()
 
 def tables_of_moment(lake: Lake, names: Sequence[str], as_of: Moment | None = None) -> dict[str, ShownTable]:
     """Tables by their names (``marts.daily_costs``), as they are, as they were at a moment (UTC, without zone), or as each
-    month was first invoiced.
+    month was first invoiced. Left out are summaries that were never published, as no bill of their kind was ever loaded.
 
     Raises LakeError where one is not there yet, or its snapshot of then is not kept any more.
     """
     there = set(lake.table_names())
-    if missing := [name for name in names if name not in there]:
+    missing = [name for name in names if name not in there]
+    if must_be := [name for name in missing if not _may_be_missing(lake, name, there)]:
         raise LakeError(
-            f"There is no table {', '.join(missing)} yet.",
+            f"There is no table {', '.join(must_be)} yet.",
             "Run `cost-lakehouse run`: it loads what is delivered and summarises it.",
         )
+    names = [name for name in names if name in there]
     if as_of is None:
         return {name: lake.current(name) for name in names}
     if isinstance(as_of, AsInvoiced):
         return tables_as_invoiced(lake, as_of, names)
     shown = tables_at(lake, as_of, lambda name: name in names)
     return {name: shown[name] for name in names}
+
+
+def _may_be_missing(lake: Lake, name: str, there: Collection[str]) -> bool:
+    """Whether a summary that is not there would have no row: others are published, and no bill of its kind was ever loaded.
+
+    So it is in a lake whose marts were last built before there was such a summary.
+    """
+    raw = next((_RAW_TABLES[kind] for kind, mart in SUMMARIES.items() if name == f"marts.{mart}"), None)
+    if raw is None or f"marts.{DAILY_COSTS}" not in there:
+        return False
+    return raw not in there or not any(map(is_live, manifests_of(lake.current(raw))))
 
 
 def snapshots_of(tables: Mapping[str, ShownTable]) -> dict[str, Version]:
@@ -99,7 +116,7 @@ def reading(
             timer.daemon = True
             timer.start()
         try:
-            yield lambda made: _fetched(connection, made, limits), DuckdbDialect()
+            yield lambda made: _fetched(connection, made, limits), DuckdbDialect(tables)
         except duckdb.InterruptException:
             raise _too_long(limits) from None
         finally:

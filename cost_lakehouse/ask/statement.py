@@ -5,12 +5,12 @@ Lines of the marts -> the range, and what it is compared with -> groups -> their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cost_lakehouse.ask.clauses import ALWAYS, All, Clause, Compared, Match, Not
-from cost_lakehouse.ask.dimensions import APART, DAILY_COSTS, SUMMARIES, Dimension
+from cost_lakehouse.ask.dimensions import APART, DAILY_COSTS, SUMMARIES, Dimension, dimension, measure
 from cost_lakehouse.ask.ranges import Shift, before, shift_of
 from cost_lakehouse.ask.request import Condition, Granularity, Order, Range, Request
 
@@ -19,6 +19,12 @@ ACCOUNTS = "aws_accounts"
 
 class Dialect(Protocol):
     """What the two engines write differently."""
+
+    keeps_tables: bool
+    """Whether a temporary table can be made, for further statements of the same reading."""
+
+    def has(self, mart: str) -> bool:
+        """Whether the mart is among what is read: a summary that was never published has no rows, and is left out."""
 
     def table(self, mart: str) -> str:
         """A mart, to select from."""
@@ -54,8 +60,8 @@ def tables_of(request: Request) -> tuple[str, ...]:
     return (*names, ACCOUNTS) if wants_accounts(request.dimensions) else tuple(names)
 
 
-def statement_of(request: Request, dialect: Dialect) -> Statement:
-    """The SELECT.
+def statement_of(request: Request, dialect: Dialect, lines_of: Callable[[Request], str] | None = None) -> Statement:
+    """The SELECT. The lines are those of the marts, unless ``lines_of`` has another SELECT of them.
 
     Columns: bucket, place (null of Others), a column for each group, currency_code, cost, before, line_item_count, groups (how
     many are in the row), whole and whole_before (what the currency comes to before anything is ranked).
@@ -65,7 +71,7 @@ def statement_of(request: Request, dialect: Dialect) -> Statement:
     grouped = "".join(f"{group}, " for group in groups)
     made.sql = f"""
 with costs as (
-{_costs(request, dialect, made)}
+{lines_of(request) if lines_of else lines_sql(request, request.dimension_names, (), dialect, made)}
 ),
 chosen as (
 {_chosen(request, grouped, made)}
@@ -116,20 +122,23 @@ order by currency_code, place nulls last, bucket
     return made
 
 
-def _costs(request: Request, dialect: Dialect, made: Statement) -> str:
-    """The lines of the marts, each dimension that is asked for in a column of its own: null where it is missing or empty."""
+def lines_sql(request: Request, names: Sequence[str], bases: Sequence[str], dialect: Dialect, made: Statement) -> str:
+    """The lines of the marts that a question is about, each of these dimensions in a column d0, d1…: null where it is missing
+    or empty. The measures are c0, c1…; without ``bases`` the question's own is ``cost``."""
+    chosen = tuple(map(dimension, names))
+    costs = {f"c{number}": measure(basis) for number, basis in enumerate(bases)} or {"cost": request.measure}
     parts = []
     for mart in marts_of(request):
+        if not dialect.has(SUMMARIES.get(mart, mart)):
+            continue
         columns = [
-            f"nullif({dimension_sql(dimension, mart, dialect, made)}, '') as d{number}"
-            for number, dimension in enumerate(request.dimensions)
+            f"nullif({dimension_sql(known, mart, dialect, made)}, '') as d{number}" for number, known in enumerate(chosen)
         ]
-        joined = f"\n{accounts_join(mart, dialect.table(ACCOUNTS))}" if wants_accounts(request.dimensions) else ""
-        shown = "".join(f"\n        {column}," for column in columns)
-        parts.append(f"""    select{shown}
-        mart.usage_date, mart.billing_period, mart.currency_code, mart.line_item_count,
-        mart.{request.measure.columns[mart]} as cost
-    from {dialect.table(SUMMARIES.get(mart, mart))} as mart{joined}""")
+        columns += ["mart.usage_date", "mart.billing_period", "mart.currency_code", "mart.line_item_count"]
+        columns += [f"mart.{known.columns[mart]} as {name}" for name, known in costs.items()]
+        joined = f"\n{accounts_join(mart, dialect.table(ACCOUNTS))}" if wants_accounts(chosen) else ""
+        shown = ",\n        ".join(columns)
+        parts.append(f"    select\n        {shown}\n    from {dialect.table(SUMMARIES.get(mart, mart))} as mart{joined}")
     return "\n    union all\n".join(parts)
 
 
@@ -208,10 +217,10 @@ def _chosen(request: Request, grouped: str, made: Statement) -> str:
         bucket = _bucket(request, shift)
         column = "billing_period" if asked.of_bills else "usage_date"
         kept = [f"{column} >= {made.bind(asked.begin)}", f"{column} < {made.bind(asked.end)}"]
-        kept += [_condition(condition, request, made) for condition in request.filters]
-        kept += [f"not {_condition(condition, request, made)}" for condition in request.excludes]
+        kept += [condition_sql(condition, request.dimension_names, made) for condition in request.filters]
+        kept += [f"not {condition_sql(condition, request.dimension_names, made)}" for condition in request.excludes]
         if request.where != ALWAYS:
-            kept.append(_clause(request.where, request, made))
+            kept.append(clause_sql(request.where, request.dimension_names, made))
         if request.currency is not None:
             kept.append(f"currency_code = {made.bind(request.currency)}")
         where = "\n        and ".join(kept)
@@ -237,23 +246,25 @@ def _bucket(request: Request, shift: Shift) -> str:
     return day if request.granularity is Granularity.DAY else f"cast(date_trunc('{request.granularity}', {day}) as date)"
 
 
-def _condition(condition: Condition, request: Request, made: Statement) -> str:
-    column = f"d{request.dimension_names.index(condition.name)}"
+def condition_sql(condition: Condition, names: Sequence[str], made: Statement) -> str:
+    """Whether it holds of a line whose columns d0, d1… are these dimensions."""
+    column = f"d{names.index(condition.name)}"
     if condition.contains:
         parts = [f"strpos(lower(coalesce({column}, '')), lower({made.bind(value)})) > 0" for value in condition.values]
     else:
         parts = [f"coalesce({column}, '') = {made.bind(value)}" for value in condition.values]
-    parts += [_condition(other, request, made) for other in condition.either]
+    parts += [condition_sql(other, names, made) for other in condition.either]
     return f"({' or '.join(parts)})"
 
 
-def _clause(clause: Clause, request: Request, made: Statement) -> str:
+def clause_sql(clause: Clause, names: Sequence[str], made: Statement) -> str:
+    """The same of a clause."""
     if isinstance(clause, Not):
-        return f"not {_clause(clause.clause, request, made)}"
+        return f"not {clause_sql(clause.clause, names, made)}"
     if not isinstance(clause, Compared):
         word, none = (" and ", "true") if isinstance(clause, All) else (" or ", "false")
-        return f"({word.join(_clause(inner, request, made) for inner in clause.clauses) or none})"
-    value, text = f"coalesce(d{request.dimension_names.index(clause.name)}, '')", clause.text
+        return f"({word.join(clause_sql(inner, names, made) for inner in clause.clauses) or none})"
+    value, text = f"coalesce(d{names.index(clause.name)}, '')", clause.text
     if clause.match is Match.PART:
         return f"(strpos({value}, {made.bind(text)}) > 0)"
     if clause.match is Match.START:

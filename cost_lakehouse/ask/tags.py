@@ -24,6 +24,8 @@ def tag_values(
     name = SUMMARIES[summary]
     tables = tables_of_moment(lake, [f"marts.{name}"])
     made = Statement()
+    if not tables:
+        return {}
     with reading(lake, tables, Limits(limits.seconds, _MOST_SETS)) as (fetch, dialect):
         where = [f"usage_date >= {made.bind(days.begin)}", f"usage_date < {made.bind(days.end)}", "tags is not null"]
         if accounts is not None:

@@ -104,21 +104,35 @@ def gathered(served: Served, state: State) -> Contents:
         compare = Compare.PREVIOUS if is_over else Compare.MONTH
         keys = reader.tag_keys()
         tag = state.tag or (keys[0] if keys else None)
-        accounts = reader.answer(span, groups=("account",), compare=compare, top=TOP)
+        questions = {
+            "accounts": reader.question(span, groups=("account",), compare=compare, top=TOP),
+            "daily": reader.question(span, granularity=Granularity.DAY, groups=(state.by,), top=BARS),
+            "services": reader.question(span, groups=("service",), compare=compare),
+            "regions": reader.question(span, groups=("region",), compare=compare, top=TOP),
+            "kinds": reader.question(span, groups=("type",), compare=compare),
+            "options": reader.question(span, groups=("purchase_option",), basis="list", more=(Condition("type", _USED),)),
+        }
+        if tag is not None:
+            questions["tags"] = reader.question(span, groups=(f"tag:{tag}",), compare=compare, top=TOP)
+            questions["untagged"] = reader.question(span, more=(Condition(f"tag:{tag}", ("",)),))
+        if clusters := reader.clusters(span, compare):
+            questions["clusters"] = clusters
+        answers = reader.answers(questions)
+        accounts = answers["accounts"]
         return Contents(
             state,
             span,
             last_day,
-            daily=reader.answer(span, granularity=Granularity.DAY, groups=(state.by,), top=BARS),
-            services=reader.answer(span, groups=("service",), compare=compare),
+            daily=answers["daily"],
+            services=answers["services"],
             accounts=accounts,
-            regions=reader.answer(span, groups=("region",), compare=compare, top=TOP),
-            kinds=reader.answer(span, groups=("type",), compare=compare),
+            regions=answers["regions"],
+            kinds=answers["kinds"],
             tag_keys=tuple(keys),
-            tags=None if tag is None else reader.answer(span, groups=(f"tag:{tag}",), compare=compare, top=TOP),
-            untagged=None if tag is None else reader.answer(span, more=(Condition(f"tag:{tag}", ("",)),)),
-            options=reader.answer(span, groups=("purchase_option",), basis="list", more=(Condition("type", _USED),)),
-            clusters=reader.clusters(span, compare),
+            tags=answers.get("tags"),
+            untagged=answers.get("untagged"),
+            options=answers["options"],
+            clusters=answers.get("clusters"),
             forecast=reader.rows(FORECAST, FORECAST_COLUMNS.names),
             anomalies=reader.rows(ANOMALIES, ANOMALY_COLUMNS.names),
             budgets=reader.rows(BUDGETS, BUDGET_COLUMNS.names),
@@ -138,7 +152,7 @@ class _Reader:
         self._names = names
         self._state = state
 
-    def answer(
+    def question(
         self,
         span: Range,
         *,
@@ -148,9 +162,9 @@ class _Reader:
         top: int | None = None,
         basis: str | None = None,
         more: tuple[Condition, ...] = (),
-    ) -> Answer:
-        """The costs of the state's conditions, of what is shown to whoever asks."""
-        question = Request(
+    ) -> Request:
+        """A question about the costs of the state's conditions."""
+        return Request(
             span,
             granularity,
             groups,
@@ -160,21 +174,27 @@ class _Reader:
             order=Order.MOST,
             compare=compare,
         )
-        found = self._asked.answer(self._served.seen(question))
-        if self._sources is None:
-            return found
-        bills = tuple(bill for bill in found.bills if bill.source in self._sources)
-        return replace(found, request=question, bills=bills)
 
-    def clusters(self, span: Range, compare: Compare) -> Answer | None:
-        """What ran in clusters, as deep as the state says: on the basis that they have."""
+    def answers(self, questions: Mapping[str, Request]) -> dict[str, Answer]:
+        """The answers, of what is shown to whoever asks."""
+        found = self._asked.answers([self._served.seen(question) for question in questions.values()])
+        answers = dict(zip(questions, found, strict=True))
+        if self._sources is None:
+            return answers
+        return {
+            name: replace(one, request=questions[name], bills=tuple(bill for bill in one.bills if bill.source in self._sources))
+            for name, one in answers.items()
+        }
+
+    def clusters(self, span: Range, compare: Compare) -> Request | None:
+        """The question about what ran in clusters, as deep as the state says: on the basis that they have."""
         conditions = [name for condition in self._state.conditions for name in condition.names]
         if CLUSTER_COSTS not in self._names or not all(dimension(name).goes_with(CLUSTERS) for name in conditions):
             return None
         within = (("cluster", self._state.cluster), ("namespace", self._state.namespace))
         more = tuple(Condition(name, (value,)) for name, value in within if value is not None)
         (group, *_) = ("cluster", "namespace", "controller")[len(more) :]
-        return self.answer(span, groups=(group,), compare=compare, top=TOP, basis="", more=more)
+        return self.question(span, groups=(group,), compare=compare, top=TOP, basis="", more=more)
 
     def last_day(self) -> date | None:
         """The newest day of the month that the month's bills have costs of."""
@@ -189,7 +209,7 @@ where billing_period = {made.bind(self._state.month)} and usage_date < {made.bin
 
     def tag_keys(self) -> list[str]:
         """The keys of the month's tags, those first that most costs have. Of AWS's bills; for who sees all."""
-        if not self._served.sees_all:
+        if not self._served.sees_all or not self._asked.dialect.has("aws_daily_summary"):
             return []
         made = Statement()
         made.sql = f"""
@@ -247,6 +267,8 @@ where billing_period = {made.bind(self._state.month)}
         of_bill = ("aws_daily_summary", "usage_account_id", "usage_account_name", "billing_period")
         of_organisation = ("aws_accounts", "account_id", "account_name", None)
         for mart, account, name, month in (of_bill, of_organisation):
+            if not self._asked.dialect.has(mart):
+                continue
             made = Statement()
             marks = ", ".join(made.bind(value) for value in wanted)
             where = f" and {month} = {made.bind(self._state.month)}" if month else ""
