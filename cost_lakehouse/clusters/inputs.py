@@ -1,4 +1,4 @@
-"""What clusters say: files of OpenCost in a folder or bucket, and answers of its API, kept there day by day."""
+"""What clusters say: files of OpenCost and Container Insights in a folder or bucket, and APIs' answers, kept there by day."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 
 from cost_lakehouse.ask.ranges import plus_months
+from cost_lakehouse.clusters.container_insights import PerformanceEvents
 from cost_lakehouse.clusters.opencost import allocation_usage, csv_usage, parquet_usage
 from cost_lakehouse.clusters.usage import Usage
 from cost_lakehouse.config import Settings
@@ -27,18 +28,25 @@ _AGGREGATE = "cluster,node,namespace,controllerKind,controller,pod"
 def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Iterator[Usage]:
     """Everything that a cluster's files say of the days of a month's bill, and of the days around it.
 
-    Raises SourceError where they cannot be read, or one is none of OpenCost's; DeliveryFailed.
+    Raises SourceError where they cannot be read, or one is none of those that clusters write; DeliveryFailed.
     """
     if not cluster.location:
         return
     store, prefix = _opened(settings, cluster)
     first, end = month - timedelta(days=1), plus_months(month, 1) + timedelta(days=1)
+    events = PerformanceEvents(cluster.name, lambda day: first <= day < end, cluster.labels)
     for found in sorted(store.list(prefix)):
-        reader = _READERS.get(Path(found.key).suffix.lower())
+        suffix = Path(found.key).suffix.lower()
+        reader = _READERS.get(suffix)
         if reader is not None and found.size:
             with store.open(found) as content:
                 whole = content.read()
-            yield from reader(whole, store.describe(found.key), cluster.name, lambda day: first <= day < end, cluster.labels)
+            yield from reader(whole, store.describe(found.key), cluster.name, events.wanted, cluster.labels)
+        # An export that was written before the month has nothing of it.
+        elif suffix == ".gz" and found.size and found.last_modified.date() >= first:
+            with store.open(found) as content:
+                events.read(content, store.describe(found.key))
+    yield from events.usages()
 
 
 def fetch_allocations(settings: Settings, cluster: ClusterSettings, today: date, days: int) -> list[date]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cost_lakehouse.clusters.usage import Said, Usage, Workload, namespace_of, resource_of
+from cost_lakehouse.clusters.usage import Said, Usage, Workload, labels_of, namespace_of, resource_of
 from cost_lakehouse.errors import SourceError, shortened
 from cost_lakehouse.formats.decimals import EXACT, exact_number
 
@@ -50,7 +50,7 @@ def csv_usage(
                 row.get("ControllerKind") or None,
                 row.get("ControllerName") or None,
                 row.get("Pod") or None,
-                _labels(given, labels),
+                labels_of(given, labels),
             )
             yield Usage(day, None, workload, _sum(where, [row[name] for name in _CSV_COSTS]), Said.CSV)
 
@@ -79,7 +79,7 @@ def parquet_usage(
                 row.get("properties.controllerKind"),
                 row.get("properties.controller"),
                 row.get("properties.pod"),
-                _labels(given, labels),
+                labels_of(given, labels),
             )
             resource = resource_of(row.get("properties.providerID"))
             yield Usage(day, resource, workload, _sum(where, [row[name] for name in NODE_COSTS]), Said.PARQUET)
@@ -112,7 +112,7 @@ def allocation_usage(
             properties.get("controllerKind") or None,
             properties.get("controller") or None,
             properties.get("pod") or None,
-            _labels(properties.get("labels") or {}, labels),
+            labels_of(properties.get("labels") or {}, labels),
         )
         resource = resource_of(properties.get("providerID"))
         yield Usage(day, resource, workload, _sum(where, [one.get(cost) for cost in NODE_COSTS]), Said.ALLOCATION)
@@ -149,7 +149,3 @@ def _sum(where: str, values: Sequence[Any]) -> Decimal:
             raise SourceError(f"{where}: {shortened(text)!r} is no cost.", "Export it again.")
         total = EXACT.add(total, number)
     return max(total, Decimal(0))
-
-
-def _labels(given: Mapping[str, Any], wanted: Sequence[str]) -> str:
-    return json.dumps({name: given[name] for name in sorted(wanted) if given.get(name)}, ensure_ascii=False, sort_keys=True)

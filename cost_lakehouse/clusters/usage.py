@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import IntEnum
+from typing import Any
 
 IDLE, NO_DATA, NOT_IN_THE_BILL = "(idle)", "(no cluster data)", "(not in the bill)"
 SPECIAL = {"__idle__": IDLE, "__unallocated__": "(unallocated)", "__unmounted__": "(unmounted)"}
@@ -20,12 +23,24 @@ class Said(IntEnum):
     BILL = 1
     ALLOCATION = 2
     PARQUET = 3
-    CSV = 4
+    PROMETHEUS = 4
+    INSIGHTS = 5
+    CSV = 6
 
     @property
     def label(self) -> str:
         """As ``marts.cluster_costs.weight_source`` has it."""
-        return {1: "cur_split", 2: "opencost_allocation", 3: "opencost_parquet", 4: "opencost_csv"}[self]
+        return _LABELS[self]
+
+
+_LABELS = {
+    Said.BILL: "cur_split",
+    Said.ALLOCATION: "opencost_allocation",
+    Said.PARQUET: "opencost_parquet",
+    Said.PROMETHEUS: "prometheus",
+    Said.INSIGHTS: "container_insights",
+    Said.CSV: "opencost_csv",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,11 @@ class Usage:
 def namespace_of(text: str | None) -> str:
     """A namespace as it is shown: OpenCost's special names in brackets, as ours are."""
     return SPECIAL.get(text or "", text or "(none)")
+
+
+def labels_of(given: Mapping[str, Any], wanted: Sequence[str]) -> str:
+    """Those of a pod's labels that are wanted and there, as JSON."""
+    return json.dumps({name: given[name] for name in sorted(wanted) if given.get(name)}, ensure_ascii=False, sort_keys=True)
 
 
 def resource_of(provider_id: str | None) -> str | None:
