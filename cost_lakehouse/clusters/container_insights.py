@@ -93,8 +93,8 @@ class PerformanceEvents:
             volume = resource_of(_text(event.get("EBSVolumeId")))
             if volume is not None:
                 workload = self._pod(event, cluster)
-                used = _number(event, "container_filesystem_usage", where)
-                self._volumes[day, volume][workload] = EXACT.add(self._volumes[day, volume][workload], used)
+                stored = _number(event, "container_filesystem_usage", where)
+                self._volumes[day, volume][workload] = EXACT.add(self._volumes[day, volume][workload], stored)
             return
         node = (day, resource_of(_text(event.get("InstanceId") or event.get("EC2InstanceId"))) or "")
         if not node[1]:  # on Fargate there is no node to split

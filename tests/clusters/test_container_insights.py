@@ -46,7 +46,7 @@ def pod(name: str, cpu: tuple[float, float], memory: tuple[int, int], **more: An
         "pod_owners": [{"owner_kind": "Deployment", "owner_name": name}],
         "labels": {"team": "red", "pod-template-hash": "7d9f"},
     }
-    numbers = {"pod_cpu_request": cpu[0], "pod_cpu_usage_total": cpu[1]}
+    numbers: Event = {"pod_cpu_request": cpu[0], "pod_cpu_usage_total": cpu[1]}
     numbers |= {"pod_memory_request": memory[0] * GIB, "pod_memory_working_set": memory[1] * GIB}
     return event("Pod", Namespace="web", PodName=name, kubernetes=about, **numbers, **more)
 
@@ -104,8 +104,8 @@ def test_a_node_on_which_pods_take_more_than_there_is_has_no_idle_part() -> None
 
 def test_containers_of_ecs_are_added_up_by_task() -> None:
     """CPU is in units of 1024, memory in MiB; a task's containers are one."""
-    ecs = {"EC2InstanceId": NODE, "InstanceId": None, "TaskDefinitionFamily": "api", "ClusterName": "ecs-prod"}
-    numbers = {"CpuReserved": 512.0, "CpuUtilized": 0.0, "MemoryReserved": 512, "MemoryUtilized": 1024}
+    ecs: Event = {"EC2InstanceId": NODE, "InstanceId": None, "TaskDefinitionFamily": "api", "ClusterName": "ecs-prod"}
+    numbers: Event = {"CpuReserved": 512.0, "CpuUtilized": 0.0, "MemoryReserved": 512, "MemoryUtilized": 1024}
     events = [
         event("Container", TaskId="t1", **ecs, **numbers),
         event("Container", TaskId="t1", **ecs, **numbers),
@@ -123,7 +123,7 @@ def test_containers_of_ecs_are_added_up_by_task() -> None:
 
 
 def test_volumes_are_split_by_what_containers_have_on_them() -> None:
-    about = {"EBSVolumeId": f"aws://eu-west-1a/{VOLUME}", "container_filesystem_usage": 3}
+    about: Event = {"EBSVolumeId": f"aws://eu-west-1a/{VOLUME}", "container_filesystem_usage": 3}
     events = [
         event("ContainerFS", Namespace="web", PodName="shop", **about),
         event("ContainerFS", 23, Namespace="data", PodName="db", **{**about, "container_filesystem_usage": 1}),
@@ -186,7 +186,7 @@ def test_an_export_task_s_files_are_read_from_their_bucket(tmp_path: Path, monke
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         written = [{"timestamp": int(one["Timestamp"]), "message": json.dumps(one)} for one in events]
         logs.put_log_events(
-            logGroupName=group, logStreamName=stream, logEvents=sorted(written, key=lambda one: one["timestamp"])
+            logGroupName=group, logStreamName=stream, logEvents=sorted(written, key=lambda one: int(str(one["timestamp"])))
         )
         logs.create_export_task(
             logGroupName=group, destination="acme-logs", destinationPrefix="exports/blue", fromTime=at(day, 0) - 3_600_000,
