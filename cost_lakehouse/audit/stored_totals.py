@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -29,8 +29,11 @@ class StoredTotals:
     unreadable: list[str] = field(default_factory=list)  # what of the files nobody could read or sum, a sentence each
 
 
-def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
-    """Read the new files of a table back and sum them."""
+def stored_totals(files: Sequence[Path], table: TableFormat, copied: Collection[Path] = ()) -> StoredTotals:
+    """Read the new files of a table back and sum them.
+
+    Of those that are ``copied`` from files that were read back before, the numbers alone are read.
+    """
     result = StoredTotals()
     if not files:
         return result
@@ -39,7 +42,13 @@ def stored_totals(files: Sequence[Path], table: TableFormat) -> StoredTotals:
             _sum(connection, duckdb_paths([str(path) for path in files]), table, result)
         except duckdb.OutOfRangeException as error:
             result.unreadable.append(f"a sum has more digits than there is room for: {str(error).splitlines()[0][:200]}")
-        result.unreadable += unreadable(connection, files, table)
+        except duckdb.Error as error:
+            if not copied:
+                raise
+            result.unreadable.append(f"its numbers cannot be read back: {str(error).splitlines()[0][:200]}")
+        written = [path for path in files if path not in copied]
+        if written:
+            result.unreadable += unreadable(connection, written, table)
     return result
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cost_lakehouse.formats.duckdb_paths import duckdb_paths, parquet_rows
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.data_files import load_of
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import file_tasks, slice_of
 from cost_lakehouse.lake.remembered import Remembered
@@ -27,11 +28,17 @@ def ledger_rows(
     slices: Collection[Slice] | None = None,
     months: Collection[date] | None = None,
     source: str | None = None,
+    load: str | None = None,
 ) -> list[Row]:
-    """A ledger's rows as tuples in the order of ``schema``, its columns or some; of given slices, months or a source alone."""
+    """A ledger's rows as tuples in the order of ``schema``, its columns or some; of given slices, months or a source alone.
+
+    With ``load``, files that other loads wrote are left out: there may be rows of others all the same.
+    """
     tasks = file_tasks(lake.current(name), None if slices is None else sorted(slices), months)
     if source is not None:
         tasks = [task for task in tasks if slice_of(task.file).source == source]
+    if load is not None:
+        tasks = [task for task in tasks if load_of(task.file) in (load, None)]
     if any(task.delete_files for task in tasks):
         with connect(lake, [name]) as connection:  # says what to do
             connection.execute(f"select 1 from {name}")

@@ -47,15 +47,20 @@ class SliceWriter:
         self._writer: pq.ParquetWriter | None = None
         self._rows_in_file = 0
         self._coded = False
+        self._part = ""
         self.files: list[Path] = []
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch; every batch has the same schema. A batch without rows makes no file."""
+    def write(self, batch: pa.RecordBatch, part: str = "") -> None:
+        """Append a batch; every batch has the same schema. A batch without rows makes no file.
+
+        Rows of another ``part`` than those before begin a row group.
+        """
         if batch.num_rows == 0:
             return
         if self._writer is None:
             self._writer = self._open(batch.schema)
-        if self._coded:
+        is_another, self._part = part != self._part, part
+        if self._coded or is_another:
             # Pages take over a batch's codes as they are, as long as a row group has no batch with others.
             self._writer.write_table(pa.Table.from_batches([batch]), row_group_size=ROWS_PER_GROUP)
         else:

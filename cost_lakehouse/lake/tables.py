@@ -63,9 +63,14 @@ FILES = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("rows", pa.int64()),
         RAW_TABLE,
-        pa.field("content", pa.string()),  # the digest of what the file says, however it is packed; files that add to a bill
+        pa.field("content", pa.string()),  # of files that add to a bill the digest of what they say, else of their bytes
         pa.field("finding", pa.string()),  # why none of its rows is in the lake
         pa.field("finding_detail", pa.string()),
+        # Of the files of whole months, whose rows the next delivery may take over (audit/file_totals.py).
+        pa.field("control_totals", pa.string()),
+        pa.field("rows_digest", pa.string()),
+        pa.field("reader", pa.string()),
+        pa.field("read_by", pa.string()),
     ]
 )
 

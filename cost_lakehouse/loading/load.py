@@ -6,6 +6,7 @@ the table. So whatever was killed is told by receipts after the table's last loa
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.retraction import Retraction
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.splice import NotSpliceable
 from cost_lakehouse.loading.effort import Meter
 from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS, commit_lock, refuse_other_holders
 from cost_lakehouse.loading.holdings import compared
@@ -47,9 +49,12 @@ from cost_lakehouse.loading.records import (
 )
 from cost_lakehouse.loading.repeats import repeated_objects
 from cost_lakehouse.loading.result import LoadResult
+from cost_lakehouse.loading.reuse import Unchanged, rows_digests, take_over, unchanged
 from cost_lakehouse.sources.base import Progress, Source
 from cost_lakehouse.sources.delivery import Delivery, Status, short_name
 from cost_lakehouse.storage.object_store import StoredObject
+
+_LOG = logging.getLogger(__name__)
 
 
 def load_delivery(
@@ -57,7 +62,8 @@ def load_delivery(
 ) -> LoadResult:
     """Load what of a delivery the lake does not hold: a month whole, or not at all; of files that add up, those that are new.
 
-    ``force`` loads again what is current, never a month that is older than what the lake holds.
+    ``force`` loads again what is current, never a month that is older than what the lake holds; it reads every file, also
+    those whose rows the lake could keep.
     Raises DeliveryRefused where its numbers would be wrong, DeliveryFailed or DeliveryChanged where it cannot be read whole
     (the first two are put on record; what the lake holds stays), SourceError and LakeError where a place cannot be used.
     """
@@ -76,7 +82,7 @@ def load_delivery(
         if progress is not None:
             progress.start(_label(todo), todo.bytes)
         try:
-            return Load(lake, source, todo, loads, lock, progress).run()
+            return Load(lake, source, todo, loads, lock, progress, reads_all=force).run()
         finally:
             if progress is not None:
                 progress.finish()
@@ -110,7 +116,15 @@ class Load:
     """One attempt to load one delivery, under the lock of whoever writes its source's rows."""
 
     def __init__(
-        self, lake: Lake, source: Source, delivery: Delivery, loads: Loads, lock: Lock, progress: Progress | None
+        self,
+        lake: Lake,
+        source: Source,
+        delivery: Delivery,
+        loads: Loads,
+        lock: Lock,
+        progress: Progress | None,
+        *,
+        reads_all: bool = False,
     ) -> None:
         self.lake = lake
         self.source = source
@@ -120,12 +134,14 @@ class Load:
         self.label = _label(delivery)
         self.load_id = new_load_id()
         self.loaded = LoadedFiles()
+        self.unchanged = Unchanged()
         self.stored: Mapping[date, StoredTotals] = {}
         self.locations: Mapping[date, Sequence[str]] = {}
         self.without: Mapping[str, WithoutRows] = {}
         self.leaving = leaving_of(delivery, loads)
         self._lock = lock
         self._progress = progress
+        self._reads_all = reads_all
         self._started = time.monotonic()
         self._meter = Meter(source)
         self._on_record: list[Receipt] = []
@@ -139,12 +155,16 @@ class Load:
         try:
             with ExitStack() as stack:
                 self._read(stack)
-                self.stored = {month: stored_totals(part.files, self.format) for month, part in self.loaded.slices.items()}
+                self._sum_stored()
+                if self.unchanged.files and not self._is_proven():
+                    self._read_all(stack)
+                    self._sum_stored()
                 refuse_unproven(self.label, self.loaded, self.stored)
                 refuse_unannounced(self.label, self.delivery.announced, self.loaded, self.format.cost)
                 if not self.source.is_unchanged(self.delivery):
                     raise DeliveryChanged(f"{self.label}: it was replaced while it was read.", "Run it again.")
                 self._refuse_other_holders()
+                self._digest_rows()
                 months = {*self.loaded.slices, *(item.month for item in self.without.values())}
                 aside = Path(stack.enter_context(TemporaryDirectory(prefix="cost-lakehouse-retracted-")))
                 retracted = retractions(self.lake, self.delivery, self.leaving, months, aside)
@@ -166,10 +186,82 @@ class Load:
                     self.lake, self.delivery.table, self.delivery.source, self.delivery.billing_period, self.loads.ids
                 )
 
+    def _sum_stored(self) -> None:
+        """What the new files hold, by month."""
+        self.stored = {
+            month: stored_totals(part.files, self.format, self.unchanged.paths) for month, part in self.loaded.slices.items()
+        }
+
+    def _digest_rows(self) -> None:
+        """What tells the next load of the month that the stored rows still are those that were proven here."""
+        month = self.delivery.billing_period
+        if month is not None and not self.format.adds_up:
+            part = self.loaded.slices[month]
+            files = [path for path in part.files if path not in self.unchanged.paths]
+            self.loaded.rows_digests.update(rows_digests(files, part.records))
+
+    def _is_proven(self) -> bool:
+        try:
+            refuse_unproven(self.label, self.loaded, self.stored)
+        except DeliveryRefused as error:
+            # A value that cannot be stored is refused below; it was read anew, whatever else was kept.
+            return bool(error.rejected)
+        return True
+
+    def _read_all(self, stack: ExitStack) -> None:
+        """Every object, whatever the lake holds of it: what was taken over does not add up with what was read."""
+        _LOG.warning("%s: the rows that the lake holds are not those on record; all files are read.", self.label)
+        for part in self.loaded.slices.values():
+            for path in part.files:
+                path.unlink(missing_ok=True)
+        self.unchanged, self._reads_all = Unchanged(), True
+        self._read(stack)
+
+    def _take_over(self, stack: ExitStack) -> None:
+        """The rows of files that come again as they were, in new files of this load."""
+        month = self.delivery.billing_period
+        if self._reads_all or month is None or self.format.adds_up:
+            return
+        found = unchanged(self.lake, self.source, self.delivery, self.loads)
+        if not found.groups:
+            return
+        folder = stack.enter_context(self.lake.warehouse.writing(self._folder(month), self.load_id))
+        try:
+            take_over(found, self.delivery.delivery_id, folder, self.load_id)
+        except (NotSpliceable, FileNotFoundError, LakeError) as error:
+            _LOG.warning("%s: all files are read, as rows cannot be taken over: %s", self.label, error)
+            return
+        self.unchanged = found
+        if self._progress is not None:
+            for found_object in self.delivery.objects:
+                if found_object.key in found.files:
+                    self._progress.advance(found_object.size, found.files[found_object.key].held.rows)
+
+    def _with_unchanged(self, loaded: LoadedFiles) -> None:
+        """Add what was taken over to what was read: the delivery is the sum of both."""
+        month = self.delivery.billing_period
+        for key, kept in self.unchanged.files.items():
+            assert month is not None  # noqa: S101  # only files of whole months are taken over
+            part = loaded.month(month)
+            part.totals.merge(kept.totals.totals)
+            part.rounded += kept.totals.rounded
+            part.records[key] += kept.held.rows
+            loaded.records[key] = kept.held.rows
+            loaded.files[key] = kept.totals
+            loaded.contents[key] = kept.held.content
+            loaded.rows_digests[key] = kept.held.rows_digest
+        if self.unchanged.paths and month is not None:
+            loaded.month(month).files += self.unchanged.paths
+
     def _read(self, stack: ExitStack) -> None:
-        """Every object, without those that say again what another one says: these are left out, and read no second time."""
-        objects = self.delivery.objects
+        """Every object, without those that say again what another one says: these are left out, and read no second time.
+
+        Those whose rows the lake holds are not read.
+        """
+        self._take_over(stack)
+        objects = [found for found in self.delivery.objects if found.key not in self.unchanged.files]
         self.loaded = self._read_objects(stack, objects)
+        self._with_unchanged(self.loaded)
         repeated: Mapping[str, WithoutRows] = {}
         if self.delivery.billing_period is None:
             repeated = repeated_objects(self.lake, self.label, self.delivery, self.loaded, self.loads, self.leaving.keys)
@@ -195,6 +287,7 @@ class Load:
             delivery.file_format,
             delivery.billing_period,
             adds=delivery.billing_period is None,
+            first_file=len(self.unchanged.paths),
         )
         return load_files(self.source, wanted, folder_of, self.load_id, self._progress)
 
@@ -247,7 +340,7 @@ class Load:
             part, gone = self._part(month), retracted.get(month, Retraction())
             totals = control_total_rows(part.totals, self.stored.get(month, StoredTotals()), self.format.cost)
             totals += retracted_total_rows(stored_totals(gone.gone, self.format))
-            files = files_of_month(self.delivery, month, part.records, self.without, self.loaded.contents)
+            files = files_of_month(self.delivery, month, part.records, self.without, self.loaded, self._read_by)
             corrections = corrections_text(
                 self.lake,
                 self.delivery,
@@ -272,6 +365,11 @@ class Load:
             )
             self._on_record.append(receipt)
             record_load(self.lake, receipt, totals, [*files, *taken_out_rows(self.leaving.taken_out(month))])
+
+    def _read_by(self, key: str) -> str:
+        """The load that read an object."""
+        kept = self.unchanged.files.get(key)
+        return kept.held.read_by if kept is not None else self.load_id
 
     def _part(self, month: date) -> LoadedSlice:
         return self.loaded.slices.get(month, LoadedSlice())

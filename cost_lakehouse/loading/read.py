@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import threading
@@ -15,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
+from cost_lakehouse.audit.file_totals import FileTotals
 from cost_lakehouse.errors import DeliveryFailed, FileIsEmpty, RejectedValue
 from cost_lakehouse.formats.control_totals import ControlTotals
 from cost_lakehouse.formats.read_delivery import Content, Piece, csv_pieces, parquet_pieces
@@ -26,6 +28,9 @@ from cost_lakehouse.sources.delivery import FileFormat
 from cost_lakehouse.storage.object_store import StoredObject
 
 REJECTED_KEPT = 1000
+# Rows of a month's file of this size are in row groups of their own, which the next delivery can take over (loading/reuse.py):
+# smaller files are read again sooner than their many small row groups are written.
+OWN_GROUPS_BYTES = 256 * 1024
 _USUAL_MEMORY = pa.default_memory_pool()
 
 
@@ -41,7 +46,8 @@ class FilesToLoad:
     """Which objects of a source to load, and how. ``billing_period`` is None where each row tells its own month.
 
     An object whose name ends in ``.parquet`` is Parquet whatever the others are. ``adds`` says that the objects add to a bill
-    one by one: then an empty one has no rows, and what each one holds is digested.
+    one by one: then an empty one has no rows, and what each one says is digested; else its bytes are. New files are numbered
+    from ``first_file``.
     """
 
     source: str
@@ -51,6 +57,7 @@ class FilesToLoad:
     file_format: FileFormat = FileFormat.CSV
     billing_period: date | None = None
     adds: bool = False
+    first_file: int = 0
 
 
 @dataclass
@@ -73,6 +80,10 @@ class LoadedFiles:
     slices: dict[date, LoadedSlice] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)  # object key -> all its records, counted before they were read
     contents: dict[str, str] = field(default_factory=dict)  # object key -> the digest of its content, where it has records
+    files: dict[str, FileTotals] = field(default_factory=dict)  # object key -> its own totals, where objects are a whole month
+    rows_digests: dict[str, str] = field(
+        default_factory=dict
+    )  # object key -> the digest of its stored rows, where they have one
     rejected: list[RejectedValue] = field(default_factory=list)  # the first ones
     rejected_count: int = 0
     rejected_by_object: Counter[str] = field(default_factory=Counter)
@@ -134,7 +145,8 @@ class _Load:
         self._result = LoadedFiles()
         if request.billing_period is not None:
             self._result.month(request.billing_period)
-        self._writers = MonthWriters(folder_of, load_id, self._workers)
+        self._writers = MonthWriters(folder_of, load_id, self._workers, request.first_file)
+        self._alone = {found.key for found in request.objects if not request.adds and found.size >= OWN_GROUPS_BYTES}
 
     def run(self) -> LoadedFiles:
         futures: set[Future[None]] = set()
@@ -168,11 +180,12 @@ class _Load:
             content = Content() if request.adds else None
             try:
                 with self._open(stored_object) as stream:
-                    for piece in pieces(stream, origin, request.format, content):
+                    for piece in pieces(stream, origin, request.format, content):  # type: ignore[arg-type]  # a RawIOBase
                         self._result.records[stored_object.key] += piece.records
                         yield piece
-                if content is not None and self._result.records[stored_object.key]:
-                    self._result.contents[stored_object.key] = content.digest
+                digest = content.digest if content is not None else stream.digest_of(stored_object.size)
+                if digest and self._result.records[stored_object.key]:
+                    self._result.contents[stored_object.key] = digest
             except FileIsEmpty as error:
                 if not request.adds:
                     error.key = stored_object.key
@@ -181,9 +194,8 @@ class _Load:
                 error.key = stored_object.key
                 raise
 
-    def _open(self, each: StoredObject) -> BinaryIO:
-        stream = self._source.open(each)
-        return stream if self._progress is None else _Counted(stream, self._advance)  # type: ignore[return-value]  # a RawIOBase
+    def _open(self, each: StoredObject) -> _Watched:
+        return _Watched(self._source.open(each), self._advance, digests=not self._request.adds)
 
     def _advance(self, bytes_read: int, rows: int) -> None:
         if self._progress is not None:
@@ -194,7 +206,7 @@ class _Load:
         try:
             typed = piece.typed()
             for month, rows in typed.months.items():
-                self._writers.write(month, rows.batch)
+                self._writers.write(month, rows.batch, piece.file if piece.file in self._alone else "")
             with self._lock:
                 self._add(piece, typed)
             self._advance(0, piece.records)
@@ -211,6 +223,8 @@ class _Load:
             loaded.totals.merge(rows.totals)
             loaded.records[piece.file] += rows.batch.num_rows
             loaded.rounded += rows.rounded
+            if not self._request.adds:
+                result.files.setdefault(piece.file, FileTotals()).add(rows.totals, rows.rounded)
         if typed.rejected:
             result.rejected_count += len(typed.rejected)
             result.rejected_by_object[piece.file] += len(typed.rejected)
@@ -226,12 +240,18 @@ class _Load:
         return {future for future in futures if not future.done()}
 
 
-class _Counted(io.RawIOBase):
-    """Tells the progress how many delivered bytes were read."""
+class _Watched(io.RawIOBase):
+    """Tells the progress how many delivered bytes were read, and digests them."""
 
-    def __init__(self, stream: BinaryIO, advance: Callable[[int, int], None]) -> None:
+    def __init__(self, stream: BinaryIO, advance: Callable[[int, int], None], *, digests: bool) -> None:
         self._stream = stream
         self._advance = advance
+        self._digest = hashlib.sha256() if digests else None
+        self._count = 0
+
+    def digest_of(self, size: int) -> str:
+        """SHA-256 of all that was read; empty unless that is ``size`` bytes."""
+        return self._digest.hexdigest() if self._digest is not None and self._count == size else ""
 
     def readable(self) -> bool:
         return True
@@ -239,6 +259,9 @@ class _Counted(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         if data:
+            self._count += len(data)
+            if self._digest is not None:
+                self._digest.update(data)
             self._advance(len(data), 0)
         return data
 

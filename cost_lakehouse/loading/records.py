@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import duckdb
 
 from cost_lakehouse.audit.corrections import as_json, corrections_of
+from cost_lakehouse.audit.file_totals import as_text
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED, Receipt, digest_of, rejected_values_json
 from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.formats.reader_version import reader_version
 from cost_lakehouse.formats.table_format import CORRECTION, FORMATS, OCI_COST
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.loads import EMPTY, REPEATED, TAKEN_OUT, HeldObject
@@ -22,7 +24,7 @@ from cost_lakehouse.loading.effort import Effort
 from cost_lakehouse.loading.read import LoadedFiles, LoadedSlice
 from cost_lakehouse.sources.delivery import Delivery
 
-FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows
+FileRow = dict[str, Any]  # of raw.files: key, etag, size, rows, and what else is known
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,24 @@ def files_of_month(
     month: date,
     records: Mapping[str, int],
     without: Mapping[str, WithoutRows],
-    contents: Mapping[str, str],
+    loaded: LoadedFiles,
+    read_by: Callable[[str], str],
 ) -> list[FileRow]:
-    """The objects with ``records`` in a month (key -> rows), and those that are on record there without a row."""
+    """The objects with ``records`` in a month (key -> rows), and those that are on record there without a row.
+
+    ``read_by`` tells the load that read an object of a given key.
+    """
     rows: list[FileRow] = []
     for found in delivery.objects:
         nothing = without.get(found.key)
         belongs = month in (delivery.billing_period, nothing.month if nothing is not None else None)
         if records.get(found.key) or belongs:
             row: FileRow = {"key": found.key, "etag": found.etag, "size": found.size, "rows": records.get(found.key, 0)}
-            row["content"] = contents.get(found.key)
+            row["content"] = loaded.contents.get(found.key)
+            if found.key in loaded.files:
+                totals = as_text(loaded.files[found.key])
+                row |= {"control_totals": totals, "rows_digest": loaded.rows_digests.get(found.key)}
+                row |= {"reader": reader_version(), "read_by": read_by(found.key)}
             if nothing is not None:
                 row |= {"finding": REPEATED if nothing.repeats else EMPTY, "finding_detail": nothing.repeats or None}
             rows.append(row)

@@ -16,10 +16,12 @@ from types import FrameType
 from typing import Any
 
 from cost_lakehouse.lake.duckdb_views import connect
+from cost_lakehouse.loading import read
 from cost_lakehouse.sources.delivery import Status
 from tests.builders import Workshop, line
 
 ROWS = 3
+SAME = 1000  # what the only row of the file costs that never changes
 AFTER_COMMIT = 4
 _WATCHED = (f"{os.sep}cost_lakehouse{os.sep}", f"{os.sep}pyiceberg{os.sep}")
 
@@ -70,17 +72,22 @@ def counted(work: Callable[[], object], kill_at: int | None = None, after_commit
 
 
 def deliver(folder: Path, number: int) -> None:
-    """Put delivery ``number`` into the bucket: three rows that cost ``number`` each."""
+    """Put delivery ``number`` into the bucket: three rows that cost ``number`` each, and a file that is always the same."""
     from tests.builders import write_delivery
 
-    write_delivery(folder / "bucket", [[line(UnblendedCost=str(number))] * ROWS], assembly=f"A{number:04d}")
+    files = [[line(UnblendedCost=str(number))] * ROWS, [line(UnblendedCost=str(SAME))]]
+    write_delivery(folder / "bucket", files, assembly=f"A{number:04d}")
 
 
 def seen(folder: Path) -> dict[str, Any]:
     """What a reader finds: the costs, and the receipts and control totals of accepted loads."""
     workshop = Workshop(folder)
     with connect(workshop.lake) as connection:
-        costs = connection.execute("select line_item_unblended_cost::integer from raw.aws_cur").fetchall()
+        costs = connection.execute(
+            f"select line_item_unblended_cost::integer from raw.aws_cur where line_item_unblended_cost <> {SAME}"
+        ).fetchall()
+        deliveries = connection.execute("select distinct delivery_id from raw.aws_cur").fetchall()
+        kept = connection.execute("select count(*) from raw.files where read_by <> load_id").fetchall()
         accepted = connection.execute(
             "select delivery_id, count(*) from raw.receipts group by all having count(*) > 1"
         ).fetchall()
@@ -93,8 +100,22 @@ def seen(folder: Path) -> dict[str, Any]:
         "costs": [cost for (cost,) in costs],
         "doubled_receipts": accepted,
         "totals": dict(totals),
-        "data_files": len(needed),
+        "deliveries": len(deliveries),
+        "kept": kept[0][0],
+        "unknown_files": len(needed - files_of_snapshots(workshop)),
     }
+
+
+def files_of_snapshots(workshop: Workshop) -> set[str]:
+    """The names of all data files that a snapshot of the table knows."""
+    table = workshop.lake.table("raw.aws_cur")
+    entries = (
+        entry
+        for snapshot in table.metadata.snapshots
+        for manifest in snapshot.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+    )
+    return {entry.data_file.file_path.rsplit("/", 1)[-1] for entry in entries}
 
 
 def recover(folder: Path) -> dict[str, Any]:
@@ -106,6 +127,7 @@ def recover(folder: Path) -> dict[str, Any]:
 
 def main(folder: Path, points: int, chosen: Sequence[int]) -> None:
     """Kill loads at those of ``points`` points that are evenly spread over a load's calls before and after its commit."""
+    read.OWN_GROUPS_BYTES = 0  # so that the rows of files this small can be taken over too
     deliver(folder, 1)
     in_process(lambda: Workshop(folder).load().status)
     deliver(folder, 2)

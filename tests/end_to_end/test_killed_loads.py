@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.kill_loads import AFTER_COMMIT
+from tests.end_to_end.kill_loads import AFTER_COMMIT, SAME
 from tests.kill_points import as_text, chosen
 
 POINTS = 54
@@ -38,9 +38,11 @@ def test_a_load_killed_at_any_of_54_points_leaves_the_old_slice_and_the_next_run
         assert result["finished"]
         assert result["after_run"]["costs"] == new
         assert result["after_run"]["doubled_receipts"] == []
-        # Three rows of `number` each: no delivery's control totals are ever there twice.
-        assert all(total == 3 * int(delivery[1:]) for delivery, total in result["after_run"]["totals"].items())
+        assert (result["after_kill"]["deliveries"], result["after_run"]["deliveries"]) == (1, 1)
+        # Three rows of `number` each and the file that is the same: no delivery's control totals are ever there twice.
+        assert all(total == 3 * int(delivery[1:]) + SAME for delivery, total in result["after_run"]["totals"].items())
     # Most points lie before the commit, some after it: both were met.
     assert {result["after_kill"]["costs"] == [result["number"]] * 3 for result in results} == {True, False}
-    # Every snapshot's own file is there, and not one more: two first loads, then one a point.
-    assert results[-1]["after_run"]["data_files"] == len(points) + 2
+    # Every snapshot's own files are there, and not one more; that of the same file came from the delivery before.
+    assert results[-1]["after_run"]["unknown_files"] == 0
+    assert results[-1]["after_run"]["kept"] > 0
