@@ -12,6 +12,8 @@ import requests
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.clusters.container_insights import PerformanceEvents
 from cost_lakehouse.clusters.opencost import allocation_usage, csv_usage, parquet_usage
+from cost_lakehouse.clusters.prometheus import KEPT, prometheus_usage
+from cost_lakehouse.clusters.prometheus_api import day_of_prometheus
 from cost_lakehouse.clusters.usage import Usage
 from cost_lakehouse.config import Settings
 from cost_lakehouse.config.clusters import ClusterSettings
@@ -37,7 +39,7 @@ def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Itera
     events = PerformanceEvents(cluster.name, lambda day: first <= day < end, cluster.labels)
     for found in sorted(store.list(prefix)):
         suffix = Path(found.key).suffix.lower()
-        reader = _READERS.get(suffix)
+        reader = prometheus_usage if found.key.endswith(KEPT) else _READERS.get(suffix)
         if reader is not None and found.size:
             with store.open(found) as content:
                 whole = content.read()
@@ -49,22 +51,28 @@ def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Itera
     yield from events.usages()
 
 
-def fetch_allocations(settings: Settings, cluster: ClusterSettings, today: date, days: int) -> list[date]:
+def fetch_days(settings: Settings, cluster: ClusterSettings, today: date, days: int) -> list[date]:
     """Ask the API for each of the last closed UTC days that is not kept yet, and keep what it says; the days that came.
 
-    Raises SourceError where it does not answer: days that came before stay.
+    Prometheus may lack older days, not the last one. Raises SourceError where it does not answer: days that came before stay.
     """
-    if cluster.url is None:
+    ending = ".json" if cluster.url is not None else KEPT
+    if cluster.url is None and cluster.prometheus is None:
         return []
     folder = settings.path(cluster.location)
     folder.mkdir(parents=True, exist_ok=True)
     came = []
     for number in range(min(days, _LONGEST_DAYS), 0, -1):
         day = today - timedelta(days=number)
-        file = folder / f"{day}.json"
+        file = folder / f"{day}{ending}"
         if not file.exists():
-            text = _asked(cluster.url, day)
-            list(allocation_usage(text, f"{cluster.url}/allocation of {day}", cluster.name, lambda _: True, ()))
+            text = _asked_of(cluster, day)
+            if text is None and number > 1:
+                continue
+            if text is None:
+                raise SourceError(
+                    f"{cluster.name}: Prometheus has no kube_node_info of {day}.", "Correct `match`, or what it scrapes."
+                )
             aside = file.with_suffix(".part")
             aside.write_bytes(text)
             aside.replace(file)
@@ -75,6 +83,19 @@ def fetch_allocations(settings: Settings, cluster: ClusterSettings, today: date,
 def closed_day(now: datetime | None = None) -> date:
     """The UTC day that is not over yet: those before it are."""
     return (now or datetime.now(UTC)).date()
+
+
+def _asked_of(cluster: ClusterSettings, day: date) -> bytes | None:
+    """What the cluster's API says of one UTC day; None where it has nothing of it. Raises SourceError."""
+    if cluster.prometheus is not None:
+        text = day_of_prometheus(cluster.prometheus, day, cluster.labels)
+        if text is not None:
+            list(prometheus_usage(text, f"{cluster.prometheus.url}, {day}", cluster.name, lambda _: True, cluster.labels))
+        return text
+    url = cluster.url or ""
+    text = _asked(url, day)
+    list(allocation_usage(text, f"{url}/allocation of {day}", cluster.name, lambda _: True, ()))
+    return text
 
 
 def _asked(url: str, day: date) -> bytes:

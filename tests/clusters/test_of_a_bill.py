@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cost_lakehouse.clusters.inputs import fetch_allocations, usage_of
+from cost_lakehouse.clusters.inputs import fetch_days, usage_of
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.config.clusters import ClusterSettings
 from cost_lakehouse.errors import ConfigurationError, SourceError
@@ -148,15 +148,15 @@ def test_the_api_is_asked_once_for_each_closed_day(api: str, tmp_path: Path) -> 
     cluster = ClusterSettings(name="blue", source="acme", location="kept", url=f"{api}/")
     today = date(2026, 10, 4)
 
-    assert fetch_allocations(settings, cluster, today, 3) == [today - timedelta(days=days) for days in (3, 2, 1)]
-    assert fetch_allocations(settings, cluster, today, 3) == []
+    assert fetch_days(settings, cluster, today, 3) == [today - timedelta(days=days) for days in (3, 2, 1)]
+    assert fetch_days(settings, cluster, today, 3) == []
     assert Api.asked == ["2026-10-01", "2026-10-02", "2026-10-03"]
     assert [one.day.day for one in usage_of(settings, cluster, date(2026, 10, 1))] == [1, 2, 3]
     assert [one.day.day for one in usage_of(settings, cluster, date(2026, 11, 1))] == []
 
     Api.says = {"code": 200, "data": []}
     with pytest.raises(SourceError, match="says nothing of 2026-10-04"):
-        fetch_allocations(settings, cluster, date(2026, 10, 5), 3)
+        fetch_days(settings, cluster, date(2026, 10, 5), 3)
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [f"2026-10-0{day}.json" for day in (1, 2, 3)]
 
 
@@ -165,7 +165,7 @@ def test_an_api_that_does_not_answer_is_said(tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "lakehouse.yaml")
     cluster = ClusterSettings(name="blue", source="acme", location="kept", url="http://127.0.0.1:9")
     with pytest.raises(SourceError, match=r"http://127\.0\.0\.1:9 does not answer: ConnectionError"):
-        fetch_allocations(settings, cluster, date(2026, 10, 4), 1)
+        fetch_days(settings, cluster, date(2026, 10, 4), 1)
 
 
 @pytest.mark.parametrize(

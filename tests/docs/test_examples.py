@@ -98,6 +98,7 @@ SECRETS = {
     "BACKBONE_TOKEN": "Bearer a-token",
     "LAKEHOUSE_DB_PASSWORD": "a-password",
     "MINIO_ACCESS_KEY": "a-key",
+    "PROMETHEUS_TOKEN": "a-token",
     "MINIO_SECRET_KEY": "a-secret",
     "PROXY_PASSWORD": "pass%20word",
     "PUBLISH_PASSWORD": "a-password",

@@ -8,7 +8,7 @@ from pathlib import Path
 from cost_lakehouse.cli.choices import month_of, settings_of, sources_of
 from cost_lakehouse.cli.output import amount_shown, print_json, print_table, print_wrapped
 from cost_lakehouse.cli.tables import Column
-from cost_lakehouse.clusters.inputs import closed_day, fetch_allocations
+from cost_lakehouse.clusters.inputs import closed_day, fetch_days
 from cost_lakehouse.clusters.refresh import refresh_clusters
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.formats.decimals import EXACT
@@ -23,7 +23,7 @@ def split_clusters(config: Path | None, source: str | None, month: str | None, d
         raise ConfigurationError(f"{settings.file} names no clusters.", "Write `clusters:`, as docs/clusters.md says.")
     names = {one.name for one in sources_of(settings, source, None)}
     wanted = month_of(month, settings)
-    came = {cluster.name: len(fetch_allocations(settings, cluster, closed_day(), days)) for cluster in settings.clusters}
+    came = {cluster.name: len(fetch_days(settings, cluster, closed_day(), days)) for cluster in settings.clusters}
     lake = Lake(settings)
     held = [one for one in proven_receipts(lake) if one.source in names and wanted in (None, one.billing_period)]
     found = refresh_clusters(lake, held)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from cost_lakehouse.clusters.inputs import closed_day, fetch_allocations
+from cost_lakehouse.clusters.inputs import closed_day, fetch_days
 from cost_lakehouse.clusters.refresh import ClusterMonth, refresh_clusters
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import CostLakehouseError, LakeError
@@ -68,7 +68,7 @@ def clusters_split(lake: Lake, done: Sequence[Slice]) -> Iterator[Event]:
         return
     try:
         for cluster in lake.settings.clusters:
-            fetch_allocations(lake.settings, cluster, closed_day(), FETCHED_DAYS)
+            fetch_days(lake.settings, cluster, closed_day(), FETCHED_DAYS)
         found = refresh_clusters(lake, done)
     except CostLakehouseError as error:
         if isinstance(error, LakeError):
