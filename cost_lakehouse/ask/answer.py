@@ -31,6 +31,7 @@ class _Compared:
 class Row(_Compared):
     """The cost of one group in one part of the range, and in the same part of what it is compared with.
 
+    ``currency_code`` is the unit where ``cost`` is usage.
     ``values`` are the group's, None where a line has none; of Others, which stand for ``groups`` groups, there are none at all.
     """
 
@@ -46,7 +47,7 @@ class Row(_Compared):
 
 @dataclass(frozen=True)
 class Total(_Compared):
-    """What all rows of a currency come to."""
+    """What all rows of a currency, or unit of usage, come to."""
 
     currency_code: str | None
     cost: Decimal

@@ -68,7 +68,8 @@ class Asking:
         found: dict[int, Answer] = {}
         alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
-            alike[marts_of(request) if self.dialect.keeps_tables and request.apart is None else (str(number),)].append(number)
+            can_share = self.dialect.keeps_tables and request.apart is None and not request.measure.is_usage
+            alike[marts_of(request) if can_share else (str(number),)].append(number)
         for numbers in alike.values():
             if len(numbers) == 1:
                 found[numbers[0]] = self.answer(requests[numbers[0]])

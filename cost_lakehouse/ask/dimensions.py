@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ SUMMARIES = {
 
 DAILY_COSTS = "daily_costs"
 ALLOCATED, CLUSTERS = "allocated_costs", "cluster_costs"
+USAGE = "usage"
 APART = {ALLOCATED: "Costs that are shared out among teams", CLUSTERS: "Costs of clusters"}
 """Marts that tell the same costs, or a part of them, once more: asked alone where a dimension is there and nowhere else."""
 
@@ -57,11 +58,20 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Measure:
-    """An amount of money that can be added up, by mart."""
+    """An amount that can be added up, by mart: of money in one currency, or of usage in one unit.
+
+    ``units`` maps a mart to the column that says in which; of money it is empty, and the column ``currency_code``.
+    """
 
     name: str
     says: str
     columns: Mapping[str, str]
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_usage(self) -> bool:
+        """Whether it is an amount of usage, not of money."""
+        return bool(self.units)
 
     @property
     def is_daily(self) -> bool:
@@ -96,16 +106,26 @@ def keyed_families() -> Mapping[str, str]:
 
 
 def measure(name: str) -> Measure:
-    """The measure of that name. Raises ConfigurationError where there is none."""
+    """The measure of that name: one of money, or ``USAGE``. Raises ConfigurationError where there is none."""
+    if name == USAGE:
+        usage = _table()["usage"]
+        return Measure(name, usage["says"], _columns(usage), usage["units"])
     found = _table()["measures"].get(name)
     if found is None:
-        raise ConfigurationError(f"There is no basis {name!r}.", f"Use one of {', '.join(_table()['measures'])}.")
+        raise ConfigurationError(f"There is no basis {name!r}.", f"Use one of {', '.join([*_table()['measures'], USAGE])}.")
     return Measure(name, found["says"], _columns(found))
 
 
 def measures() -> list[Measure]:
-    """All measures."""
+    """All measures of money."""
     return [measure(name) for name in _table()["measures"]]
+
+
+def check_money(basis: str) -> None:
+    """Raises ConfigurationError where a basis is none, or of usage."""
+    if measure(basis).is_usage:
+        names = ", ".join(known.name for known in measures())
+        raise ConfigurationError(f"This is told in money, and {basis} is none.", f"Use a basis of {names}.")
 
 
 def _columns(entry: Mapping[str, Any]) -> dict[str, Any]:

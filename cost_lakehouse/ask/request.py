@@ -91,9 +91,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Request:
-    """One question. Costs of several currencies are never added: each has rows, an order and totals of its own.
+    """One question. Costs of several currencies are never added: each has rows, an order and totals of its own. So has usage
+    in each of its units, where the basis is ``usage``.
 
     ``top`` keeps so many groups of each currency and adds the others up in one row. ``where`` must hold beside the filters.
+    A ``currency`` leaves the lines that are billed in it.
     Without a ``basis`` it is billed, and of clusters effective, the one that they have.
     """
 
@@ -129,6 +131,8 @@ class Request:
         if not self.basis:
             object.__setattr__(self, "basis", "effective" if self.apart == CLUSTERS else "billed")
         measure(self.basis)
+        if self.measure.is_usage and "usage_unit" in self.groups:
+            raise ConfigurationError("Usage is told apart by its units already.", "Leave usage_unit out of the groups.")
         if self.apart is not None:
             _check_goes_with(self.apart, self.dimensions, self.measure)
 

@@ -63,8 +63,9 @@ def tables_of(request: Request) -> tuple[str, ...]:
 def statement_of(request: Request, dialect: Dialect, lines_of: Callable[[Request], str] | None = None) -> Statement:
     """The SELECT. The lines are those of the marts, unless ``lines_of`` has another SELECT of them.
 
-    Columns: bucket, place (null of Others), a column for each group, currency_code, cost, before, line_item_count, groups (how
-    many are in the row), whole and whole_before (what the currency comes to before anything is ranked).
+    Columns: bucket, place (null of Others), a column for each group, currency_code (of usage its unit), cost, before,
+    line_item_count, groups (how many are in the row), whole and whole_before (what the currency comes to before anything
+    is ranked).
     """
     made = Statement()
     groups = [f"d{number}" for number in range(len(request.groups))]
@@ -128,17 +129,26 @@ def lines_sql(request: Request, names: Sequence[str], bases: Sequence[str], dial
     chosen = tuple(map(dimension, names))
     costs = {f"c{number}": measure(basis) for number, basis in enumerate(bases)} or {"cost": request.measure}
     parts = []
+    units = request.measure.units
     for mart in marts_of(request):
-        if not dialect.has(SUMMARIES.get(mart, mart)):
+        if not dialect.has(SUMMARIES.get(mart, mart)) or (units and mart not in units):
             continue
         columns = [
             f"nullif({dimension_sql(known, mart, dialect, made)}, '') as d{number}" for number, known in enumerate(chosen)
         ]
-        columns += ["mart.usage_date", "mart.billing_period", "mart.currency_code", "mart.line_item_count"]
+        columns += [
+            "mart.usage_date",
+            "mart.billing_period",
+            f"nullif(mart.{units[mart]}, '') as currency_code" if units else "mart.currency_code",
+        ]
+        columns += ["mart.line_item_count"]
         columns += [f"mart.{known.columns[mart]} as {name}" for name, known in costs.items()]
         joined = f"\n{accounts_join(mart, dialect.table(ACCOUNTS))}" if wants_accounts(chosen) else ""
         shown = ",\n        ".join(columns)
-        parts.append(f"    select\n        {shown}\n    from {dialect.table(SUMMARIES.get(mart, mart))} as mart{joined}")
+        # Lines of usage are told apart by their units: the currency that they are billed in is known here alone.
+        billed_in = request.currency if units else None
+        kept = f"\n    where mart.currency_code = {made.bind(billed_in)}" if billed_in is not None else ""
+        parts.append(f"    select\n        {shown}\n    from {dialect.table(SUMMARIES.get(mart, mart))} as mart{joined}{kept}")
     return "\n    union all\n".join(parts)
 
 
@@ -221,7 +231,7 @@ def _chosen(request: Request, grouped: str, made: Statement) -> str:
         kept += [f"not {condition_sql(condition, request.dimension_names, made)}" for condition in request.excludes]
         if request.where != ALWAYS:
             kept.append(clause_sql(request.where, request.dimension_names, made))
-        if request.currency is not None:
+        if request.currency is not None and not request.measure.is_usage:
             kept.append(f"currency_code = {made.bind(request.currency)}")
         where = "\n        and ".join(kept)
         return f"""    select {period} as period, {bucket} as bucket, {grouped}currency_code, cost, line_item_count

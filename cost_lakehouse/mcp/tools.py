@@ -83,7 +83,10 @@ class Tools:
         filters: Filters = None,
         excludes: Excludes = None,
         granularity: Granularity = "none",
-        basis: Basis = None,
+        basis: Annotated[
+            str | None,
+            Field(description="billed (the default), effective, list, net, amortized; or usage: how much was used, by unit."),
+        ] = None,
         top: Top = 20,
         order: Literal["-cost", "cost", "-change", "change", "name"] = "-cost",
         compare: Annotated[Literal["previous", "month", "year"] | None, Field(description="Adds before and change.")] = None,

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.asking import answer
+from cost_lakehouse.ask.dimensions import check_money
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import Condition, Granularity, Range, Request
 from cost_lakehouse.errors import LakeError
@@ -86,6 +87,7 @@ def histories(
 
     Asked once. Raises as ``history``.
     """
+    check_money(scope.basis)
     begin = min(today - timedelta(days=HISTORY_DAYS), since or today)
     groups = tuple(dict.fromkeys((*_OWN_GROUPS, *(name for by in bys for name in by))))
     asked = Request(

@@ -10,6 +10,7 @@ from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
 from cost_lakehouse.ask.asking import answer
+from cost_lakehouse.ask.dimensions import check_money
 from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Compare, Granularity, Order, Request
 from cost_lakehouse.formats.decimals import EXACT
@@ -68,6 +69,7 @@ class Contents:
 
 def contents_of(lake: Lake, month: date, basis: str = "billed") -> Contents:
     """Ask the lake for everything that the report of a month's bills says. Raises LakeError, ConfigurationError."""
+    check_money(basis)
     asked = bill_of(month)
     daily = answer(lake, Request(asked, granularity=Granularity.DAY, groups=("service",), top=TOP, basis=basis))
     by_dimension = {

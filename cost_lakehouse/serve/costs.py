@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
-from cost_lakehouse.ask.request import Condition, Granularity, Range
+from cost_lakehouse.ask.request import Condition, Granularity, Range, Request
 from cost_lakehouse.serve.replies import Reply
 from cost_lakehouse.serve.served import least_settled, snapshot_meta
 
@@ -19,7 +19,7 @@ def reply_of(answer: Answer) -> Reply:
     question = answer.request
     dated = ("date",) if question.granularity is not Granularity.NONE else ()
     compared = ("before", "change") if question.compare is not None else ()
-    columns = (*dated, *question.groups, "currency", "cost", *compared, "line_item_count", "others")
+    columns = (*dated, *question.groups, *amount_names(question), *compared, "line_item_count", "others")
     rows = [_row(answer, row, columns) for row in answer.rows]
     return Reply(columns, rows, _meta(answer))
 
@@ -28,8 +28,7 @@ def _row(answer: Answer, row: Row, columns: Iterable[str]) -> dict[str, Any]:
     values = row.values or (None,) * len(answer.request.groups)
     known: Mapping[str, Any] = {
         "date": row.bucket,
-        "currency": row.currency_code,
-        "cost": row.cost,
+        **_amount(answer.request, row),
         "before": row.before,
         "change": row.change,
         "line_item_count": row.line_item_count,
@@ -56,7 +55,7 @@ def _meta(answer: Answer) -> dict[str, Any]:
         "state": least_settled({bill.state for bill in answer.bills}),
         "snapshots": snapshot_meta(answer.snapshots),
         "bills": [bill_meta(bill) for bill in answer.bills],
-        "totals": [_total(total, question.compare is not None) for total in answer.totals],
+        "totals": [_total(question, total) for total in answer.totals],
         "rows": len(answer.rows),
     }
 
@@ -83,8 +82,17 @@ def condition_text(condition: Condition) -> str:
     return f"{condition.name}{'~' if condition.contains else '='}{','.join(condition.values)}"
 
 
-def _total(total: Total, is_compared: bool) -> dict[str, Any]:
-    amounts = {"currency": total.currency_code, "cost": total.cost}
-    if is_compared:
+def amount_names(question: Request) -> tuple[str, str]:
+    """What an amount's currency and the amount are called; of usage its unit."""
+    return ("usage_unit", "usage") if question.measure.is_usage else ("currency", "cost")
+
+
+def _amount(question: Request, of: Row | Total) -> dict[str, Any]:
+    return dict(zip(amount_names(question), (of.currency_code, of.cost), strict=True))
+
+
+def _total(question: Request, total: Total) -> dict[str, Any]:
+    amounts = _amount(question, total)
+    if question.compare is not None:
         amounts |= {"before": total.before, "change": total.change}
     return {**amounts, "line_item_count": total.line_item_count}

@@ -8,7 +8,7 @@ from datetime import date
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cost_lakehouse.ask.dimensions import dimension, dimensions, keyed_families, measures
+from cost_lakehouse.ask.dimensions import USAGE, dimension, dimensions, keyed_families, measure, measures
 from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Condition, Granularity, Range
 from cost_lakehouse.ask.request import Request as Question
@@ -40,7 +40,7 @@ def all_dimensions(served: Served, request: Request) -> Response:
     Parameters(_pairs(request), ("format",))
     rows = [{"name": known.name, "kind": "dimension", "says": known.says} for known in dimensions()]
     rows += [{"name": f"{name}:KEY", "kind": "family", "says": says} for name, says in keyed_families().items()]
-    rows += [{"name": known.name, "kind": "basis", "says": known.says} for known in measures()]
+    rows += [{"name": known.name, "kind": "basis", "says": known.says} for known in (*measures(), measure(USAGE))]
     return sent(request, Reply(columns_of(rows), rows, served.meta((), None)))
 
 

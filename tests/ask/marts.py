@@ -30,6 +30,10 @@ class Line:
     team: str | None = None
     lines: int = 1
     tags: Mapping[str, str] = field(default_factory=dict)
+    unit: str | None = None
+    usage: Decimal | None = None
+    instance_type: str | None = None
+    family: str | None = None
 
 
 _AWS = """
@@ -38,18 +42,21 @@ payer_account_id varchar, product_code varchar, region varchar, availability_zon
 purchase_option varchar, commitment_arn varchar, product_family varchar, instance_type varchar, usage_type varchar,
 operation varchar, invoice_id varchar, tags varchar, cost_categories varchar, currency_code varchar, unblended_cost
 decimal(38, 10), net_amortized_cost decimal(38, 10), public_on_demand_cost decimal(38, 10), net_unblended_cost
-decimal(38, 10), amortized_cost decimal(38, 10), blended_cost decimal(38, 10), line_item_count bigint
+decimal(38, 10), amortized_cost decimal(38, 10), blended_cost decimal(38, 10), unit varchar,
+usage_amount decimal(38, 10), line_item_count bigint
 """
 _OCI = """
 source varchar, billing_period date, usage_date date, tenant_id varchar, service varchar, region varchar,
 availability_domain varchar, is_correction boolean, product_description varchar, compartment_name varchar, tags
-varchar, currency_code varchar, cost decimal(38, 10), line_item_count bigint
+varchar, currency_code varchar, cost decimal(38, 10), unit varchar, billed_quantity decimal(38, 10),
+line_item_count bigint
 """
 _FOCUS = """
 source varchar, billing_period date, usage_date date, provider varchar, billing_account_id varchar, sub_account_id
 varchar, sub_account_name varchar, service_category varchar, service varchar, region varchar, charge_category varchar,
 pricing_category varchar, commitment_discount_id varchar, invoice_id varchar, tags varchar, currency_code varchar,
-billed_cost decimal(38, 10), effective_cost decimal(38, 10), list_cost decimal(38, 10), line_item_count bigint
+billed_cost decimal(38, 10), effective_cost decimal(38, 10), list_cost decimal(38, 10),
+unit varchar, consumed_quantity decimal(38, 10), line_item_count bigint
 """
 _LAKEHOUSE = """
 source varchar, billing_period date, usage_date date, provider varchar, writer varchar, writer_source varchar,
@@ -84,8 +91,11 @@ def marts_of_lines(lines: Iterable[Line], accounts: Sequence[tuple[object, ...]]
         connection.execute(
             "insert into marts.aws_daily_summary by name select 'acme' as source, ? as billing_period, ? as usage_date, "
             "? as usage_account_id, ? as product_code, ? as line_item_type, ? as tags, ? as currency_code, "
-            "? as unblended_cost, ? as line_item_count",
-            [line.month, line.day, line.account, line.service, line.type, tags, line.currency, line.cost, line.lines],
+            "? as unblended_cost, ? as line_item_count, ? as unit, ? as usage_amount, ? as instance_type, ? as product_family",
+            [
+                *(line.month, line.day, line.account, line.service, line.type, tags, line.currency, line.cost, line.lines),
+                *(line.unit, line.usage, line.instance_type, line.family),
+            ],
         )
         connection.execute(
             "insert into marts.daily_costs by name select 'acme' as source, 'aws' as provider, ? as billing_period, "

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cost_lakehouse.ask.clauses import All, Clause, Compared, Either, Match, Not
 from cost_lakehouse.ask.ranges import before, shift_of
 from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
+from cost_lakehouse.errors import ConfigurationError
 from tests.ask.marts import Line, asked, marts_of_lines
 
 SEPTEMBER, OCTOBER, NOVEMBER = date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)
@@ -35,6 +37,8 @@ lines = st.builds(
     type=st.sampled_from(["Usage", "Tax"]),
     team=st.sampled_from(["red", "Green", None]),
     lines=st.integers(min_value=1, max_value=9),
+    unit=st.sampled_from(["Hrs", "GB-Mo", "", None]),
+    usage=st.none() | st.decimals(min_value=-9, max_value=1000, places=10, allow_nan=False),
 )
 conditions = st.builds(
     Condition,
@@ -168,6 +172,32 @@ def test_every_answer_is_what_a_fold_over_the_lines_comes_to(found: list[Line], 
         assert sum(row.cost for row in others if row.currency_code == other_currency) == sum(
             expected[key][0] for key in left_out
         )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    found=st.lists(lines, max_size=12),
+    groups=st.lists(st.sampled_from(list(VALUES)), unique=True, max_size=2).map(tuple),
+    currency=st.sampled_from([None, "USD"]),
+)
+def test_usage_is_added_up_in_each_unit_alone(found: list[Line], groups: tuple[str, ...], currency: str | None) -> None:
+    request = Request(Range(OCTOBER, NOVEMBER), groups=groups, basis="usage", compare=Compare.PREVIOUS, currency=currency)
+    expected: dict[tuple[str | None, tuple[str | None, ...]], Decimal] = defaultdict(Decimal)
+    for line in found:
+        if in_range(line, request.range) and currency in (None, line.currency):
+            expected[line.unit or None, group_of(line, request)] += line.usage or Decimal(0)
+
+    with marts_of_lines(found) as connection:
+        rows, totals = asked(connection, request)
+
+    assert {(row.currency_code, row.values): row.cost for row in rows if row.line_item_count} == expected
+    assert sum(total.cost for total in totals) == sum(expected.values())
+    assert len({total.currency_code for total in totals}) == len(totals)
+
+
+def test_usage_is_not_grouped_by_its_unit_once_more() -> None:
+    with pytest.raises(ConfigurationError, match="apart by its units already"):
+        Request(Range(OCTOBER, NOVEMBER), basis="usage", groups=("usage_unit",))
 
 
 def test_a_compared_range_lies_where_people_look_for_it() -> None:

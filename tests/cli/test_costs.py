@@ -59,6 +59,26 @@ def test_the_effective_cost_is_that_of_the_marts(demo: Told) -> None:
     assert by_currency(rows) == summed(demo, "effective_cost", "daily_costs")
 
 
+def test_usage_is_that_of_the_marts_in_each_unit(demo: Told) -> None:
+    rows = asked(demo, "--month", SEPTEMBER, "--basis", "usage", "--by", "provider,usage_type", "--top", "4")
+
+    units: dict[str, Decimal] = {}
+    for row in rows:
+        units[row["usage_unit"]] = units.get(row["usage_unit"], Decimal(0)) + Decimal(row["usage"])
+    expected: dict[str, Decimal] = {}
+    for mart, column in (
+        ("aws_daily_summary", "usage_amount"),
+        ("oci_daily_summary", "billed_quantity"),
+        ("focus_daily_summary", "consumed_quantity"),
+    ):
+        for row in demo.query(
+            f"select unit, sum({column}) as amount from marts.{mart} where billing_period = date '{SEPTEMBER}-01' group by 1"
+        ):
+            expected[row["unit"] or ""] = expected.get(row["unit"] or "", Decimal(0)) + Decimal(row["amount"] or 0)
+    assert units == expected
+    assert {"Hrs", "GB-Mo"} <= set(units)
+
+
 def test_a_filter_and_its_exclusion_are_the_whole(demo: Told) -> None:
     only = by_currency(asked(demo, "--month", SEPTEMBER, "--where", "service~ec2"))
     rest = by_currency(asked(demo, "--month", SEPTEMBER, "--exclude", "service~ec2"))

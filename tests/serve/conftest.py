@@ -29,9 +29,9 @@ def line(day: int, service: str | None, cost: str, **more: Any) -> Line:
 
 # October comes to 25.50 USD and 3.00 EUR, September to 6.00 USD.
 LINES = (
-    line(1, "AmazonEC2", "10.25", team="red"),
-    line(2, "AmazonEC2", "5.25", account="2", team="blue"),
-    line(2, "AmazonS3", "7"),
+    line(1, "AmazonEC2", "10.25", team="red", unit="Hrs", usage=Decimal(24), instance_type="m6i.large"),
+    line(2, "AmazonEC2", "5.25", account="2", team="blue", unit="Hrs", usage=Decimal("7.5"), instance_type="t3.micro"),
+    line(2, "AmazonS3", "7", unit="GB-Mo", usage=Decimal("300.125"), family="Storage"),
     line(3, None, "2"),
     line(31, "Tax", "1", type="Tax"),
     Line(date(2026, 10, 2), OCTOBER, "9", "AmazonS3", "EUR", Decimal(3)),

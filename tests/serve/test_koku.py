@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,9 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
+from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.request import Condition, Granularity
+from cost_lakehouse.serve.koku.kinds import KINDS, usage_of
 from cost_lakehouse.serve.koku.query import AWS, Query, query_of
-from cost_lakehouse.serve.koku.report import document_of, question_of, report_of
+from cost_lakehouse.serve.koku.report import document_of, question_of, report_of, usage_question_of
 from cost_lakehouse.serve.koku.windows import window_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from tests.ask.marts import asked, marts_of_lines
@@ -26,17 +29,19 @@ COSTS = "/api/cost-management/v1/reports/aws/costs/"
 OCTOBER = "start_date=2026-10-01&end_date=2026-10-31"
 
 
-def query(text: str, today: date = TODAY) -> Query:
-    return query_of(parse_qsl(text, keep_blank_values=True), AWS, today, FIRST)
+def query(text: str, today: date = TODAY, kind: str = "costs") -> Query:
+    return query_of(parse_qsl(text, keep_blank_values=True), AWS, today, FIRST, KINDS["aws", kind])
 
 
-def report(text: str, today: date = TODAY) -> Any:
+def report(text: str, today: date = TODAY, kind: str = "costs") -> Any:
     """The report on the marts of ``LINES``, as if it were that day."""
-    chosen = query(text, today)
+    chosen = query(text, today, kind)
     with marts_of_lines(LINES) as connection:
-        rows, _ = asked(connection, question_of(chosen, chosen.currency or "USD", [Condition("provider", ("aws",))]))
+        question = question_of(chosen, chosen.currency or "USD", [Condition("provider", ("aws",))])
+        rows, _ = asked(connection, question)
+        used, _ = asked(connection, usage_question_of(question))
     pairs = parse_qsl(text, keep_blank_values=True)
-    document = json.loads(json.dumps(document_of(chosen, report_of(chosen, rows), "USD", COSTS, pairs)))
+    document = json.loads(json.dumps(document_of(chosen, report_of(chosen, rows, used), "USD", COSTS, pairs)))
     SCHEMA.validate(document)
     return document
 
@@ -176,6 +181,17 @@ def test_a_delta_compares_with_the_same_days_of_the_month_before() -> None:
         ("filter[or:service]=s3&filter[or:tag:team]=red", 17.25),
         ("filter[service]=ec2&filter[account]=2", 5.25),
         ("filter[tag:team]=blue", 5.25),
+        ("filter[tag:team]=RE", 10.25),
+        ("filter[exact:tag:team]=RE", 0),
+        ("filter[exact:tag:team]=red", 10.25),
+        ("filter[exact:tag:team]=re&filter[tag:team]=lu", 5.25),
+        ("filter[or:tag:team]=red&filter[or:tag:team]=blue", 15.5),
+        ("filter[and:tag:team]=re,d", 10.25),
+        ("filter[tag:team]=No-tag:team", 9),
+        ("exclude[tag:team]=red", 14.25),
+        ("exclude[exact:tag:team]=r", 24.5),
+        ("exclude[or:tag:team]=red&exclude[or:service]=s3", 7.25),
+        ("group_by[or:tag:team]=red&group_by[or:tag:team]=blue", 15.5),
         ("filter[service]=No-service", 2),
         ("filter[service]=*", 24.5),
         ("exclude[service]=ec2", 9),
@@ -184,6 +200,68 @@ def test_a_delta_compares_with_the_same_days_of_the_month_before() -> None:
 )
 def test_filters_choose_as_koku_says(text: str, total: float) -> None:
     assert cost(report(f"filter[time_scope_value]=-1&{text}")["meta"]["total"]) == total
+
+
+def test_instance_types_have_hours_beside_their_cost_the_most_used_first() -> None:
+    document = report("filter[time_scope_value]=-1", kind="instance-types")
+
+    ((month),) = document["data"]
+    rows = [(group["instance_type"], group["values"][0]) for group in month["instance_types"]]
+    assert [(name, row["usage"], cost(row)) for name, row in rows] == [
+        ("m6i.large", {"value": 24.0, "units": "Hrs"}, 10.25),
+        ("t3.micro", {"value": 7.5, "units": "Hrs"}, 5.25),
+    ]
+    assert document["meta"]["total"]["usage"] == {"value": 31.5, "units": "Hrs"}
+    assert cost(document["meta"]["total"]) == 15.5
+    assert document["meta"]["order_by"] == {"usage": "desc"}
+    assert "usage_units_left_out" not in document["meta"]
+
+
+def test_instance_types_lie_inside_other_groups_and_others_add_their_usage_up() -> None:
+    grouped = report("filter[time_scope_value]=-1&group_by[account]=*", kind="instance-types")
+    limited = report(
+        "filter[time_scope_value]=-1&group_by[account]=*&filter[limit]=1&order_by[cost]=asc", kind="instance-types"
+    )
+
+    assert [
+        (account["account"], [inner["instance_type"] for inner in account["instance_types"]])
+        for account in grouped["data"][0]["accounts"]
+    ] == [("1", ["m6i.large"]), ("2", ["t3.micro"])]
+    assert [
+        (account["account"], account["instance_types"][0]["values"][0]["usage"]["value"])
+        for account in limited["data"][0]["accounts"]
+    ] == [("2", 7.5), ("Other", 24.0)]
+
+
+def test_storage_has_gigabyte_months_and_a_delta_is_of_usage() -> None:
+    document = report("filter[time_scope_value]=-1&group_by[service]=*&delta=usage", kind="storage")
+
+    (service,) = document["data"][0]["services"]
+    (row,) = service["values"]
+    assert (service["service"], row["usage"], cost(row)) == ("AmazonS3", {"value": 300.125, "units": "GB-Mo"}, 7.0)
+    assert (row["delta_value"], row["delta_percent"]) == (300.125, None)
+    assert document["meta"]["delta"] == {"value": 300.125, "percent": None}
+    with pytest.raises(WrongParameter):
+        query("delta=cost", kind="storage")
+
+
+def test_usage_in_other_units_is_left_out_and_said() -> None:
+    def row(unit: str | None, lines: int) -> Row:
+        return Row(None, ("a",), unit, Decimal(lines), None, lines)
+
+    hours = usage_of(KINDS["aws", "instance-types"], [row("vCPU-Hours", 5), row("Hrs", 1), row(None, 9)])
+    cores = usage_of(KINDS["oci", "instance-types"], [row("OCPU Hours", 2), row("GB Hours", 3)])
+
+    assert (hours.unit, hours.left_out, len(hours.rows)) == ("Hrs", ("vCPU-Hours",), 1)
+    assert (cores.unit, cores.left_out) == ("GB Hours", ("OCPU Hours",))
+    assert usage_of(KINDS["oci", "storage"], []).unit == "GB-Mo"
+
+
+def test_accounts_are_ordered_by_their_names_too() -> None:
+    assert query("group_by[account]=*&order_by[account_alias]=desc").order == ("account_alias", True)
+    rows = report("filter[time_scope_value]=-1&group_by[account]=*&order_by[account_alias]=desc")["data"][0]["accounts"]
+
+    assert [row["account"] for row in rows] == ["2", "1"]
 
 
 def test_limit_and_offset_page_over_the_dates() -> None:
@@ -214,6 +292,21 @@ def test_the_route_answers_on_a_lake(client: TestClient) -> None:
     assert flat.text.splitlines()[0] == "date,service,source_uuid,infrastructure,supplementary,cost"
     assert flat.text.splitlines()[1].startswith("2026-10,AmazonEC2,")
     assert flat.text.splitlines()[1].endswith("15.5,0.0,15.5")
+
+
+@pytest.mark.parametrize(
+    ("path", "usage"),
+    [("aws/instance-types", (31.5, "Hrs")), ("aws/storage", (300.125, "GB-Mo")), ("oci/instance-types", (0.0, "Hrs"))],
+)
+def test_usage_reports_answer_on_a_lake(client: TestClient, path: str, usage: tuple[float, str]) -> None:
+    address = f"{COSTS.replace('aws/costs', path)}?{OCTOBER}&filter[resolution]=monthly"
+
+    document = client.get(address).json()
+    flat = client.get(address, headers={"Accept": "text/csv"}).text.splitlines()
+
+    SCHEMA.validate(document)
+    assert document["meta"]["total"]["usage"] == dict(zip(("value", "units"), usage, strict=True))
+    assert flat[0].endswith("cost,usage") or path.startswith("oci")
 
 
 def test_oracles_costs_are_asked_by_their_own_names(client: TestClient) -> None:

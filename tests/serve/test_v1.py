@@ -56,6 +56,29 @@ def test_top_groups_others_and_a_comparison_add_up(client: TestClient) -> None:
     assert sum(Decimal(row["cost"]) for row in answer["data"]) == Decimal("25.5")
 
 
+def test_usage_has_a_total_in_each_unit(client: TestClient) -> None:
+    answer = get(client, "/v1/costs?month=2026-10&group_by=service&basis=usage&compare=previous")
+
+    names = ("service", "usage_unit", "usage", "before", "change", "line_item_count", "others")
+    assert answer["data"] == [
+        dict(zip(names, row, strict=True))
+        for row in (
+            ("AmazonS3", "GB-Mo", "300.125", "0", "300.125", 1, 0),
+            ("AmazonEC2", "Hrs", "31.5", "0", "31.5", 2, 0),
+            ("AmazonEC2", None, "0", "0", "0", 0, 0),
+            ("AmazonRDS", None, "0", "0", "0", 0, 0),
+            ("AmazonS3", None, "0", "0", "0", 1, 0),
+            ("Tax", None, "0", "0", "0", 1, 0),
+            (None, None, "0", "0", "0", 1, 0),
+        )
+    ]
+    assert [(total["usage_unit"], total["usage"]) for total in answer["meta"]["totals"]] == [
+        ("GB-Mo", "300.125"), ("Hrs", "31.5"), (None, "0"),
+    ]  # fmt: skip
+    refused = client.get("/?basis=usage")
+    assert (refused.status_code, refused.json()["error"]) == (400, "This is told in money, and usage is none.")
+
+
 def test_days_filters_and_tags_are_taken(client: TestClient) -> None:
     path = "/v1/costs?from=2026-10-01&to=2026-10-03&granularity=day&group_by=tag:team&filter=service~ec2&exclude=account=7"
 

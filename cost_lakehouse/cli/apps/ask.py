@@ -46,7 +46,9 @@ def costs(
     basis: Annotated[
         str,
         typer.Option(
-            "--basis", help="billed, effective, list, net, amortized or blended.", show_default="billed; of clusters effective"
+            "--basis",
+            help="billed, effective, list, net, amortized or blended; or usage, in its units.",
+            show_default="billed; of clusters effective",
         ),
     ] = "",
     daily: Annotated[bool, typer.Option("--daily", help="Each day by itself.")] = False,

@@ -150,7 +150,12 @@ def _exact(found: Costs) -> Answer:
     request = found.request
     is_compared = request.compare is not None
     parts = [] if request.granularity is Granularity.NONE else [request.granularity.value]
-    names = [*parts, *request.groups, "is_others", "currency_code", "cost"]
+    names = [
+        *parts,
+        *request.groups,
+        "is_others",
+        *(("usage_unit", "usage") if request.measure.is_usage else ("currency_code", "cost")),
+    ]
     types = ["DATE"] * len(parts) + ["VARCHAR"] * len(request.groups) + ["BOOLEAN", "VARCHAR", _AMOUNT]
     if is_compared:
         names += ["before", "change"]
@@ -178,7 +183,8 @@ def _print_table(found: Costs) -> None:
     columns = [Column(name) for name in request.groups]
     if request.granularity is not Granularity.NONE:
         columns.insert(0, Column(request.granularity.value))
-    columns += [Column("cost", "number"), Column("currency"), Column("", rank=2)]
+    amount, unit = ("usage", "unit") if request.measure.is_usage else ("cost", "currency")
+    columns += [Column(amount, "number"), Column(unit), Column("", rank=2)]
     if request.compare is not None:
         columns += [Column("before", "number"), Column("change", "number"), Column("%", "number", rank=1)]
     largest = {
@@ -243,7 +249,8 @@ def _head(found: Costs) -> str:
     known = f"; as known on {found.as_of:%Y-%m-%d %H:%M} UTC" if isinstance(found.as_of, datetime) else ""
     if isinstance(found.as_of, AsInvoiced):
         known = "; as first invoiced"
-    return f"{request.basis} cost, {what}{f' ({counted})' if counted else ''}{known}"
+    basis = "usage" if request.measure.is_usage else f"{request.basis} cost"
+    return f"{basis}, {what}{f' ({counted})' if counted else ''}{known}"
 
 
 def _totals(found: Costs) -> str:

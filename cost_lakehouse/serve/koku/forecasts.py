@@ -18,7 +18,7 @@ from cost_lakehouse.serve.koku.query import BASES
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.served import Handler, Served
 
-_KNOWN = ("limit", "offset", "cost_type", "currency", "filter[account]", "filter[exact:account]")
+KNOWN = ("limit", "offset", "cost_type", "currency", "filter[account]", "filter[exact:account]")
 _PAGE = 100
 
 
@@ -28,7 +28,7 @@ def forecast_of(provider: str) -> Handler:
     def handler(served: Served, request: Request) -> Response:
         """A day a row; an empty list where not enough days are settled."""
         pairs = request.query_params.multi_items()
-        given = known_only(pairs, _KNOWN)
+        given = known_only(pairs, KNOWN)
         cost_type = given.get("cost_type", "unblended_cost")
         if cost_type not in BASES:
             raise WrongParameter("cost_type", f'"{cost_type}" is not a valid choice.')

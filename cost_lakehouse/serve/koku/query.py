@@ -9,6 +9,7 @@ from datetime import date
 from itertools import chain
 
 from cost_lakehouse.ask.request import Condition
+from cost_lakehouse.serve.koku.kinds import COSTS, ReportKind
 from cost_lakehouse.serve.koku.windows import Window, window_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.parameters import MOST_PARAMETERS, Pairs
@@ -25,8 +26,21 @@ AWS: Mapping[str, str] = {
 }
 """What Koku calls the dimensions of AWS's bills; the last two are families (``tag:team``)."""
 
-OCI: Mapping[str, str] = {"payer_tenant_id": "account", "product_service": "service", "region": "region", "tag": "tag"}
+OCI: Mapping[str, str] = {
+    "payer_tenant_id": "account",
+    "product_service": "service",
+    "region": "region",
+    "instance_type": "usage_type",
+    "tag": "tag",
+}
 """The same of Oracle's."""
+
+PROVIDERS: Mapping[str, Mapping[str, str]] = {"aws": AWS, "oci": OCI}
+LISTED: Mapping[str, Mapping[str, str]] = {
+    "aws": {"aws-accounts": "account", "aws-services": "service", "aws-regions": "region"},
+    "oci": {"oci-payer-tenant-ids": "account", "oci-services": "service", "oci-regions": "region"},
+}
+"""What ``resource-types/…/`` there are, and the dimension whose values each lists."""
 
 FAMILIES = ("tag", "aws_category")
 BASES: Mapping[str, str] = {
@@ -39,7 +53,7 @@ MOST_GROUPS = 2
 MOST_BUCKETS = 1_000
 _SCOPE = ("resolution", "time_scope_units", "time_scope_value")
 _PLAIN = ("start_date", "end_date", "delta", "cost_type", "currency", "limit", "offset")
-_ORDERS = ("cost", "infrastructure", "supplementary", "usage", "delta")
+ORDERS = ("cost", "infrastructure", "supplementary", "usage", "delta")
 _KEY = re.compile(r"(\w+)(?:\[([^\[\]]+)\])?")
 Nested = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -59,19 +73,20 @@ class Query:
     has_delta: bool
     cost_type: str
     currency: str | None
+    kind: ReportKind
     limit: int
     offset: int
     given: Nested
 
 
-def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date) -> Query:
+def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date, kind: ReportKind = COSTS) -> Query:
     """What is asked. ``names`` are the provider's dimensions. Raises WrongParameter."""
     plain, nested = _parsed(pairs)
     filters, groups, orders = nested["filter"], nested["group_by"], nested["order_by"]
     scope = {name: _one(name, filters[name]) for name in _SCOPE if name in filters}
     window = window_of(scope, plain.get("start_date"), plain.get("end_date"), today, first)
     delta = plain.get("delta")
-    if delta not in (None, "cost", "cost_total"):
+    if delta not in ((None, "usage") if kind.is_usage else (None, "cost", "cost_total")):
         raise WrongParameter("delta", f'"{delta}" is not a valid choice.')
     if delta and "start_date" in plain:
         raise WrongParameter("error", "The parameters [start_date, end_date] may not be used with delta.")
@@ -89,7 +104,8 @@ def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date) -
     currency = plain.get("currency")
     if currency is not None and not re.fullmatch(r"[A-Z]{3}", currency):
         raise WrongParameter("currency", f'"{currency}" is not a valid choice.')
-    shown_groups = tuple(dict.fromkeys(bare))
+    innermost = [] if kind.innermost is None else [kind.innermost]
+    shown_groups = tuple(dict.fromkeys([*(name for name in bare if name not in innermost), *innermost]))
     offset = filters.get("offset")
     ranked = filters.get("limit") or (["5"] if offset else None)
     return Query(
@@ -98,12 +114,13 @@ def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date) -
         dimensions=tuple(_dimension(name, names) for name in shown_groups),
         filters=(*_conditions(wanted, names), *_conditions({k: v for k, v in narrowed.items() if v}, names)),
         excludes=tuple(_conditions(nested["exclude"], names)),
-        order=_order(orders, shown_groups, bool(delta)),
+        order=_order(orders, shown_groups, bool(delta), "usage" if kind.is_usage else "cost"),
         ranked=None if ranked is None else _number("limit", _one("limit", ranked)),
         skipped=None if offset is None else _number("offset", _one("offset", offset)),
         has_delta=bool(delta),
         cost_type=cost_type,
         currency=currency,
+        kind=kind,
         limit=_number("limit", plain.get("limit", "100"), MOST_BUCKETS) or MOST_BUCKETS,
         offset=_number("offset", plain.get("offset", "0")),
         given=nested,
@@ -165,7 +182,7 @@ def _any(conditions: Sequence[Condition]) -> Condition:
     return Condition(first.name, first.values, first.contains, tuple(others))
 
 
-def _order(orders: Mapping[str, Sequence[str]], groups: Sequence[str], has_delta: bool) -> tuple[str, bool]:
+def _order(orders: Mapping[str, Sequence[str]], groups: Sequence[str], has_delta: bool, usual: str) -> tuple[str, bool]:
     """The field that decides, and whether downwards."""
     if len(orders) > 1:
         raise WrongParameter("order_by", "Only one order_by parameter is supported.")
@@ -178,10 +195,11 @@ def _order(orders: Mapping[str, Sequence[str]], groups: Sequence[str], has_delta
                 raise WrongParameter("date", "Date has wrong format. Use YYYY-MM-DD.") from None
         if value not in ("asc", "desc"):
             raise WrongParameter(name, f'"{value}" is not a valid choice.')
-        if name not in (*_ORDERS, *groups) or (name == "delta" and not has_delta):
+        known = (*ORDERS, *groups, *(["account_alias"] if "account" in groups else []))
+        if name not in known or (name == "delta" and not has_delta):
             raise WrongParameter(name, f'Order-by "{name}" requires matching Group-by.' if name != "delta" else "needs delta=")
         return name, value == "desc"
-    return "cost", True
+    return usual, True
 
 
 def _bare(key: str, names: Mapping[str, str]) -> str:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid5
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.ask.dimensions import USAGE
 from cost_lakehouse.ask.request import Condition, Request
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.serve.koku.kinds import Usage, usage_of
 from cost_lakehouse.serve.koku.query import BASES, Query
 from cost_lakehouse.serve.parameters import Pairs
 
@@ -28,28 +31,40 @@ Key = tuple[str, ...]
 
 @dataclass
 class Cell:
-    """What a group costs on a date, and cost on the date that it is compared with."""
+    """What a group costs and uses on a date, and did on the date that it is compared with."""
 
     cost: Decimal = Decimal(0)
     before: Decimal = Decimal(0)
+    usage: Decimal = Decimal(0)
+    usage_before: Decimal = Decimal(0)
     sources: set[str] = field(default_factory=set)
     alias: str | None = None
 
     def add(self, other: Cell) -> None:
         """Add another's amounts."""
         self.cost, self.before = EXACT.add(self.cost, other.cost), EXACT.add(self.before, other.before)
+        self.usage, self.usage_before = EXACT.add(self.usage, other.usage), EXACT.add(self.usage_before, other.usage_before)
         self.sources |= other.sources
         self.alias = other.alias or self.alias
 
 
 @dataclass(frozen=True)
+class Units:
+    """What a report's amounts are in; ``usage`` None: it tells none."""
+
+    currency: str
+    usage: str | None
+
+
+@dataclass(frozen=True)
 class Report:
-    """Every date's groups in order, their total, and how they were chosen."""
+    """Every date's groups in order, their total, and how they were chosen. ``usage`` is that of a report which tells any."""
 
     dates: Sequence[tuple[date, Sequence[tuple[Key, Cell]]]]
     total: Cell
     ranks: int
     others: int
+    usage: Usage | None = None
 
 
 def question_of(query: Query, currency: str, provider: Iterable[Condition]) -> Request:
@@ -59,30 +74,44 @@ def question_of(query: Query, currency: str, provider: Iterable[Condition]) -> R
         query.window.range,
         granularity=query.window.granularity,
         groups=(*query.dimensions, *beside),
-        filters=(*provider, *query.filters),
-        excludes=query.excludes,
+        filters=(*provider, *query.kind.filters, *query.filters),
+        excludes=(*query.kind.excludes, *query.excludes),
         basis=BASES[query.cost_type],
         compare=query.window.compare if query.has_delta else None,
         currency=currency,
     )
 
 
-def report_of(query: Query, rows: Iterable[Row]) -> Report:
-    """The rows folded to the query's groups, ranked over the whole window, what is beyond the limit as Others, last."""
+def usage_question_of(costs: Request) -> Request:
+    """The same lines' usage."""
+    return replace(costs, basis=USAGE)
+
+
+def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Report:
+    """The rows folded to the query's groups, ranked over the whole window, what is beyond the limit as Others, last.
+
+    ``used`` are the rows of usage, of a report that tells any.
+    """
+    usage = usage_of(query.kind, used) if query.kind.is_usage else None
     cells: dict[date, dict[Key, Cell]] = {bucket: {} for bucket in query.window.buckets}
     whole: dict[Key, Cell] = defaultdict(Cell)
     total = Cell()
     count = len(query.groups)
-    for row in rows:
+    used_rows = usage.rows if usage else ()
+    for row, is_usage in chain(((row, False) for row in rows), ((row, True) for row in used_rows)):
         key = tuple(value or f"No-{name}" for name, value in zip(query.groups, row.values[:count], strict=True))
         alias = row.values[count] if "account" in query.groups else None
-        cell = Cell(row.cost, row.before or Decimal(0), {row.values[-1] or ""}, alias)
+        cell = Cell(sources={row.values[-1] or ""}, alias=alias)
+        if is_usage:
+            cell.usage, cell.usage_before = row.cost, row.before or Decimal(0)
+        else:
+            cell.cost, cell.before = row.cost, row.before or Decimal(0)
         for sums in (cells[row.bucket or query.window.range.begin].setdefault(key, Cell()), whole[key], total):
             sums.add(cell)
     ranks = _in_order(query, whole, cells)
     if query.ranked is None:
         dates = [(bucket, [(key, there[key]) for key in _in_order(query, there, cells)]) for bucket, there in cells.items()]
-        return Report(dates, total, len(ranks), 0)
+        return Report(dates, total, len(ranks), 0, usage)
     begin = query.skipped or 0
     kept = ranks[begin : begin + query.ranked]
     left = ranks[query.ranked :] if query.skipped is None else []
@@ -96,7 +125,7 @@ def report_of(query: Query, rows: Iterable[Row]) -> Report:
             others.alias = None
             shown.append((("Other" if len(left) == 1 else "Others",) * count, others))
         dates.append((bucket, shown))
-    return Report(dates, total, len(ranks), len(left))
+    return Report(dates, total, len(ranks), len(left), usage)
 
 
 def document_of(query: Query, report: Report, currency: str, path: str, pairs: Pairs) -> dict[str, Any]:
@@ -117,10 +146,13 @@ def document_of(query: Query, report: Report, currency: str, path: str, pairs: P
         "exclude": query.given["exclude"],
     }
     if query.has_delta:
-        meta["delta"] = {"value": _double(_change(report.total)), "percent": _percent(report.total)}
-    meta["total"] = _money(report.total.cost, currency)
+        meta["delta"] = {"value": _double(_change(query, report.total)), "percent": _percent(query, report.total)}
+    units = Units(currency, report.usage.unit if report.usage else None)
+    meta["total"] = _amounts(report.total, units)
+    if report.usage and report.usage.left_out:
+        meta["usage_units_left_out"] = report.usage.left_out
     data = [
-        {"date": query.window.label(bucket), **_nested(query, query.window.label(bucket), groups, currency, 0)}
+        {"date": query.window.label(bucket), **_nested(query, query.window.label(bucket), groups, units, 0)}
         for bucket, groups in page
     ]
     return {"meta": meta, "links": links_of(path, pairs, query.limit, query.offset, len(report.dates)), "data": data}
@@ -145,7 +177,9 @@ def flat_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of values with what each amount comes to in the end."""
-    return {name: value["total"]["value"] if isinstance(value, Mapping) else value for name, value in row.items()}
+    return {
+        name: (value.get("total") or value)["value"] if isinstance(value, Mapping) else value for name, value in row.items()
+    }
 
 
 def links_of(path: str, pairs: Pairs, limit: int, offset: int, count: int) -> dict[str, str | None]:
@@ -175,60 +209,69 @@ def _in_order(query: Query, cells: Mapping[Key, Cell], by_date: Mapping[date, Ma
     if name in query.groups:
         position = query.groups.index(name)
         return sorted(sorted(cells), key=lambda key: key[position], reverse=downwards)
+    if name == "account_alias":
+        position = query.groups.index("account")
+        return sorted(sorted(cells), key=lambda key: cells[key].alias or key[position], reverse=downwards)
     days = {query.window.label(bucket): cells_of_day for bucket, cells_of_day in by_date.items()}
 
     def amount(key: Key) -> Decimal:
         if name == "delta":
-            return _change(cells[key])
-        if name in ("supplementary", "usage"):
+            return _change(query, cells[key])
+        if name == "supplementary":
             return Decimal(0)
-        return days[name].get(key, Cell()).cost if name in days else cells[key].cost
+        if name == "usage":
+            return cells[key].usage
+        cell = days[name].get(key, Cell()) if name in days else cells[key]
+        return cell.usage if name in days and query.kind.is_usage else cell.cost
 
     return sorted(sorted(cells), key=amount, reverse=downwards)
 
 
 def _nested(
-    query: Query, label: str, groups: Sequence[tuple[Key, Cell]], currency: str, level: int
+    query: Query, label: str, groups: Sequence[tuple[Key, Cell]], units: Units, level: int
 ) -> dict[str, list[dict[str, Any]]]:
     """The groups of a level, each with the next level or its values."""
     if level == len(query.groups):
-        return {"values": [_values(query, label, key, cell, currency) for key, cell in groups]}
+        return {"values": [_values(query, label, key, cell, units) for key, cell in groups]}
     name = query.groups[level]
     parts: dict[str, list[tuple[Key, Cell]]] = {}
     for key, cell in groups:
         parts.setdefault(key[level], []).append((key, cell))
-    return {f"{name}s": [{name: value, **_nested(query, label, inner, currency, level + 1)} for value, inner in parts.items()]}
+    return {f"{name}s": [{name: value, **_nested(query, label, inner, units, level + 1)} for value, inner in parts.items()]}
 
 
-def _values(query: Query, label: str, key: Key, cell: Cell, currency: str) -> dict[str, Any]:
+def _values(query: Query, label: str, key: Key, cell: Cell, units: Units) -> dict[str, Any]:
     row: dict[str, Any] = {"date": label, **dict(zip(query.groups, key, strict=True))}
     if "account" in query.groups:
         row["account_alias"] = cell.alias or key[query.groups.index("account")]
     row["source_uuid"] = sorted(map(source_id, cell.sources))
-    row |= _money(cell.cost, currency)
+    row |= _amounts(cell, units)
     if query.has_delta:
-        row |= {"delta_value": _double(_change(cell)), "delta_percent": _percent(cell)}
+        row |= {"delta_value": _double(_change(query, cell)), "delta_percent": _percent(query, cell)}
     return row
 
 
-def _money(cost: Decimal, currency: str) -> dict[str, Any]:
-    """A cloud's bill is infrastructure; nothing is marked up or supplementary."""
+def _amounts(cell: Cell, units: Units) -> dict[str, Any]:
+    """A cloud's bill is infrastructure; nothing is marked up or supplementary. Usage is there in reports that tell it."""
+    currency = units.currency
 
     def amounts(amount: Decimal) -> dict[str, Any]:
         zero = {"value": 0.0, "units": currency}
         value = {"value": _double(amount), "units": currency}
         return {"raw": value, "markup": zero, "usage": zero, "total": value}
 
-    return {"infrastructure": amounts(cost), "supplementary": amounts(Decimal(0)), "cost": amounts(cost)}
+    costs = {"infrastructure": amounts(cell.cost), "supplementary": amounts(Decimal(0)), "cost": amounts(cell.cost)}
+    return costs if units.usage is None else {**costs, "usage": {"value": _double(cell.usage), "units": units.usage}}
 
 
-def _change(cell: Cell) -> Decimal:
-    return EXACT.subtract(cell.cost, cell.before)
+def _change(query: Query, cell: Cell) -> Decimal:
+    return EXACT.subtract(cell.usage, cell.usage_before) if query.kind.is_usage else EXACT.subtract(cell.cost, cell.before)
 
 
-def _percent(cell: Cell) -> float | None:
+def _percent(query: Query, cell: Cell) -> float | None:
     """Of what was before; None where that rounds to 0.00."""
-    return None if round(cell.before, 2) == 0 else float(_change(cell) / cell.before * 100)
+    before = cell.usage_before if query.kind.is_usage else cell.before
+    return None if round(before, 2) == 0 else float(_change(query, cell) / before * 100)
 
 
 def _double(amount: Decimal) -> float:

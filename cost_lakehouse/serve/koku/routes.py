@@ -13,40 +13,35 @@ from cost_lakehouse.ask.asking import read_tables
 from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.ask.request import Request as Question
-from cost_lakehouse.serve.koku import download, sources
+from cost_lakehouse.serve.koku import download, openapi, sources
 from cost_lakehouse.serve.koku.forecasts import forecast_of
-from cost_lakehouse.serve.koku.lists import answering, page
-from cost_lakehouse.serve.koku.query import AWS, BASES, OCI, query_of
-from cost_lakehouse.serve.koku.report import document_of, flat_rows, question_of, report_of
+from cost_lakehouse.serve.koku.kinds import KINDS
+from cost_lakehouse.serve.koku.lists import answering, known_only, page
+from cost_lakehouse.serve.koku.query import BASES, LISTED, PROVIDERS, query_of
+from cost_lakehouse.serve.koku.report import document_of, flat_rows, question_of, report_of, usage_question_of
 from cost_lakehouse.serve.koku.tags import tags_of, values_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, columns_of, etag_of, kind_of, sent_text, unchanged
 from cost_lakehouse.serve.served import Handler, Served
 
 BASE = "/api/cost-management/v1"
-_PROVIDERS = {"aws": AWS, "oci": OCI}
-_LISTED = {
-    "aws-accounts": ("aws", "account"),
-    "aws-services": ("aws", "service"),
-    "aws-regions": ("aws", "region"),
-    "oci-payer-tenant-ids": ("oci", "account"),
-    "oci-services": ("oci", "service"),
-    "oci-regions": ("oci", "region"),
-}
 
 
-def _costs(provider: str) -> Handler:
+def _report(provider: str, name: str) -> Handler:
+    kind = KINDS[provider, name]
+
     def handler(served: Served, request: Request) -> Response:
-        """``reports/…/costs/``."""
+        """``reports/…/…/``."""
         pairs = [pair for pair in request.query_params.multi_items() if pair != ("format", "csv")]
         today = datetime.now(UTC).date()
-        query = query_of(pairs, _PROVIDERS[provider], today, served.lake.settings.lake.first_month)
+        query = query_of(pairs, PROVIDERS[provider], today, served.lake.settings.lake.first_month, kind)
         currency = query.currency or served.usual_currency()
         question = question_of(query, currency, (Condition("provider", (provider,)),))
         etag = etag_of(today, currency, served.etag(request, [*read_tables(question)]))
         if known := unchanged(request, etag):
             return known
-        report = report_of(query, served.answer(question).rows)
+        used = served.answer(usage_question_of(question)).rows if kind.is_usage else ()
+        report = report_of(query, served.answer(question).rows, used)
         document = document_of(query, report, currency, request.url.path, pairs)
         if kind_of(request) == CSV:
             rows = flat_rows(document)
@@ -56,9 +51,7 @@ def _costs(provider: str) -> Handler:
     return answering(handler)
 
 
-def _resource_types(name: str) -> Handler:
-    provider, dimension = _LISTED[name]
-
+def _resource_types(provider: str, dimension: str) -> Handler:
     def handler(served: Served, request: Request) -> Response:
         """``resource-types/…/``: the values that the newest month's bills have, by name."""
         pairs = request.query_params.multi_items()
@@ -91,7 +84,7 @@ def _fixed(rows: Callable[[Served], Sequence[Mapping[str, Any]]]) -> Handler:
 
 
 def _access(served: Served) -> list[dict[str, Any]]:
-    return [{"type": name, "access": name in _PROVIDERS, "write": False} for name in ("aws", "oci", "ocp", "gcp", "azure")]
+    return [{"type": name, "access": name in PROVIDERS, "write": False} for name in ("aws", "oci", "ocp", "gcp", "azure")]
 
 
 def _known_currencies(served: Served) -> list[dict[str, str]]:
@@ -105,29 +98,36 @@ def _cost_types(served: Served) -> list[dict[str, str]]:
 def _setting(name: str, value: Callable[[Served], str]) -> Handler:
     def handler(served: Served, request: Request) -> Response:
         """One setting; it cannot be changed here."""
+        known_only(request.query_params.multi_items(), ())
         text = as_json({"data": {name: value(served)}})
         return sent_text(request, text, JSON, etag_of(text))
 
-    return handler
+    return answering(handler)
 
 
 def _settings(served: Served, request: Request) -> Response:
+    known_only(request.query_params.multi_items(), ())
     text = as_json({"data": {"currency": served.usual_currency(), "cost_type": "unblended_cost"}})
     return sent_text(request, text, JSON, etag_of(text))
 
 
 ROUTES: tuple[tuple[str, Handler], ...] = (
-    *((f"{BASE}/reports/{provider}/costs/", _costs(provider)) for provider in _PROVIDERS),
-    *((f"{BASE}/resource-types/{name}/", _resource_types(name)) for name in _LISTED),
-    *((f"{BASE}/tags/{provider}/", tags_of(provider)) for provider in _PROVIDERS),
-    *((f"{BASE}/tags/{provider}/{{key}}/", values_of(provider)) for provider in _PROVIDERS),
-    *((f"{BASE}/forecasts/{provider}/costs/", forecast_of(provider)) for provider in _PROVIDERS),
+    *((f"{BASE}/reports/{provider}/{name}/", _report(provider, name)) for provider, name in KINDS),
+    *(
+        (f"{BASE}/resource-types/{name}/", _resource_types(provider, dimension))
+        for provider, listed in LISTED.items()
+        for name, dimension in listed.items()
+    ),
+    *((f"{BASE}/tags/{provider}/", tags_of(provider)) for provider in PROVIDERS),
+    *((f"{BASE}/tags/{provider}/{{key}}/", values_of(provider)) for provider in PROVIDERS),
+    *((f"{BASE}/forecasts/{provider}/costs/", forecast_of(provider)) for provider in PROVIDERS),
     *((f"{BASE}{path}", handler) for path, handler in sources.ROUTES.items()),
+    (f"{BASE}/openapi.json", answering(openapi.openapi)),
     (f"{BASE}/download/", answering(download.download)),
     (f"{BASE}/user-access/", _fixed(_access)),
     (f"{BASE}/currency/", _fixed(_known_currencies)),
     (f"{BASE}/cost-type/", _fixed(_cost_types)),
-    (f"{BASE}/account-settings/", _settings),
+    (f"{BASE}/account-settings/", answering(_settings)),
     (f"{BASE}/account-settings/currency/", _setting("currency", Served.usual_currency)),
     (f"{BASE}/account-settings/cost-type/", _setting("cost_type", lambda served: "unblended_cost")),
 )

@@ -18,6 +18,7 @@ from cost_lakehouse.serve.koku.report import source_id
 from cost_lakehouse.serve.replies import utc_text
 from cost_lakehouse.serve.served import Handler, Served
 
+KNOWN = ("type", "name", "limit", "offset")
 _TYPES = {"aws": "AWS", "oci": "OCI"}
 _NUMBERS = {"AWS": "1", "OCI": "7"}
 
@@ -25,7 +26,7 @@ _NUMBERS = {"AWS": "1", "OCI": "7"}
 def sources(served: Served, request: Request) -> Response:
     """``/sources/``."""
     pairs = request.query_params.multi_items()
-    given = known_only(pairs, ("type", "name", "limit", "offset"))
+    given = known_only(pairs, KNOWN)
     rows = [
         row
         for row in _rows(served)

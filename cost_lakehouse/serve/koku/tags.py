@@ -17,7 +17,7 @@ from cost_lakehouse.serve.served import Handler, Served
 
 _SCOPE = ("resolution", "time_scope_units", "time_scope_value")
 _FILTERS = (*_SCOPE, "key", "value", "account", "enabled")
-_KNOWN = ("key_only", "limit", "offset", "start_date", "end_date", *(f"filter[{name}]" for name in _FILTERS))
+KNOWN = ("key_only", "limit", "offset", "start_date", "end_date", *(f"filter[{name}]" for name in _FILTERS))
 _MOST_VALUES = 50
 Tags = Mapping[str, frozenset[str]]
 
@@ -28,7 +28,7 @@ def tags_of(provider: str) -> Handler:
     def handler(served: Served, request: Request) -> Response:
         """Every key with its values, cut to 50."""
         pairs = request.query_params.multi_items()
-        given = known_only(pairs, _KNOWN)
+        given = known_only(pairs, KNOWN)
         tags = chosen_tags(_read(served, provider, given), given.get("filter[key]", ""), given.get("filter[value]", ""))
         enabled = _truth("enabled", given.get("filter[enabled]", "true"))
         keys = sorted(tags) if enabled else []  # every tag of a bill counts here; none is switched off
@@ -45,7 +45,7 @@ def values_of(provider: str) -> Handler:
     def handler(served: Served, request: Request) -> Response:
         """All values of one key; 404 where no line has it."""
         pairs = request.query_params.multi_items()
-        given = known_only(pairs, _KNOWN)
+        given = known_only(pairs, KNOWN)
         found = _read(served, provider, given).get(request.path_params["key"])
         if found is None:
             return not_found(request)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
 
-from cost_lakehouse.ask.dimensions import dimension, measure
+from cost_lakehouse.ask.dimensions import check_money, dimension
 from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import Condition, Range, conditions_of
 from cost_lakehouse.errors import ConfigurationError
@@ -69,7 +69,7 @@ def state_of(parameters: Parameters, newest: date) -> State:
     """The state that an address means. Raises ConfigurationError where it makes no sense."""
     by, basis = parameters.text("by") or "service", parameters.text("basis") or "billed"
     dimension(by)
-    measure(basis)
+    check_money(basis)
     tag = parameters.text("tag") or None
     if tag is not None:
         dimension(f"tag:{tag}")
