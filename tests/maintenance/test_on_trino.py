@@ -11,8 +11,10 @@ import pytest
 from cost_lakehouse.errors import DeliveryRefused
 from cost_lakehouse.lake import trino_client
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.ledger import LEDGERS
 from cost_lakehouse.lake.loads import load_lock
+from cost_lakehouse.loading import read
 from cost_lakehouse.maintenance.facts import keep_tags
 from cost_lakehouse.maintenance.maintain import maintain
 from cost_lakehouse.sources.delivery import Status
@@ -79,6 +81,42 @@ def test_old_snapshots_go_kept_ones_stay_readable_and_no_proof_is_lost(workshop:
     assert again.ok, again
     assert sorted(deliveries(workshop)) == ["A0005", "A0006", "A0009"]
     assert len(keep_tags(lake.table("raw.aws_cur"))) == 3
+
+
+def test_trino_reads_rows_that_were_taken_over_and_what_it_merges_is_read_from_the_bill_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "OWN_GROUPS_BYTES", 0)
+    files = [[line(UnblendedCost=f"{file}.{row}") for row in range(1, 4)] for file in (1, 2, 3)]
+    for number in (1, 2, 3):
+        files[1] = [line(UnblendedCost=str(number))]
+        workshop.write(*files, assembly=f"A{number}")
+        workshop.load()
+        if number == 3:
+            break
+        columns = "file_name, row_number, line_item_unblended_cost, line_item_usage_start_date, billing_period, delivery_id"
+        found = trino_client.rows(workshop.settings, f"SELECT {columns} FROM raw.aws_cur WHERE delivery_id = 'A{number}'")
+        with connect(workshop.lake) as connection:
+            expected = connection.execute(f"select {columns} from raw.aws_cur").fetchall()
+        assert sorted(map(tuple, found)) == sorted(expected)
+        assert len(found) == len(trino_client.rows(workshop.settings, "SELECT * FROM raw.aws_cur")) == 7
+        assert files_read(workshop.lake) == (3 if number == 1 else 1)
+        if number == 2:
+            trino_client.execute(workshop.settings, "ALTER TABLE raw.aws_cur EXECUTE optimize")
+    assert files_read(workshop.lake) == 3
+    assert trino_client.rows(
+        workshop.settings, "SELECT delivery_id, count(*), sum(line_item_unblended_cost) FROM raw.aws_cur GROUP BY 1"
+    ) == [("A3", 7, Decimal("16.2"))]  # 3.6 + 3 + 9.6
+
+
+def files_read(lake: Lake) -> int:
+    """How many files of the current delivery were read, rather than taken over."""
+    with connect(lake) as connection:
+        found = connection.execute(
+            "select count(*) from raw.files where read_by = load_id and delivery_id in (select delivery_id from raw.aws_cur)"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def test_loads_after_trino_merged_the_ledgers_and_the_line_items_are_what_they_were(workshop: Workshop) -> None:
