@@ -28,9 +28,26 @@ class StoredTotals:
     accounts: set[tuple[str, str]] = field(default_factory=set)  # payer and usage account
     unreadable: list[str] = field(default_factory=list)  # what of the files nobody could read or sum, a sentence each
 
+    def merge(self, other: StoredTotals) -> None:
+        """Add what other files of the same slice hold, exactly."""
+        for group, rows in other.rows.items():
+            self.rows[group] = self.rows.get(group, 0) + rows
+        for key, (count, amount) in other.sums.items():
+            before = self.sums.get(key, (0, Decimal(0)))
+            self.sums[key] = before[0] + count, EXACT.add(before[1], amount)
+        services: dict[tuple[str, str], Decimal] = {}
+        for service, currency, amount in (*self.top_services, *other.top_services):
+            services[service, currency] = EXACT.add(services.get((service, currency), Decimal(0)), amount)
+        ordered = sorted(services.items(), key=lambda one: (-one[1], one[0]))
+        self.top_services = [(*names, amount) for names, amount in ordered]
+        self.accounts |= other.accounts
+        self.unreadable += other.unreadable
 
-def stored_totals(files: Sequence[Path], table: TableFormat, copied: Collection[Path] = ()) -> StoredTotals:
-    """Read the new files of a table back and sum them.
+
+def stored_totals(
+    files: Sequence[Path], table: TableFormat, copied: Collection[Path] = (), services: int = TOP_SERVICES
+) -> StoredTotals:
+    """Read the new files of a table back and sum them; ``services`` says how many of the largest to tell.
 
     Of those that are ``copied`` from files that were read back before, the numbers alone are read.
     """
@@ -39,7 +56,7 @@ def stored_totals(files: Sequence[Path], table: TableFormat, copied: Collection[
         return result
     with duckdb.connect(":memory:", config={"memory_limit": "512MB"}) as connection:
         try:
-            _sum(connection, duckdb_paths([str(path) for path in files]), table, result)
+            _sum(connection, duckdb_paths([str(path) for path in files]), table, result, services)
         except duckdb.OutOfRangeException as error:
             result.unreadable.append(f"a sum has more digits than there is room for: {str(error).splitlines()[0][:200]}")
         except duckdb.Error as error:
@@ -52,7 +69,9 @@ def stored_totals(files: Sequence[Path], table: TableFormat, copied: Collection[
     return result
 
 
-def _sum(connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFormat, result: StoredTotals) -> None:
+def _sum(
+    connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFormat, result: StoredTotals, services: int
+) -> None:
     groups = ", ".join(table.group_sql)
     sums = ", ".join(f"count({name}), sum({name})" for name in table.metrics)
     query = f"select {groups}, count(*), {sums} from {parquet_rows()} group by all"
@@ -67,7 +86,7 @@ def _sum(connection: duckdb.DuckDBPyConnection, paths: list[str], table: TableFo
         result.top_services = connection.execute(
             f"select coalesce({table.service}, ''), {table.group_sql[1]}, coalesce(sum({table.cost}), 0) "
             f"from {parquet_rows()} group by all order by 3 desc, 1 limit ?",
-            [paths, TOP_SERVICES],
+            [paths, services],
         ).fetchall()
 
 

@@ -28,6 +28,7 @@ from cost_lakehouse.config.serve import ServeSettings
 from cost_lakehouse.config.source import SOURCE_KINDS, AnySource, SourceSettings
 from cost_lakehouse.config.store import StoreSettings
 from cost_lakehouse.config.trino import TrinoSettings
+from cost_lakehouse.config.workers import WorkerSettings
 from cost_lakehouse.config.yaml_file import Strict, explain, read_yaml
 from cost_lakehouse.errors import ConfigurationError
 
@@ -80,6 +81,7 @@ class LakeSettings(Strict):
     store: StoreSettings | None = None
     store_config: str | None = None
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    workers: WorkerSettings = WorkerSettings()
     # FOCUS rows: a mart of every build, only what `export focus` makes of a month when it is asked, or not at all.
     focus: Literal["table", "export", "off"] = "export"
 

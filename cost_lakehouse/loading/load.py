@@ -50,6 +50,8 @@ from cost_lakehouse.loading.records import (
 from cost_lakehouse.loading.repeats import repeated_objects
 from cost_lakehouse.loading.result import LoadResult
 from cost_lakehouse.loading.reuse import Unchanged, rows_digests, take_over, unchanged
+from cost_lakehouse.loading.shards import Answer, Task
+from cost_lakehouse.loading.share import Sharing, read_by_workers
 from cost_lakehouse.sources.base import Progress, Source
 from cost_lakehouse.sources.delivery import Delivery, Status, short_name
 from cost_lakehouse.storage.object_store import StoredObject
@@ -58,12 +60,18 @@ _LOG = logging.getLogger(__name__)
 
 
 def load_delivery(
-    lake: Lake, source: Source, delivery: Delivery, *, force: bool = False, progress: Progress | None = None
+    lake: Lake,
+    source: Source,
+    delivery: Delivery,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    workers: Sharing | None = None,
 ) -> LoadResult:
     """Load what of a delivery the lake does not hold: a month whole, or not at all; of files that add up, those that are new.
 
     ``force`` loads again what is current, never a month that is older than what the lake holds; it reads every file, also
-    those whose rows the lake could keep.
+    those whose rows the lake could keep. ``workers`` read what is large, without them this process does.
     Raises DeliveryRefused where its numbers would be wrong, DeliveryFailed or DeliveryChanged where it cannot be read whole
     (the first two are put on record; what the lake holds stays), SourceError and LakeError where a place cannot be used.
     """
@@ -82,7 +90,7 @@ def load_delivery(
         if progress is not None:
             progress.start(_label(todo), todo.bytes)
         try:
-            return Load(lake, source, todo, loads, lock, progress, reads_all=force).run()
+            return Load(lake, source, todo, loads, lock, progress, reads_all=force, workers=workers).run()
         finally:
             if progress is not None:
                 progress.finish()
@@ -125,6 +133,7 @@ class Load:
         progress: Progress | None,
         *,
         reads_all: bool = False,
+        workers: Sharing | None = None,
     ) -> None:
         self.lake = lake
         self.source = source
@@ -142,6 +151,8 @@ class Load:
         self._lock = lock
         self._progress = progress
         self._reads_all = reads_all
+        self._workers = workers
+        self._answers: list[Answer] = []
         self._started = time.monotonic()
         self._meter = Meter(source)
         self._on_record: list[Receipt] = []
@@ -172,6 +183,9 @@ class Load:
                     month: self.lake.warehouse.keep(part.files, self._folder(month))
                     for month, part in self.loaded.slices.items()
                 }
+                for answer in self._answers:
+                    (month,) = self.locations
+                    self.locations = {month: [*self.locations[month], *answer.files]}
                 self._commit(sorted({*months, *retracted}), retracted)
             committed = True
             return self._result()
@@ -191,6 +205,10 @@ class Load:
         self.stored = {
             month: stored_totals(part.files, self.format, self.unchanged.paths) for month, part in self.loaded.slices.items()
         }
+        month = self.delivery.billing_period
+        for answer in self._answers:
+            assert month is not None  # noqa: S101  # only whole months are shared out
+            self.stored[month].merge(answer.stored)
 
     def _digest_rows(self) -> None:
         """What tells the next load of the month that the stored rows still are those that were proven here."""
@@ -214,7 +232,8 @@ class Load:
         for part in self.loaded.slices.values():
             for path in part.files:
                 path.unlink(missing_ok=True)
-        self.unchanged, self._reads_all = Unchanged(), True
+        self.lake.warehouse.delete([location for answer in self._answers for location in answer.files])
+        self.unchanged, self._reads_all, self._answers = Unchanged(), True, []
         self._read(stack)
 
     def _take_over(self, stack: ExitStack) -> None:
@@ -260,7 +279,15 @@ class Load:
         """
         self._take_over(stack)
         objects = [found for found in self.delivery.objects if found.key not in self.unchanged.files]
-        self.loaded = self._read_objects(stack, objects)
+        sharing, kind = self._workers, self.source.settings.kind
+        tasks = sharing.tasks(kind, self.delivery, objects, self.load_id) if sharing is not None else []
+        if tasks and sharing is not None:
+            self._answers = read_by_workers(self.lake, tasks, sharing.workers, self._tell_progress)
+            self.loaded = LoadedFiles()
+            for answer in self._answers:
+                self.loaded.add(answer.loaded)
+        else:
+            self.loaded = self._read_objects(stack, objects)
         self._with_unchanged(self.loaded)
         repeated: Mapping[str, WithoutRows] = {}
         if self.delivery.billing_period is None:
@@ -271,6 +298,10 @@ class Load:
                     path.unlink()
             self.loaded = self._read_objects(stack, [found for found in objects if found.key not in repeated])
         self.without = objects_without_rows(self.delivery, self.loaded, repeated)
+
+    def _tell_progress(self, task: Task, answer: Answer) -> None:
+        if self._progress is not None:
+            self._progress.advance(sum(found.size for found in task.objects), sum(answer.loaded.records.values()))
 
     def _read_objects(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
         """Some objects of the delivery, their rows in new files of the months they belong to; the files go with ``stack``."""

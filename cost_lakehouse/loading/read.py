@@ -7,7 +7,7 @@ import io
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import date
@@ -92,6 +92,26 @@ class LoadedFiles:
     def rounded(self) -> int:
         """How many values were rounded, in all months."""
         return sum(slice_.rounded for slice_ in self.slices.values())
+
+    def add(self, other: LoadedFiles) -> None:
+        """Add what reading other objects of the same delivery gave."""
+        for month, part in other.slices.items():
+            own = self.month(month)
+            own.totals.merge(part.totals)
+            own.files += part.files
+            own.records.update(part.records)
+            own.rounded += part.rounded
+        self.records |= other.records
+        self.contents |= other.contents
+        self.files |= other.files
+        self.rows_digests |= other.rows_digests
+        self.reject(other.rejected, other.rejected_count, other.rejected_by_object)
+
+    def reject(self, rejected: Sequence[RejectedValue], count: int, by_object: Mapping[str, int]) -> None:
+        """Take rejected values in; the first ones are kept."""
+        self.rejected_count += count
+        self.rejected_by_object.update(by_object)
+        self.rejected = sorted([*self.rejected, *rejected], key=lambda one: (one.file, one.record))[:REJECTED_KEPT]
 
     def month(self, month: date) -> LoadedSlice:
         """What was loaded of that month, made on first use."""
@@ -226,10 +246,7 @@ class _Load:
             if not self._request.adds:
                 result.files.setdefault(piece.file, FileTotals()).add(rows.totals, rows.rounded)
         if typed.rejected:
-            result.rejected_count += len(typed.rejected)
-            result.rejected_by_object[piece.file] += len(typed.rejected)
-            together = result.rejected + typed.rejected
-            result.rejected = sorted(together, key=lambda one: (one.file, one.record))[:REJECTED_KEPT]
+            result.reject(typed.rejected, len(typed.rejected), {piece.file: len(typed.rejected)})
 
     @staticmethod
     def _raise_first(futures: set[Future[None]]) -> set[Future[None]]:

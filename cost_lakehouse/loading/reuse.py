@@ -113,11 +113,9 @@ def _held_files(lake: Lake, slice_: Slice, proven: Receipt) -> list[HeldFile]:
 
 
 def _stored_files(lake: Lake, table_name: str, slice_: Slice, proven: Receipt) -> list[StoredFile]:
-    """The slice's data files; none where one of them is not as the load on record wrote it."""
+    """Those of the slice's data files that are as the load on record wrote them: not merged, and nothing deleted in them."""
     table = lake.current(table_name)
-    tasks = file_tasks(table, [slice_])
-    if any(task.delete_files or load_of(task.file) != proven.load_id for task in tasks):
-        return []
+    tasks = [task for task in file_tasks(table, [slice_]) if load_of(task.file) == proven.load_id and not task.delete_files]
     return [StoredFile.at(table.io, task.file.file_path) for task in tasks]
 
 

@@ -23,6 +23,7 @@ from cost_lakehouse.orchestration.sensors.daily_costs import daily_cost_sensor
 from cost_lakehouse.orchestration.sensors.deliveries import delivery_sensor
 from cost_lakehouse.orchestration.sensors.pushes import push_sensors
 from cost_lakehouse.orchestration.sensors.summaries import summary_sensor
+from cost_lakehouse.orchestration.shard_runs import shard_jobs, shard_sensors
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from cost_lakehouse.summaries.marts import published_marts
 
@@ -32,10 +33,12 @@ def build_definitions(
     *,
     load_retries: dg.RetryPolicy | None = LOAD_RETRIES,
     progress: ProgressFactory = LogProgress,
+    in_process: bool = False,
 ) -> dg.Definitions:
     """Everything that Dagster runs for one configuration.
 
-    ``load_retries`` and ``progress`` are what the command does in its own way: it does not wait, and it draws a bar.
+    ``load_retries`` and ``progress`` are what the command does in its own way: it does not wait, and it draws a bar; its runs
+    are ``in_process``, where nobody launches others.
     Raises ConfigurationError where configuration or dbt project cannot be used.
     """
     # `BackfillPolicy` is told to be in beta at each use; our versions are pinned, and a user can do nothing about it.
@@ -45,7 +48,7 @@ def build_definitions(
     months = billing_months(settings)
     project = parse_if_stale(settings)
     marts = [mart.table for mart in published_marts(project.document, focus=settings.lake.focus == "table")]
-    line_items = line_item_assets(settings, months, load_retries, progress)
+    line_items = line_item_assets(settings, months, load_retries, progress, in_process=in_process)
     mirrors = mirror_assets(settings)
     summaries = summary_assets(settings, months, project)
     accounts = account_assets(settings)
@@ -58,12 +61,14 @@ def build_definitions(
             *account_jobs(accounts),
             *push_jobs(pushes),
             maintenance_job(settings),
+            *shard_jobs(settings),
         ],
         sensors=[
             delivery_sensor(settings, months),
             summary_sensor(settings, marts),
             daily_cost_sensor(),
             *push_sensors(settings),
+            *shard_sensors(settings),
             alert_sensor(settings),
         ],
         schedules=[

@@ -16,6 +16,7 @@ STALE_TAG = ".dagster/cost_lakehouse.stale"  # decisions.stale_digest
 ATTEMPT_TAG = ".dagster/cost_lakehouse.attempt"
 TRIGGER_TAG = ".dagster/cost_lakehouse.trigger"  # sensor, schedule, command; absent where a run was started by hand
 FAILURE_TAG = ".dagster/cost_lakehouse.failure"  # the kind of error that ended a load
+SHARD_TAG = ".dagster/cost_lakehouse.shard"  # the task of a worker, by its name in the warehouse
 PROCESS_TAG = ".dagster/cost_lakehouse.process"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -27,6 +28,7 @@ SUMMARY_JOB = "build_summaries"
 MAINTENANCE_JOB = "maintain_lake"
 ACCOUNTS_JOB = "read_account_names"
 PUSH_JOB = "push_months"
+SHARD_JOB = "read_shards"
 SUMMARIES_POOL = "summaries"
 MAINTENANCE_POOL = "maintenance"
 

@@ -95,7 +95,7 @@ class InProcess:
         self._next_run_id = first_run_id
         self._months = billing_months(settings)
         # The command does not wait before it tries again: whoever calls it sees the failure and decides.
-        self._definitions = build_definitions(settings, load_retries=None, progress=progress)
+        self._definitions = build_definitions(settings, load_retries=None, progress=progress, in_process=True)
 
     def load(self, delivery: Delivery, force: bool, refused: bool = False) -> RunOutcome:
         """Load one delivery, or what is new (or, with ``refused``, was refused before) of one kind of report."""

@@ -19,6 +19,7 @@ import pytest
 
 from cost_lakehouse.audit.file_totals import FileTotals, from_text
 from cost_lakehouse.audit.receipts import Receipt
+from cost_lakehouse.lake.data_files import load_of
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading import read, reuse
 from cost_lakehouse.loading.load import load_delivery
@@ -267,6 +268,24 @@ def test_rows_that_older_rules_made_are_read_again(workshop: Workshop, monkeypat
     workshop.load()
 
     assert read_now(workshop) == ["hourly-00001", "hourly-00002"]
+
+
+def test_files_whose_rows_were_merged_since_are_read_again_and_no_others(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # one writer a load: all its rows are in one file
+    workshop.write(FIRST, SECOND, assembly="A1")
+    workshop.load()
+    workshop.write(FIRST, THIRD, assembly="A2")
+    workshop.load()  # FIRST is in file 0, THIRD in file 1
+    workshop.write(CHANGED, FIRST, THIRD, assembly="A3")
+
+    with monkeypatch.context() as merged:
+        merged.setattr(reuse, "load_of", lambda file: None if "-00001." in file.file_path else load_of(file))
+        workshop.load()
+
+    assert read_now(workshop) == ["hourly-00001", "hourly-00003"]
+    assert ask(workshop, "select sum(line_item_unblended_cost) from raw.aws_cur") == [(Decimal("33.7"),)]
 
 
 def test_a_forced_load_reads_every_file(workshop: Workshop) -> None:

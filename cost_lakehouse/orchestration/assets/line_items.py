@@ -17,6 +17,7 @@ from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.plan import Planned, plan
 from cost_lakehouse.loading.result import LoadResult
+from cost_lakehouse.loading.share import Sharing
 from cost_lakehouse.orchestration.assets.load_events import Event, LoadEvents
 from cost_lakehouse.orchestration.assets.mirrors import mirror_key_for
 from cost_lakehouse.orchestration.constants import (
@@ -31,6 +32,7 @@ from cost_lakehouse.orchestration.decisions import months_between
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.load_failures import CHECK, NothingDelivered, load_failure, refused_check
 from cost_lakehouse.orchestration.reads import Reads
+from cost_lakehouse.orchestration.shard_runs import sharing
 from cost_lakehouse.sources.base import Progress
 from cost_lakehouse.sources.delivery import Delivery, Status
 from cost_lakehouse.sources.registry import kind_of, open_source
@@ -102,9 +104,13 @@ def line_item_assets(
     months: dg.MonthlyPartitionsDefinition,
     retry_policy: dg.RetryPolicy | None = LOAD_RETRIES,
     progress: ProgressFactory = LogProgress,
+    *,
+    in_process: bool = False,
 ) -> list[dg.AssetsDefinition]:
     """An asset for every configured source, paused ones too: what they delivered stays visible."""
-    return [line_item_asset(settings, source, months, retry_policy, progress) for source in settings.sources]
+    return [
+        line_item_asset(settings, source, months, retry_policy, progress, in_process=in_process) for source in settings.sources
+    ]
 
 
 def line_item_asset(
@@ -113,6 +119,8 @@ def line_item_asset(
     months: dg.MonthlyPartitionsDefinition,
     retry_policy: dg.RetryPolicy | None,
     progress: ProgressFactory,
+    *,
+    in_process: bool = False,
 ) -> dg.AssetsDefinition:
     """The asset of one source. What a run materializes are the months that its loads touched, or that were asked for."""
     key, kind = line_items_key(source.name), kind_of(source)
@@ -157,7 +165,8 @@ def line_item_asset(
         asked = context.partition_key_range
         window = months_between(date.fromisoformat(asked.start), date.fromisoformat(asked.end))
         events = LoadEvents(settings, lake, source, months, key)
-        loading = _Loading(settings, lake, source, window, config, Reads(context.log.info, progress(context)))
+        workers = sharing(settings, context.instance, in_process=in_process)
+        loading = _Loading(settings, lake, source, window, config, Reads(context.log.info, progress(context)), workers)
         failures: list[CostLakehouseError] = []
         for table in [config.table] if config.table else kind.tables:
             try:
@@ -197,6 +206,7 @@ class _Loading:
         window: Sequence[date],
         config: LoadConfig,
         reads: Reads,
+        workers: Sharing,
     ) -> None:
         self._settings = settings
         self._lake = lake
@@ -204,6 +214,7 @@ class _Loading:
         self._window = window
         self._config = config
         self._planned: list[Planned] = []
+        self._workers = workers
         self.reads = reads
         self.touched = False  # whether anything was loaded
         self._left: list[LoadResult] = []  # that found its delivery loaded by another run meanwhile
@@ -219,7 +230,8 @@ class _Loading:
                 for status in self._config.statuses:
                     for delivery in self._offers(table, status):
                         force = status is Status.CURRENT
-                        result = load_delivery(lake, opened, delivery, force=force, progress=self.reads.follow(opened))
+                        progress = self.reads.follow(opened)
+                        result = load_delivery(lake, opened, delivery, force=force, progress=progress, workers=self._workers)
                         if result.status is Status.LOADED:
                             self.touched = True
                             yield delivery, result
