@@ -25,6 +25,7 @@ MARTS = (
     "marts.bill_findings",
     "marts.daily_costs",
     "marts.pipeline_costs",
+    "marts.tag_history",
     "marts.bill_status",
 )
 """What is published of every bill of a provider; only of another lakehouse's months is there ``lakehouse_daily_summary``."""
