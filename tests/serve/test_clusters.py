@@ -112,6 +112,26 @@ def test_an_allocation_says_what_ran_where_and_what_volumes_cost(asked: TestClie
     assert by_label["red/__unallocated__"]["properties"] == {"labels": {"team": "red"}}
 
 
+def test_controllers_of_one_kind_are_told_apart_and_others_are_missing(asked: TestClient) -> None:
+    (deployments,), (jobs,) = (get(asked, f"/allocation?{WINDOW}&aggregate={kind}") for kind in ("deployment", "Job"))
+
+    assert totals(deployments) == {"shop": 5 + DIGIT, "__unallocated__": Decimal("1.25")}
+    assert totals(jobs) == {"__unallocated__": Decimal("6.25") + DIGIT}
+
+
+def test_what_opencost_s_page_asks_is_answered(asked: TestClient) -> None:
+    """As its services write it: a boolean and a filter by ``controller`` are among it."""
+    wanted = quote('controller:"shop"')
+    days = get(asked, f"/model/allocation/compute?{WINDOW}&aggregate=namespace&includeIdle=true&step=1d&accumulate=false")
+    (whole,) = get(asked, f"/model/allocation/compute?{WINDOW}&aggregate=pod&includeIdle=true&step=1d&accumulate=true"
+                          f"&filter={wanted}&shareIdle=false")  # fmt: skip
+    assets = get(asked, f"/model/assets?{WINDOW}&aggregate=namespace&includeIdle=true&accumulate=true&step=1d")
+
+    assert (len(days), sum(sum(totals(day).values()) for day in days)) == (31, Decimal("7.75") + DIGIT)
+    assert totals(whole) == {"shop-1": 5 + DIGIT}
+    assert sorted(asset["properties"]["name"] for asset in assets.values()) == ["i-0a", "i-0b", "vol-0c"]
+
+
 def test_steps_and_accumulation_make_the_sets(asked: TestClient) -> None:
     days = get(asked, f"/allocation?{WINDOW}&aggregate=namespace&step=1d")
     weeks = get(asked, f"/allocation?{WINDOW}&aggregate=namespace&step=168h")
@@ -207,7 +227,9 @@ def test_a_role_sees_clusters_of_its_accounts_and_unchanged_answers_are_not_sent
         ("allocation?window=7d&includeIdle=maybe", "includeIdle 'maybe' is neither true nor false"),
         ("allocation?window=7d&filter=service", "The filter cannot be read"),
         ("allocation?window=7d&filter=accountID:%22x%22", "'accountID' is none of cluster"),
-        ("allocation?window=7d&shareIdle=true", "There is no parameter 'shareIdle' here."),
+        ("allocation?window=7d&shareIdle=true", "shareIdle is not offered here."),
+        ("allocation?window=7d&format=csv", "Allocations come as JSON alone."),
+        ("allocation?window=7d&unknown=1", "There is no parameter 'unknown' here."),
         ("allocation?window=7d&window=8d", "is there twice"),
         ("allocation?window=7d&aggregate=" + ",".join(f"label:{number}" for number in range(13)), "are too many"),
         ("assets", "There is no window."),

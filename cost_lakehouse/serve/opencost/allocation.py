@@ -22,9 +22,11 @@ from cost_lakehouse.serve.opencost.properties import UNALLOCATED
 from cost_lakehouse.serve.opencost.windows import Window, accumulate_of, sets_of, steps_of, window_of
 from cost_lakehouse.serve.parameters import Parameters
 
+# What would change amounts in a way that the bill does not tell: clients may say that they do not want it.
+NOT_OFFERED = ("shareIdle", "sharelb", "includeProportionalAssetResourceCosts", "includeAggregatedMetadata")
 PARAMETERS = (
     "window", "aggregate", "step", "resolution", "accumulate", "accumulateBy", "includeIdle", "idleByNode", "filter",
-    "currency",
+    "currency", "format", *NOT_OFFERED,
 )  # fmt: skip
 MOST_PROPERTIES = 12
 VOLUME = "volume"
@@ -42,10 +44,12 @@ _PROPERTIES: Mapping[str, str | None] = {
     "container": None,
     "service": None,
 }
+# A controller of that kind; others are missing.
+_KINDS = ("deployment", "statefulset", "daemonset", "job", "cronjob")
+PROPERTIES = (*_PROPERTIES, *_KINDS)
 _USUAL = ("cluster", "node", "namespace", "controllerKind", "controller", "pod")
-_FILTERED = {name: dimension for name, dimension in _PROPERTIES.items() if name not in ("controller", "service")}
 VOCABULARY = Vocabulary(
-    {**_FILTERED, "controllerName": "controller", "services": None, "providerID": "node"},
+    {**_PROPERTIES, "controllerName": "controller", "services": None, "providerID": "node"},
     "cluster_label",
     {"namespace": _NAMESPACES},
 )
@@ -66,8 +70,8 @@ class Query:
     @property
     def groups(self) -> tuple[str, ...]:
         """The dimensions of the properties, each once, and whether it is a node or a volume."""
-        found = (dimension_of(name) for name in self.properties)
-        return (*dict.fromkeys(name for name in found if name is not None), "resource_kind")
+        found = (dimension for name in self.properties for dimension in dimensions_of(name))
+        return (*dict.fromkeys(found), "resource_kind")
 
 
 @dataclass
@@ -120,6 +124,13 @@ def query_of(parameters: Parameters, now: datetime) -> Query:
     properties = tuple(dict.fromkeys(map(_property_of, names))) or _USUAL
     if len(properties) > MOST_PROPERTIES:
         raise ConfigurationError(f"{len(properties)} properties are too many.", f"Aggregate by {MOST_PROPERTIES} at most.")
+    for name in NOT_OFFERED:
+        if _flag(parameters, name):
+            raise ConfigurationError(f"{name} is not offered here.", "Leave it out: docs/opencost-api.md says what is.")
+    if (parameters.text("format") or "json").strip().lower() != "json":
+        raise ConfigurationError(
+            "Allocations come as JSON alone.", "Leave format out; /v1/costs answers as CSV, by cluster too."
+        )
     accumulate = parameters.text("accumulateBy") or parameters.text("accumulate") or "false"
     if accumulate.strip().lower() in ("false", "none"):
         sets: Sequence[Window] = steps_of(window, parameters.text("step") or "")
@@ -157,9 +168,14 @@ def idle_question_of(query: Query, currency: str) -> Request | None:
     return _question(query, currency, groups, Compared("namespace", IDLE))
 
 
-def dimension_of(name: str) -> str | None:
-    """The dimension that a property is; None where there is none, and it is always missing."""
-    return f"cluster_label:{name.removeprefix('label:')}" if name.startswith("label:") else _PROPERTIES.get(name)
+def dimensions_of(name: str) -> tuple[str, ...]:
+    """The dimensions that decide a property, its own last; none where it is always missing."""
+    if name.startswith("label:"):
+        return (f"cluster_label:{name.removeprefix('label:')}",)
+    if name in _KINDS:
+        return ("controller_kind", "controller")
+    dimension = _PROPERTIES.get(name)
+    return () if dimension is None else (dimension,)
 
 
 def _question(query: Query, currency: str, groups: tuple[str, ...], more: Clause) -> Request:
@@ -178,11 +194,11 @@ def _property_of(text: str) -> str:
     for family in ("label:", "annotation:"):
         if name.startswith(family) and name.removeprefix(family).strip():
             return f"{family}{name.removeprefix(family).strip()}"
-    for known in _PROPERTIES:
+    for known in PROPERTIES:
         if known.lower() == name.lower():
             return known
     raise ConfigurationError(
-        f"{shortened(name)!r} is no property of an allocation.", f"Use some of {', '.join(_PROPERTIES)}, label:KEY."
+        f"{shortened(name)!r} is no property of an allocation.", f"Use some of {', '.join(PROPERTIES)}, label:KEY."
     )
 
 
@@ -200,7 +216,7 @@ def _index(sets: Sequence[Window], day: date | None) -> int:
 
 
 def _named(query: Query, values: Mapping[str, str | None]) -> tuple[str, dict[str, str]]:
-    shown = {name: _shown(name, values.get(dimension_of(name) or "")) for name in query.properties}
+    shown = {name: _shown(name, values) for name in query.properties}
     return "/".join(value or UNALLOCATED for value in shown.values()), {name: value for name, value in shown.items() if value}
 
 
@@ -211,8 +227,11 @@ def _idle(query: Query, values: Mapping[str, str | None]) -> tuple[str, dict[str
     return f"{cluster}/{node}/{_IDLE_NAME}", {"cluster": cluster, "node": node}
 
 
-def _shown(name: str, value: str | None) -> str:
-    return _NAMESPACES.get(value or "", value or "") if name == "namespace" else value or ""
+def _shown(name: str, values: Mapping[str, str | None]) -> str:
+    if name in _KINDS and (values["controller_kind"] or "").lower() != name:
+        return ""
+    value = next((values[dimension] or "" for dimension in dimensions_of(name)[-1:]), "")
+    return _NAMESPACES.get(value, value) if name == "namespace" else value
 
 
 def _allocation(name: str, one: Allocation, part: Window) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from cost_lakehouse.ask.clauses import Clause
 from cost_lakehouse.ask.request import Range, Request
 from cost_lakehouse.errors import ConfigurationError, shortened
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.serve.opencost.allocation import PROPERTIES as ALLOCATED
 from cost_lakehouse.serve.opencost.allocation import VOLUME, window_asked
 from cost_lakehouse.serve.opencost.filters import Vocabulary, clause_of
 from cost_lakehouse.serve.opencost.windows import Window
 from cost_lakehouse.serve.parameters import Parameters
 
-PARAMETERS = ("window", "aggregate", "filter", "currency")
+# Assets are of the whole window, and nothing of them is idle: what clients send of steps and idle parts changes nothing.
+PARAMETERS = ("window", "aggregate", "filter", "currency", "step", "resolution", "accumulate", "includeIdle")
 _MISSING = "__undefined__"
 _KINDS = {"node": ("Node", "Compute"), VOLUME: ("Disk", "Storage")}
 _FIXED = {"provider": "AWS", "service": "Kubernetes"}
@@ -66,7 +68,7 @@ def query_of(parameters: Parameters, now: datetime) -> Query:
     names = [part for part in (parameters.text("aggregate") or "").split(",") if part.strip()]
     return Query(
         window_asked(parameters, now),
-        tuple(dict.fromkeys(map(_property_of, names))) or tuple(_PROPERTIES),
+        tuple(dict.fromkeys(found for name in names if (found := _property_of(name)))) or tuple(_PROPERTIES),
         clause_of(parameters.text("filter") or "", VOCABULARY),
         parameters.text("currency"),
     )
@@ -91,11 +93,14 @@ def assets_document(query: Query, rows: Iterable[Row], groups: tuple[str, ...]) 
     return dict(sorted(found.items()))
 
 
-def _property_of(text: str) -> str:
+def _property_of(text: str) -> str | None:
+    """None of what only allocations have: it tells no assets apart, and OpenCost passes over it."""
     name = text.strip()
     for known in _PROPERTIES:
         if known.lower() == name.lower():
             return known
+    if name.lower() in map(str.lower, ALLOCATED) or name.startswith(("label:", "annotation:")):
+        return None
     raise ConfigurationError(f"{shortened(name)!r} is no property of an asset.", f"Use some of {', '.join(_PROPERTIES)}.")
 
 
