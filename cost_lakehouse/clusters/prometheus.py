@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from cost_lakehouse.clusters.reserved import Amount, Node, node_usages
-from cost_lakehouse.clusters.usage import Said, Usage, Workload, labels_of, namespace_of, resource_of
+from cost_lakehouse.clusters.usage import UNMOUNTED, Said, Usage, Workload, labels_of, namespace_of, resource_of
 from cost_lakehouse.errors import SourceError, shortened
 from cost_lakehouse.formats.decimals import EXACT, exact_number
 
@@ -55,10 +55,15 @@ def queries(match: str, labels: Sequence[str]) -> dict[str, Query]:
     def minutes(by: str, expression: str) -> Query:
         return Query(f"sum by ({by}) (sum_over_time(({expression})[1h:1m]))", by_hour=True)
 
+    def of_running(by: str, metric: str) -> str:
+        phase = of("kube_pod_status_phase", 'phase="Running"')
+        running = f"max by (namespace, pod, uid) ({phase}) == 1"
+        return f"max by (namespace, pod, uid, {by}) ({metric}) * on (namespace, pod, uid) group_left () ({running})"
+
     container = ('container!=""', 'container!="POD"', 'pod!=""')
     of_both = 'resource=~"cpu|memory"'
-    phase = of("kube_pod_status_phase", 'phase="Running"')
     requests = of("kube_pod_container_resource_requests", of_both)
+    mounts = of("kube_pod_spec_volumes_persistentvolumeclaims_info")
     made = {
         "nodes": Query(f"max by (node, provider_id) (max_over_time({of('kube_node_info')}[1d]))", by_hour=False),
         "replicasets": Query(
@@ -73,13 +78,20 @@ def queries(match: str, labels: Sequence[str]) -> dict[str, Query]:
             f"sum by (namespace, pod) (increase({of('container_cpu_usage_seconds_total', *container)}[1h]))", by_hour=True
         ),
         "memory_used": minutes("namespace, pod", of("container_memory_working_set_bytes", *container)),
-        # Pods that are done keep their requests, and take nothing of a node.
-        "reserved": minutes(
-            "namespace, pod, resource",
-            f"max by (namespace, pod, uid, container, resource) ({requests}) "
-            f"* on (namespace, pod, uid) group_left () (max by (namespace, pod, uid) ({phase}) == 1)",
-        ),
+        # Pods that are done keep their requests and volumes, and take nothing of them.
+        "reserved": minutes("namespace, pod, resource", of_running("container, resource", requests)),
         "capacity": minutes("node, resource", f"max by (node, resource) ({of('kube_node_status_capacity', of_both)})"),
+        "volumes": Query(
+            "max by (persistentvolume, ebs_volume_id, csi_volume_handle) "
+            f"(max_over_time({of('kube_persistentvolume_info')}[1d]))",
+            by_hour=False,
+        ),
+        "claims": Query(
+            "max by (namespace, persistentvolumeclaim, volumename) "
+            f"(max_over_time({of('kube_persistentvolumeclaim_info')}[1d]))",
+            by_hour=False,
+        ),
+        "mounts": minutes("namespace, pod, persistentvolumeclaim", of_running("persistentvolumeclaim", mounts)),
     }
     if labels:
         named = ", ".join(label_name(label) for label in labels)
@@ -171,6 +183,30 @@ class _Day:
         capacities = self._capacities()
         clusters = dict.fromkeys([*pods, *capacities], self._cluster)
         yield from node_usages(pods, capacities, clusters, Said.PROMETHEUS)
+        yield from self._volumes(workloads)
+
+    def _volumes(self, workloads: Mapping[Pod, Workload]) -> Iterator[Usage]:
+        """Volumes by the pods that mounted them, each for as long as it did; one that none mounted is unmounted."""
+        instances = {
+            _of(series, "persistentvolume"): volume
+            for series in self._series("volumes")
+            if (volume := resource_of(_of(series, "ebs_volume_id") or _of(series, "csi_volume_handle"))) is not None
+        }
+        claimed = {
+            (_of(series, "namespace"), _of(series, "persistentvolumeclaim")): instances.get(_of(series, "volumename"))
+            for series in self._series("claims")
+        }
+        mounted: dict[str, dict[Workload, Decimal]] = {volume: {} for volume in sorted(instances.values())}
+        for series in self._series("mounts"):
+            pod = (_of(series, "namespace"), _of(series, "pod"))
+            volume = claimed.get((pod[0], _of(series, "persistentvolumeclaim")))
+            if volume is not None and pod in workloads:
+                weights = mounted[volume]
+                for _, minutes in self._hours(series):
+                    weights[workloads[pod]] = EXACT.add(weights.get(workloads[pod], _NOTHING), minutes)
+        for volume, weights in mounted.items():
+            for workload, weight in (weights or {Workload(self._cluster, UNMOUNTED): Decimal(1)}).items():
+                yield Usage(self._day, volume, workload, weight, Said.PROMETHEUS)
 
     def _taken(self) -> dict[tuple[Pod, int], Amount]:
         """What each pod reserved or used in each hour, whichever is more: millicores and bytes, over seconds."""

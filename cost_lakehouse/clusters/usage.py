@@ -12,7 +12,8 @@ from enum import IntEnum
 from typing import Any
 
 IDLE, NO_DATA, NOT_IN_THE_BILL = "(idle)", "(no cluster data)", "(not in the bill)"
-SPECIAL = {"__idle__": IDLE, "__unallocated__": "(unallocated)", "__unmounted__": "(unmounted)"}
+UNMOUNTED = "(unmounted)"
+SPECIAL = {"__idle__": IDLE, "__unallocated__": "(unallocated)", "__unmounted__": UNMOUNTED}
 """OpenCost's names of what is no namespace, and ours."""
 _RESOURCE = re.compile(r"\b(?:i|vol)-[0-9a-f]+\b")
 

@@ -70,6 +70,16 @@ def test_a_day_is_split_by_what_pods_reserved_or_used_hour_by_hour() -> None:
     assert {(one.day, one.said.label) for one in found} == {(DAY, "prometheus")}
 
 
+def test_a_volume_is_its_pods_who_mounted_it_and_one_that_none_did_is_unmounted() -> None:
+    found = [one for one in usages(ANSWERS) if (one.resource or "").startswith("vol-")]
+
+    # Nightly is done after two hours: its volume is nobody else's.
+    assert [(one.resource, one.workload.controller or one.workload.namespace, one.weight) for one in found] == [
+        ("vol-0c", "nightly", Decimal(120)),
+        ("vol-0d", "(unmounted)", Decimal(1)),
+    ]
+
+
 def test_pods_are_told_by_who_made_them_and_the_labels_that_are_wanted() -> None:
     workloads = {one.workload.controller: one.workload for one in usages(ANSWERS) if one.resource == N1}
 
