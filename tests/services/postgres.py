@@ -68,6 +68,11 @@ class PostgresServer:
             raise PostgresServerError("PostgreSQL was not started.")
         return self._process
 
+    @property
+    def user_id(self) -> int:
+        """Whose files it has: root's server runs as another user."""
+        return pwd.getpwnam(UNPRIVILEGED_USER).pw_uid if os.getuid() == 0 else os.getuid()
+
     def url(self, database: str) -> str:
         """A SQLAlchemy URL of that database, with its password."""
         return self._url(database).render_as_string(hide_password=False)

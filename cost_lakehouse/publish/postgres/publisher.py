@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]  # its stubs are no dependency
@@ -26,20 +23,23 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.manifests import file_tasks, slice_of
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.publish.postgres.months import MonthTables
 from cost_lakehouse.publish.postgres.tables import (
     PUBLICATIONS,
     columns_of,
     create_indexes,
-    create_partition,
+    create_month,
     create_publications,
     create_table,
     koku_views,
-    partition_of,
+    month_of,
     quoted,
 )
 from cost_lakehouse.summaries.stale import BILL_STATUS
 
 CONNECT_SECONDS = 10
+PARTED = "p"
+"""What PostgreSQL calls a table that has parts."""
 _AGAIN = "What was there counts; the next run tries again."
 
 
@@ -75,7 +75,7 @@ def publish_to_postgres(
     with _connected(settings) as database:
         publisher = _Publisher(lake, settings, database, record.id if record else "", wanted, clock)
         # A column that is new there is empty in every month: all are published again.
-        has_grown = publisher.prepare()
+        has_grown = publisher.prepare({slice_.billing_period for slice_ in marks})
         return publisher.run(marks, first, again or has_grown)
 
 
@@ -177,10 +177,10 @@ class _Publisher:
         self._tables = tables
         self._clock = clock
 
-    def prepare(self) -> bool:
-        """Make what is not there: schema, tables, columns that a mart has gained, indexes, views; whether a column was made.
+    def prepare(self, months: Collection[date]) -> bool:
+        """Make what is not there: schema, tables, columns that a mart has gained, indexes, parts of months, views.
 
-        One publisher at a time.
+        Whether a table or column was made. One publisher at a time.
 
         Raises PushFailed where somebody changed a table so that the mart does not fit it.
         """
@@ -191,36 +191,53 @@ class _Publisher:
             if not cursor.fetchall():
                 cursor.execute(f"create schema {quoted(self._schema)}")
             cursor.execute(create_publications(self._schema))
-            before = self._existing(cursor)
+            kinds, before = self._existing(cursor)
             for table, columns in self._tables.items():
-                there = before.get(table)
-                if there is None:
+                if table not in before:
                     cursor.execute(create_table(self._schema, table, columns))
                     for statement in create_indexes(self._schema, table, columns):
                         cursor.execute(statement)
-                    continue
-                for column, kind in columns.items():
-                    if column not in there:
-                        name = f"{quoted(self._schema)}.{quoted(table)}"
-                        cursor.execute(f"alter table {name} add column {quoted(column)} {kind}")
-                        has_grown = True
-                    elif there[column] != kind:
-                        raise self._changed(table, column, there[column], kind)
+                    has_grown = True
+                has_grown = self._fit(cursor, table, columns, before.get(table, columns)) or has_grown
+                for month in sorted(months):
+                    kind = kinds.get(month_of(table, month))
+                    if kind is None:
+                        for statement in create_month(self._schema, table, month):
+                            cursor.execute(statement)
+                    elif kind != PARTED:
+                        raise PushFailed(
+                            f"{self._place}: {month_of(table, month)} is not parted by source: somebody changed the table.",
+                            f"Nothing was published. Drop {table}: the next run makes it and fills it again.",
+                        )
             for view in koku_views(self._schema, self._tables):
                 cursor.execute(view)
         return has_grown
 
-    def _existing(self, cursor: Any) -> dict[str, dict[str, str]]:
+    def _fit(self, cursor: Any, table: str, columns: Mapping[str, str], there: Mapping[str, str]) -> bool:
+        """Make the columns that are not there; whether one was made."""
+        has_grown = False
+        for column, kind in columns.items():
+            if column not in there:
+                cursor.execute(f"alter table {quoted(self._schema)}.{quoted(table)} add column {quoted(column)} {kind}")
+                has_grown = True
+            elif there[column] != kind:
+                raise self._changed(table, column, there[column], kind)
+        return has_grown
+
+    def _existing(self, cursor: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """What kind each table is, and the columns and types of each."""
         cursor.execute(
-            "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a "
+            "select c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a "
             "join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace "
             "where n.nspname = %s and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p')",
             [self._schema],
         )
+        kinds: dict[str, str] = {}
         found: dict[str, dict[str, str]] = {}
-        for table, column, kind in cursor.fetchall():
+        for table, relation, column, kind in cursor.fetchall():
+            kinds[table] = relation
             found.setdefault(table, {})[column] = kind
-        return found
+        return kinds, found
 
     def _changed(self, table: str, column: str, there: str, kind: str) -> PushFailed:
         return PushFailed(
@@ -261,7 +278,11 @@ class _Publisher:
                     )
                 if there == mark and not again:
                     return None
-            counts = [self._replace_rows(cursor, slice_, table, columns) for table, columns in self._tables.items()]
+            tables = MonthTables(self._lake, self._schema, self._place, cursor)
+            filled = [tables.fill(slice_, table, columns) for table, columns in self._tables.items()]
+            # Last, when all is copied and proved: readers are locked out for a moment.
+            tables.attach(slice_, filled)
+            counts = [one.rows for one in filled]
             delivery_id, state = self._status(slice_)
             cursor.execute(
                 f"insert into {quoted(self._schema)}.{PUBLICATIONS} values (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
@@ -290,33 +311,6 @@ class _Publisher:
             ).fetchall()
         return delivery_id, state
 
-    def _replace_rows(self, cursor: Any, slice_: Slice, table: str, columns: Mapping[str, str]) -> int:
-        """Delete, copy, count and add up; the rows that are there now. Raises PushFailed where they are not the mart's."""
-        cursor.execute(create_partition(self._schema, table, slice_.billing_period))
-        # The partition itself: nothing has to find its way there row by row.
-        place = f"{quoted(self._schema)}.{quoted(partition_of(table, slice_.billing_period))}"
-        cursor.execute(f"delete from {place} where source = %s", [slice_.source])
-        names = ", ".join(map(quoted, columns))
-        with connect(self._lake, [f"marts.{table}"]) as marts, tempfile.TemporaryDirectory(prefix="cost-lakehouse-") as folder:
-            where = f"from marts.{table} where {slice_.condition}"
-            file = Path(folder) / "rows.csv"
-            # An empty text is written in quotes, and null as nothing: PostgreSQL reads them as that.
-            marts.execute(f"copy (select {names} {where}) to '{file}' (format csv, header false)")
-            with file.open("rb") as rows:
-                cursor.copy_expert(f"copy {place} ({names}) from stdin with (format csv)", rows)
-            amounts = [name for name, kind in columns.items() if kind.startswith("numeric")]
-            sums = "".join(f", coalesce(sum({quoted(name)}), 0)" for name in amounts)
-            expected = marts.execute(f"select count(*){sums} {where}").fetchall()[0]
-        cursor.execute(f"select count(*){sums} from {place} where source = %s", [slice_.source])
-        there = cursor.fetchall()[0]
-        if [Decimal(item) for item in there] != [Decimal(item) for item in expected]:
-            raise PushFailed(
-                f"{self._place}: {slice_}, {table}: what arrived is not the mart: {list(map(str, there))} and not "
-                f"{list(map(str, expected))} (rows, {', '.join(amounts)}).",
-                "Nothing was committed. Look for triggers or rules on the table.",
-            )
-        return int(expected[0])
-
     def _remove_before(self, first: date) -> int:
         """Drop what is older than what is kept; the months that went."""
         with self._database, self._database.cursor() as cursor:
@@ -328,7 +322,7 @@ class _Publisher:
             gone = {row[0] for row in cursor.fetchall()}
             for month in sorted(gone):
                 for table in self._tables:
-                    cursor.execute(f"drop table if exists {quoted(self._schema)}.{quoted(partition_of(table, month))}")
+                    cursor.execute(f"drop table if exists {quoted(self._schema)}.{quoted(month_of(table, month))}")
         return len(gone)
 
     def _lock(self, cursor: Any, slice_: Slice | None = None) -> None:

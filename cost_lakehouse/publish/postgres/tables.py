@@ -8,13 +8,14 @@ from datetime import date
 import pyarrow as pa
 
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.lake.slices import Slice
 
 PUBLICATIONS = "publications"
 _JSON = {"tags", "cost_categories"}
 """Columns of JSON text in marts, which are ``jsonb`` here."""
 
 # What tables are usually filtered by; of those a mart has.
-_INDEXED = ("usage_account_id", "account_id", "tenant_id", "sub_account_id", "product_code", "service")
+_INDEXED = ("usage_date", "usage_account_id", "account_id", "tenant_id", "sub_account_id", "product_code", "service")
 
 
 def quoted(name: str) -> str:
@@ -61,33 +62,63 @@ def create_table(schema: str, table: str, columns: Mapping[str, str]) -> str:
     return f"create table if not exists {name} ({shown}) partition by range (billing_period)"
 
 
-def create_indexes(schema: str, table: str, columns: Mapping[str, str]) -> list[str]:
-    """Indexes of the whole table, which each partition has: by source and day, by account and service, by tags."""
-    name = f"{quoted(schema)}.{quoted(table)}"
-    day = "usage_date" if "usage_date" in columns else "billing_period"
-    made = [f"create index if not exists {quoted(f'{table}_by_source')} on {name} (source, {day})"]
-    made += [
-        f"create index if not exists {quoted(f'{table}_by_{column}')} on {name} ({column})"
-        for column in _INDEXED
-        if column in columns
-    ]
+def index_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """What a table is usually filtered by: an index's name behind the table's, and what it is over.
+
+    Months and sources that have parts of their own need none.
+    """
+    made = {f"by_{column}": f"({column})" for column in _INDEXED if column in columns}
     if columns.get("tags") == "jsonb":
-        made.append(f"create index if not exists {quoted(f'{table}_by_tags')} on {name} using gin (tags jsonb_path_ops)")
+        made["by_tags"] = "using gin (tags jsonb_path_ops)"
     return made
 
 
-def partition_of(table: str, month: date) -> str:
-    """The name of a month's partition."""
+def create_indexes(schema: str, table: str, columns: Mapping[str, str]) -> list[str]:
+    """Indexes of the whole table, which each of its parts has: by day, account, service, tags."""
+    return [
+        f"create index if not exists {quoted(f'{table}_{name}')} on {quoted(schema)}.{quoted(table)} {over}"
+        for name, over in index_columns(columns).items()
+    ]
+
+
+def month_of(table: str, month: date) -> str:
+    """The name of a month's part."""
     return f"{table}_{month:%Y_%m}"
 
 
-def create_partition(schema: str, table: str, month: date) -> str:
-    """A month's partition."""
-    following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    return (
-        f"create table if not exists {quoted(schema)}.{quoted(partition_of(table, month))} "
-        f"partition of {quoted(schema)}.{quoted(table)} for values from ('{month}') to ('{following}')"
-    )
+def rest_of(table: str, month: date) -> str:
+    """The name of the part of a month that holds all sources without a part of their own."""
+    return f"{month_of(table, month)}_rest"
+
+
+def create_month(schema: str, table: str, month: date) -> list[str]:
+    """A month's part, parted by source, with one part for all sources. Made aside, then attached: that locks no reader out."""
+    name, rest = f"{quoted(schema)}.{quoted(month_of(table, month))}", f"{quoted(schema)}.{quoted(rest_of(table, month))}"
+    whole, following = f"{quoted(schema)}.{quoted(table)}", date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return [
+        f"create table {name} ({_alike(whole)}) partition by list (source)",
+        f"create table {rest} partition of {name} default",
+        f"create index on {rest} (source)",
+        f"alter table {whole} attach partition {name} for values from ('{month}') to ('{following}')",
+    ]
+
+
+def create_part(schema: str, table: str, slice_: Slice, name: str) -> str:
+    """A table for one source's month alone, not attached yet. Its constraint spares a look at every row when it is."""
+    only = f"source is not null and source = '{slice_.source}' and billing_period is not null and "
+    only += f"billing_period = date '{slice_.billing_period}'"
+    whole = f"{quoted(schema)}.{quoted(table)}"
+    return f"create table {quoted(schema)}.{quoted(name)} ({_alike(whole)}, constraint one_slice check ({only}))"
+
+
+def index_part(schema: str, name: str, columns: Mapping[str, str]) -> list[str]:
+    """The indexes of the whole table, on a part that is not attached yet."""
+    return [f"create index on {quoted(schema)}.{quoted(name)} {over}" for over in index_columns(columns).values()]
+
+
+def _alike(whole: str) -> str:
+    """The table's columns, also those that somebody added."""
+    return f"like {whole} including defaults including constraints including generated"
 
 
 def create_publications(schema: str) -> str:

@@ -23,11 +23,13 @@ from cost_lakehouse.formats.raw_schema import MONEY
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.small_tables import replace_rows
+from cost_lakehouse.publish.postgres import months as months_module
 from cost_lakehouse.publish.postgres import publisher as publisher_module
 from cost_lakehouse.publish.postgres.publisher import first_kept, months_due, publish_to_postgres
 from tests.dbt.building import PROJECT
 from tests.publish.backbone.lakes import NOVEMBER, OCTOBER, PushingLake
 from tests.services.postgres import PostgresServer
+from tests.services.small_disk import small_disk
 
 NOW = datetime(2026, 12, 5, tzinfo=UTC)
 
@@ -86,10 +88,13 @@ def test_marts_are_plain_tables_with_exact_types_partitions_and_indexes(database
         )
     )
     assert (types["billed_cost"], types["usage_date"], types["service"]) == ("numeric(38,20)", "date", "text")
-    partitions = database.ask("select relname from pg_class where relkind = 'r' and relname like 'daily_costs%' order by 1")
-    assert partitions == [("daily_costs_2026_10",), ("daily_costs_2026_11",)]
+    partitions = database.ask(
+        "select relname from pg_class where relkind in ('p', 'r') and relname like 'daily_costs_%' order by 1"
+    )
+    months = "daily_costs_2026_10", "daily_costs_2026_11"
+    assert [row[0] for row in partitions] == [name for month in months for name in (month, f"{month}_rest")]
     indexes = {row[0] for row in database.ask("select indexname from pg_indexes where tablename = 'daily_costs'")}
-    assert {"daily_costs_by_source", "daily_costs_by_account_id", "daily_costs_by_service"} <= indexes
+    assert {"daily_costs_by_usage_date", "daily_costs_by_account_id", "daily_costs_by_service"} <= indexes
     published = database.ask(
         "select source, delivery_id, state, tables, row_counts from costs.publications order by billing_period"
     )
@@ -145,14 +150,21 @@ def test_empty_texts_nulls_quotes_and_json_arrive_as_they_are(database: Database
     assert {row[1:] for row in found} == {('"x", y', True, seen)}
 
 
-@pytest.mark.parametrize("moment", ["_replace_rows", "_status"])
+FEW_AND_MANY = pytest.mark.parametrize("many", [100, 1], ids=["few-rows", "many-rows"])
+"""A month whose rows are among the others', and one that has a table of its own."""
+
+
+@FEW_AND_MANY
+@pytest.mark.parametrize("moment", ["fill", "attach", "_status"])
 def test_a_connection_that_is_lost_leaves_the_old_month(
-    database: Database, monkeypatch: pytest.MonkeyPatch, moment: str
+    database: Database, monkeypatch: pytest.MonkeyPatch, moment: str, many: int
 ) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", many)
     database.made.publish(OCTOBER, ["1"])
     database.publish()
     database.made.publish(OCTOBER, ["7", "8"], assembly="20261105T000000Z")
-    original = getattr(publisher_module._Publisher, moment)
+    place: Any = publisher_module._Publisher if moment == "_status" else months_module.MonthTables
+    original = getattr(place, moment)
 
     def cut(self: Any, *arguments: Any) -> Any:
         done = original(self, *arguments)
@@ -160,7 +172,7 @@ def test_a_connection_that_is_lost_leaves_the_old_month(
         return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(publisher_module._Publisher, moment, cut)
+        patched.setattr(place, moment, cut)
         with pytest.raises(PushFailed, match="the next run tries again") as caught:
             database.publish()
 
@@ -171,22 +183,27 @@ def test_a_connection_that_is_lost_leaves_the_old_month(
     assert database.costs() == [Decimal(7), Decimal(8)]
 
 
-def test_rows_that_do_not_add_up_are_not_committed(database: Database) -> None:
-    """A trigger that somebody put there changes an amount."""
+@FEW_AND_MANY
+def test_rows_that_do_not_add_up_are_not_committed(database: Database, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    """A trigger that somebody put on every table of the schema changes an amount."""
+    monkeypatch.setattr(months_module, "MANY_ROWS", many)
     database.made.publish(OCTOBER, ["1"])
     database.publish()
-    with database.server.connect(database.name) as connection:
-        connection.execute(
-            text(
-                "create function costs.more() returns trigger language plpgsql as $$ "
-                "begin new.billed_cost := new.billed_cost + 1; "
-                "return new; end $$"
-            )
-        )
-        connection.execute(
-            text("create trigger more before insert on costs.daily_costs_2026_10 for each row execute function costs.more()")
-        )
-        connection.commit()
+    statements = (
+        "create function costs.more() returns trigger language plpgsql as $$ "
+        "begin new.billed_cost := new.billed_cost + 1; return new; end $$",
+        "create trigger more before insert on costs.daily_costs_2026_10_rest for each row execute function costs.more()",
+        "create function costs.on_new_tables() returns event_trigger language plpgsql as $$ declare made record; begin "
+        "for made in select object_identity from pg_event_trigger_ddl_commands() "
+        "where object_identity like 'costs.daily_costs_2026_10_%' loop "
+        "execute format('create trigger more before insert on %s for each row execute function costs.more()', "
+        "made.object_identity); "
+        "end loop; end $$",
+        "create event trigger on_new_tables on ddl_command_end when tag in ('CREATE TABLE') "
+        "execute function costs.on_new_tables()",
+    )
+    for statement in statements:
+        database.server.execute(statement, database.name)
     database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
 
     with pytest.raises(PushFailed, match="what arrived is not the mart"):
@@ -195,7 +212,11 @@ def test_rows_that_do_not_add_up_are_not_committed(database: Database) -> None:
     assert database.costs() == [Decimal(1)]
 
 
-def test_two_publishers_at_once_leave_one_whole_month_each(database: Database) -> None:
+@FEW_AND_MANY
+def test_two_publishers_at_once_leave_one_whole_month_each(
+    database: Database, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", many)
     for month in (OCTOBER, NOVEMBER):
         database.made.publish(month, ["1", "2", "3"])
     lakes = [Lake(load_settings(database.made.config)) for _ in range(2)]
@@ -205,6 +226,83 @@ def test_two_publishers_at_once_leave_one_whole_month_each(database: Database) -
 
     assert sorted(name for names in done for name in names) == ["acme 2026-10", "acme 2026-11"]
     assert database.costs() == [Decimal(1), Decimal(2), Decimal(3)] * 2
+
+
+def test_a_month_of_many_rows_has_a_table_of_its_own_and_keeps_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", 3)
+    database.made.publish(NOVEMBER, ["9"])
+    parts = "pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'costs.daily_costs_2026_10'::regclass"
+    steps = ((["1", "2"], 0), (["3", "4", "5"], 1), (["6", "7", "8", "9"], 1), (["1"], 1))
+    for number, (costs, own) in enumerate(steps):
+        database.made.publish(OCTOBER, costs, assembly=f"20261105T0{number}0000Z")
+
+        assert "acme 2026-10" in database.publish()
+
+        assert database.costs() == [*map(Decimal, costs), Decimal(9)]
+        assert database.ask("select count(*) from costs.daily_costs_2026_10_rest") == [(0 if own else len(costs),)]
+        # By day, account and service, as the whole table; nothing is left of those before.
+        count = "(select count(*) from pg_index x where x.indrelid = c.oid)"
+        assert database.ask(f"select {count} from {parts} and c.relname not like '%rest'") == [(3,)] * own
+        assert database.ask("select count(*) from pg_class where relname ~ 'daily_costs_2026_10_[0-9a-f]{8}$'") == [(own,)]
+
+
+def test_a_query_that_reads_on_keeps_its_rows_and_the_change_waits_for_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", 1)
+    monkeypatch.setattr(months_module, "TURN_SECONDS", 1)
+    monkeypatch.setattr(months_module, "TURNS", 1)
+    database.made.publish(OCTOBER, ["1"])
+    database.publish()
+    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
+
+    with database.server.connect(database.name) as reader:
+        reader.execute(text("begin"))
+        assert reader.execute(text("select billed_cost from costs.daily_costs")).scalar() == Decimal(1)
+        with pytest.raises(PushFailed, match="daily_costs_2026_10 cannot be changed: queries read there without a pause"):
+            database.publish()
+        # Nobody waits behind the change.
+        assert database.costs() == [Decimal(1)]
+        assert reader.execute(text("select billed_cost from costs.daily_costs")).scalar() == Decimal(1)
+        reader.execute(text("commit"))
+
+    assert database.publish() == ["acme 2026-10"]
+    assert database.costs() == [Decimal(2)]
+
+
+@FEW_AND_MANY
+def test_a_full_disk_leaves_the_old_month(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, many: int
+) -> None:
+    """A real one: the tables lie on a file system of two megabytes."""
+    monkeypatch.setattr(months_module, "MANY_ROWS", many)
+    with small_disk(tmp_path / "small", "2m", database.server.user_id) as disk:
+        space = f"small_{database.name}"
+        database.server.execute(f"create tablespace \"{space}\" location '{disk}'")
+        database.server.execute(f'alter database "{database.name}" set default_tablespace = "{space}"')
+        old, new = (["1"] * 28, [str(number) for number in range(1, 29)])
+        database.made.publish(OCTOBER, old)
+        database.publish()
+        # No new row goes into a page that has some.
+        database.server.execute("alter table costs.daily_costs_2026_10_rest set (fillfactor = 10)", database.name)
+        database.server.execute("create table filler (number int)", database.name)
+        with pytest.raises(Exception, match="No space left on device"):
+            database.server.execute(
+                "do $$ begin loop insert into filler select 1 from generate_series(1, 1000); commit; end loop; end $$",
+                database.name,
+            )
+        database.made.publish(OCTOBER, new, assembly="20261105T000000Z")
+
+        with pytest.raises(PushFailed, match="Make room for the database") as caught:
+            database.publish()
+
+        assert "No space left on device" in str(caught.value)
+        assert database.costs() == [*map(Decimal, old)]
+        database.server.execute("drop table filler", database.name)
+        assert database.publish() == ["acme 2026-10"]
+        assert database.costs() == [*map(Decimal, new)]
+        database.server.drop_database(database.name)
+        database.server.execute(f'drop tablespace "{space}"')
 
 
 def test_a_table_that_somebody_changed_is_told_and_nothing_is_published(database: Database) -> None:
