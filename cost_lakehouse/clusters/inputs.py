@@ -19,9 +19,10 @@ from cost_lakehouse.config import Settings
 from cost_lakehouse.config.clusters import ClusterSettings
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.storage.local_folder import LocalFolder
-from cost_lakehouse.storage.object_store import ObjectStore
+from cost_lakehouse.storage.object_store import ObjectStore, StoredObject
 
 _READERS = {".csv": csv_usage, ".parquet": parquet_usage, ".json": allocation_usage}
+_EVENTS = ".gz"
 _SECONDS = 60
 _LONGEST_DAYS = 100
 _AGGREGATE = "cluster,node,namespace,controllerKind,controller,pod"
@@ -34,21 +35,26 @@ def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Itera
     """
     if not cluster.location:
         return
-    store, prefix = _opened(settings, cluster)
+    store, _ = _opened(settings, cluster)
     first, end = month - timedelta(days=1), plus_months(month, 1) + timedelta(days=1)
     events = PerformanceEvents(cluster.name, lambda day: first <= day < end, cluster.labels)
-    for found in sorted(store.list(prefix)):
-        suffix = Path(found.key).suffix.lower()
-        reader = prometheus_usage if found.key.endswith(KEPT) else _READERS.get(suffix)
-        if reader is not None and found.size:
+    for found in sorted(files_of(settings, cluster)):
+        reader = prometheus_usage if found.key.endswith(KEPT) else _READERS.get(_ending(found))
+        if reader is not None:
             with store.open(found) as content:
                 whole = content.read()
             yield from reader(whole, store.describe(found.key), cluster.name, events.wanted, cluster.labels)
         # An export that was written before the month has nothing of it.
-        elif suffix == ".gz" and found.size and found.last_modified.date() >= first:
+        elif found.last_modified.date() >= first:
             with store.open(found) as content:
                 events.read(content, store.describe(found.key))
     yield from events.usages()
+
+
+def files_of(settings: Settings, cluster: ClusterSettings) -> Iterator[StoredObject]:
+    """The files of its location that say what ran, by their endings. Raises SourceError."""
+    store, prefix = _opened(settings, cluster)
+    return (found for found in store.list(prefix) if found.size and _ending(found) in (*_READERS, _EVENTS))
 
 
 def fetch_days(settings: Settings, cluster: ClusterSettings, today: date, days: int) -> list[date]:
@@ -66,7 +72,7 @@ def fetch_days(settings: Settings, cluster: ClusterSettings, today: date, days: 
         day = today - timedelta(days=number)
         file = folder / f"{day}{ending}"
         if not file.exists():
-            text = _asked_of(cluster, day)
+            text = ask_day(cluster, day)
             if text is None and number > 1:
                 continue
             if text is None:
@@ -85,7 +91,11 @@ def closed_day(now: datetime | None = None) -> date:
     return (now or datetime.now(UTC)).date()
 
 
-def _asked_of(cluster: ClusterSettings, day: date) -> bytes | None:
+def _ending(found: StoredObject) -> str:
+    return Path(found.key).suffix.lower()
+
+
+def ask_day(cluster: ClusterSettings, day: date) -> bytes | None:
     """What the cluster's API says of one UTC day; None where it has nothing of it. Raises SourceError."""
     if cluster.prometheus is not None:
         text = day_of_prometheus(cluster.prometheus, day, cluster.labels)

@@ -48,6 +48,7 @@ def examine(config: Path | None) -> int:
 
 def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     """Every check with its name, the cheapest first."""
+    from cost_lakehouse.cli.doctor.clusters import cluster_check
     from cost_lakehouse.cli.doctor.oci import mirror_checks
     from cost_lakehouse.cli.doctor.organizations import organization_check
 
@@ -59,6 +60,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Check]]:
         yield f"source {source.name}", lambda source=source: _source(settings, source)  # type: ignore[misc]
     for organization in settings.organizations:
         yield f"organization {organization.name}", lambda one=organization: organization_check(settings, one)  # type: ignore[misc]
+    for cluster in settings.clusters:
+        yield f"cluster {cluster.name}", lambda one=cluster: cluster_check(settings, one)  # type: ignore[misc]
     for mirror in settings.mirrors:
         yield from mirror_checks(settings, mirror)
     yield "dbt", lambda: _dbt(settings)
