@@ -5,6 +5,6 @@
 {% macro unit_price(cost, quantity, otherwise='cast(0 as double)') -%}
     case
         when {{ quantity }} = 0 then coalesce({{ otherwise }}, 0)
-        else cast({{ cost }} as double) / cast({{ quantity }} as double)
+        else {{ to_double(cost) }} / {{ to_double(quantity) }}
     end
 {%- endmacro %}

@@ -211,7 +211,7 @@ def test_names_and_categories_are_those_of_focus(ran: Ran) -> None:
         (
             *("Amazon Elastic Compute Cloud", "Compute", "Virtual Machines", "SKU1", "SKU1.TERM.RATE"),
             *('{"InstanceType":"m5.large"}', "eu-west-1", "EU (Ireland)", "i-1", "instance"),
-            *('{"team":"a","aws:createdBy":"me"}', "Payer Account", "Linked Account", "USD"),
+            *('{"aws:createdBy":"me","team":"a"}', "Payer Account", "Linked Account", "USD"),
         )
     ]
     assert rows(ran, "sku_id, sku_price_id, pricing_quantity, pricing_category", "charge_category = 'Tax'") == [

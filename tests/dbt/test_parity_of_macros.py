@@ -99,6 +99,12 @@ AMOUNTS: list[tuple[str | None, str | None]] = [
     ("0.0000000000005", "1"), ("0.0000000000015", "1"), ("-0.0000000000005", "1"), ("1", "2"), ("1", "1024"), ("3", "1024"),
     ("0.333333333333333333", "1"), ("17.3", "17.3"), ("12345.678", "0.00007"),
 ]  # fmt: skip
+# Costs and quantities of sample bills: of some, DuckDB's own cast to a double is not the nearest one.
+PRICED: list[tuple[str | None, str | None]] = [
+    ("2.859685291319076", "139.7695645806"), ("0.300514034549376", "0.8414931523"), ("0.07383592023139200000", "0.5837754604"),
+    ("0.51929856758025", "7.6933121123"), ("0.1", "3"), ("123456789012345678.12345678901234567890", "1"), ("-0.7", "0.3"),
+    (None, "1"), ("0", "1"), ("0.00000000000000000001", "7"),
+]  # fmt: skip
 PARTS = [
     *AMOUNTS[:12],
     ("0.9", "1"),
@@ -128,6 +134,8 @@ CASES: dict[str, list[Case]] = {
             ),
         )
     ],
+    "text_to_json": [Case("{{ text_to_json(map_to_text('m')) }} as x", maps(ODD_MAPS))],
+    "to_double": [Case("{{ to_double('a') }} as x, {{ to_double('a') }} / {{ to_double('b') }} as y", pairs(PRICED))],
     "map_agg": [
         Case(
             "{{ map_agg('k', 'v') }} as m",

@@ -76,7 +76,7 @@ def run_once(
         say(nothing_new(planned))
     for line in left_out(planned):
         say(line)
-    if not due and not (summarize and stale_slices(lake, marts=own_marts(settings))):
+    if not due and not (summarize and stale_slices(lake, marts=chosen_marts(settings))):
         pushed = push_what_is_due(lake) if summarize else True
         return EXIT_FAILED if failed or not pushed else 0
     interruption.says = lambda: kept_so_far(due, [])
@@ -170,9 +170,9 @@ def kept_so_far(due: Sequence[Planned], loads: Sequence[Loaded]) -> str:
     return f"{kept}; not loaded: {shown}. Run it again: what is loaded is not loaded twice."
 
 
-def own_marts(settings: Settings) -> list[str]:
-    """The tables to publish where the user has models of their own: a new one is a reason to build."""
-    if settings.models is None:
+def chosen_marts(settings: Settings) -> list[str]:
+    """The tables to publish where there are FOCUS rows or models of the user's: a new one is a reason to build every month."""
+    if settings.models is None and settings.lake.focus != "table":
         return []
     from cost_lakehouse.summaries.dbt_project import parse_if_stale
     from cost_lakehouse.summaries.marts import published_marts
@@ -182,7 +182,7 @@ def own_marts(settings: Settings) -> list[str]:
 
 def _summarize(runner: InProcess, lake: Lake, loads: Sequence[Loaded], force: bool, bar: LoadBar) -> SummaryOutcome | None:
     """One build of every stale slice, wherever it comes from; forced loads are built again though their id is the same."""
-    slices = {stale_slice.slice for stale_slice in stale_slices(lake, marts=own_marts(lake.settings))}
+    slices = {stale_slice.slice for stale_slice in stale_slices(lake, marts=chosen_marts(lake.settings))}
     if force:
         slices |= {
             Slice(loaded.planned.source, date.fromisoformat(f"{month}-01"))

@@ -15,3 +15,6 @@
 {% macro duckdb__map_to_json(map) -%}
     cast(to_json(map_from_entries(list_sort(map_entries({{ map }})))) as varchar)
 {%- endmacro %}
+
+{#- The same of a map that map_to_text wrote. -#}
+{% macro text_to_json(text) -%} {{ map_to_json(json_to_map(text)) }} {%- endmacro %}

@@ -10,7 +10,7 @@
 {%- set unused_quantity = '(case when x_unused_commitment_quantity <> 0 then x_unused_commitment_quantity else 1 end)' %}
 {%- set unused_price = unit_price(unused, unused_quantity) %}
 {#- Tags of users stand without AWS's prefix, those of providers with it. -#}
-{%- set user_tags = regexp_replace_all('tags', '([{,])"user[:_]', '{1}"') %}
+{%- set user_tags = regexp_replace_all(text_to_json('tags'), '([{,])"user[:_]', '{1}"') %}
 with lines as (
     select * from {{ ref('int_aws__costs') }}
     where not x_is_container_share
