@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Timer
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -17,7 +18,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect, create_views, raw_table_names, shown_statement
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_by_month import condition_of, relation_at, version_of
-from cost_lakehouse.lake.trino_client import rows, running, trino_settings
+from cost_lakehouse.lake.trino_client import TimeIsUp, rows, running, trino_settings
 from cost_lakehouse.proof.mart_lines import lines_query
 from cost_lakehouse.proof.protocols import Engine, Reader
 from cost_lakehouse.summaries.dbt_project import ParsedProject
@@ -127,13 +128,19 @@ class _Trino:
 
     def __init__(self, lake: Lake, schema: str = "", seconds: float | None = None) -> None:
         self._settings = lake.settings
-        self._seconds = seconds
+        self._until = None if seconds is None else monotonic() + seconds
         self._catalog = trino_settings(lake.settings).catalog
         self._schema = schema
         self._raw_table: Callable[[str], str] = _plain_name
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return rows(self._settings, sql, schema="marts", seconds=self._seconds)
+        left = None if self._until is None else self._until - monotonic()
+        if left is not None and left <= 0:
+            raise _too_long()
+        try:
+            return rows(self._settings, sql, schema="marts", seconds=left)
+        except TimeIsUp:
+            raise _too_long() from None
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         with running(self._settings, sql, schema="marts") as result:
@@ -149,7 +156,7 @@ class _Trino:
 
     def keep(self, name: str, sql: str) -> str:
         relation = f'"{self._catalog}".{self._schema}.{name}'
-        rows(self._settings, f"create table {relation} as {sql}", seconds=self._seconds)
+        self.rows(f"create table {relation} as {sql}")
         return relation
 
     def lines(
@@ -193,6 +200,10 @@ def _plain_name(name: str) -> str:
 
 def _refused(error: duckdb.Error) -> LakeError:
     if isinstance(error, duckdb.InterruptException):
-        return LakeError("It took longer than it may.", "Pick fewer rows, or raise serve.timeout_seconds in lakehouse.yaml.")
+        return _too_long()
     said = str(error).splitlines()[0]
     return LakeError(f"DuckDB does not take the condition: {said}", "Correct it; columns are those of the mart.")
+
+
+def _too_long() -> LakeError:
+    return LakeError("It took longer than it may.", "Pick fewer rows, or raise serve.timeout_seconds in lakehouse.yaml.")

@@ -14,6 +14,7 @@ from typing import Any
 
 from cost_lakehouse.audit.receipts import ACCEPTED, Receipt
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.lake.slices import Slice
@@ -201,7 +202,7 @@ def explain(lake: Lake, cell: Cell, engine: Engine, shown_lines: int) -> Explana
     )
     totals: dict[str, Decimal] = {}
     for part in rules:
-        totals[part.currency] = totals.get(part.currency, Decimal(0)) + part.part.amount
+        totals[part.currency] = EXACT.add(totals.get(part.currency, Decimal(0)), part.part.amount)
     return Explanation(
         cell,
         count,

@@ -16,6 +16,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from cost_lakehouse.errors import LakeError
+from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import remove_unneeded_files
 from cost_lakehouse.lake.duckdb_views import connect
@@ -226,7 +227,7 @@ def _totals_of(rows: pa.Table, column: str | None) -> dict[str, Decimal]:
     totals: dict[str, Decimal] = {}
     for row in rows.to_pylist() if column is not None else ():
         currency = row["currency_code"] or ""
-        totals[currency] = totals.get(currency, Decimal(0)) + row[column]
+        totals[currency] = EXACT.add(totals.get(currency, Decimal(0)), row[column])
     return totals
 
 

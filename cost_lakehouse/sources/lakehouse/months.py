@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 
+from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.sources.delivery import Delivery, FileFormat, Finding, Status
 from cost_lakehouse.sources.lakehouse.layout import DAILY_COSTS, Manifest, PushedMonth
 from cost_lakehouse.storage.object_store import StoredObject
@@ -57,7 +58,7 @@ def _finding(source: str, month: date, written: Sequence[Written]) -> Finding:
     announced: dict[str, Decimal] = {}
     for one in costs:
         for total in one.month.totals[DAILY_COSTS]:
-            announced[total.currency] = announced.get(total.currency, Decimal(0)) + total.amounts["billed_cost"]
+            announced[total.currency] = EXACT.add(announced.get(total.currency, Decimal(0)), total.amounts["billed_cost"])
     is_parquet = all(found.key.endswith(".parquet") for found in objects)
     delivery = Delivery(
         source=source,
