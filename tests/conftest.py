@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event
 
 from cost_lakehouse.orchestration.dagster_internals import DagsterSqliteStorage
 from tests.demo import demo as demo
+from tests.engines import pipelines as pipelines
 from tests.grouping import MARKS, mark_of, place_of
 from tests.services.host import RemoteHost, ServiceHost
 from tests.services.oci import OciServer

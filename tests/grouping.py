@@ -20,12 +20,11 @@ SERVER_PARAMETERS = ("s3", "postgresql")
 # Folders (and files beside them) of pure functions; every other one makes lakes.
 UNIT = {"audit", "deploy", "docs", "formats", "importers", "sample_bills", "services", "config", "sources"}
 # The longest files, longest first: at least half a minute each on two cores. Of those that look at the demo only one is here:
-# it is told once for all, and who comes meanwhile waits.
+# it is told once for all, and who comes meanwhile waits. So are both engines' lakes, which the first file makes.
 LONGEST: tuple[str, ...] = (
     "tests/end_to_end/test_engines_agree.py",
     "tests/end_to_end/test_production_survives.py",
     "tests/deploy/test_by_hand.py",
-    "tests/dbt/test_build_on_trino.py",
     "tests/cli/test_demo.py",
     "tests/summaries/test_own_models.py",
     "tests/dbt/test_dbt_project.py",

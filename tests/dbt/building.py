@@ -47,7 +47,7 @@ def build(lake: Lake, folder: Path, arguments: Sequence[str] = ("build",), proje
         parsed = parse_if_stale(lake.settings)
     with build_target(lake, parsed.folder, folder) as target:
         run = run_dbt(lake, parsed, target, arguments)
-        yield Ran(target.built, {_name(result.unique_id): result.status for result in run.results}, run.failures)
+        yield Ran(target.built, {name_of(result.unique_id): result.status for result in run.results}, run.failures)
 
 
 def marts_of(lake: Lake) -> list[Mart]:
@@ -73,7 +73,7 @@ def spoiled_project(folder: Path, *changes: tuple[str, str, str]) -> Path:
     return project
 
 
-def _name(unique_id: str) -> str:
+def name_of(unique_id: str) -> str:
     """The last part of a dbt id that people gave: a model's or a test's name."""
     parts = unique_id.split(".")
     return parts[3] if parts[0] == "unit_test" else parts[2]

@@ -106,11 +106,16 @@ class ProductionStack:
         }
 
 
-def write_config(file: Path, lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it."""
+def write_config(
+    file: Path, lake: Mapping[str, Any], sources: Sequence[Mapping[str, Any]] = (), others: Mapping[str, Any] | None = None
+) -> None:
+    """Write a lakehouse.yaml that only this user can read: these servers' throwaway passwords are in it.
+
+    ``others`` are keys beside ``lake`` and ``sources``.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    document = {"lake": dict(lake), "sources": [dict(source) for source in sources]}
+    document = {"lake": dict(lake), "sources": [dict(source) for source in sources], **(others or {})}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
