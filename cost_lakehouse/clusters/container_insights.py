@@ -12,13 +12,14 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, BinaryIO, NoReturn
 
 from cost_lakehouse.clusters.reserved import Amount, Node, node_usages
-from cost_lakehouse.clusters.usage import Said, Usage, Workload, labels_of, namespace_of, resource_of
+from cost_lakehouse.clusters.usage import IDLE, Said, Usage, Workload, labels_of, namespace_of, resource_of
 from cost_lakehouse.errors import SourceError
 from cost_lakehouse.formats.decimals import EXACT
 
@@ -28,21 +29,29 @@ _MIB = 2**20
 _READ = re.compile(rb'"Type": ?"(?:Pod|Node|ContainerFS)"|"TaskId"')
 
 
+class _Kind(StrEnum):
+    """What an amount is of."""
+
+    POD = "pod"
+    NODE = "node"  # a node's capacity; its workload is what is idle
+    VOLUME = "volume"  # bytes of it that a container has, as memory
+
+
+_Key = tuple[_Kind, date, str, Workload]
+"""What, on which day, on which node or volume, and whose."""
+
+
 @dataclass
 class PerformanceEvents:
     """What a cluster's exported events say, added up by day and node. Give it every file, then ask for ``usages``."""
 
     cluster: str
-    wanted: Callable[[date], bool]
     labels: Sequence[str] = ()
-    _pods: dict[Node, dict[Workload, Amount]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Amount)))
-    _volumes: dict[Node, dict[Workload, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
-    _capacities: dict[Node, Amount] = field(default_factory=lambda: defaultdict(Amount))
-    _clusters: dict[Node, str] = field(default_factory=dict)
+    _amounts: dict[_Key, Amount] = field(default_factory=lambda: defaultdict(Amount))
     _hours: dict[date, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def read(self, content: BinaryIO, place: str) -> None:
-        """Add a file's events of the wanted days. Raises SourceError with file and line where it is no such export."""
+        """Add a file's events. Raises SourceError with file and line where it is no such export."""
         number = 0
         try:
             with gzip.GzipFile(fileobj=content) as lines:
@@ -55,6 +64,30 @@ class PerformanceEvents:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise SourceError(f"{place} is no whole gzip file: {error}.", "Export the log group again.") from None
 
+    def add(self, other: PerformanceEvents) -> None:
+        """Add what another has."""
+        for key, amount in other._amounts.items():
+            self._amounts[key] = self._amounts[key].plus(amount)
+        for day, hours in other._hours.items():
+            self._hours[day] |= hours
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it, to be kept as JSON."""
+        amounts = [
+            [kind, f"{day}", resource, list(astuple(workload)), f"{amount.cpu:f}", f"{amount.memory:f}"]
+            for (kind, day, resource, workload), amount in self._amounts.items()
+        ]
+        return {"amounts": amounts, "hours": {f"{day}": sorted(hours) for day, hours in self._hours.items()}}
+
+    def add_document(self, document: Mapping[str, Any]) -> None:
+        """Add what was kept. Raises KeyError, TypeError, ValueError or ArithmeticError where it was something else."""
+        for kind, day, resource, workload, cpu, memory in document["amounts"]:
+            key = (_Kind(kind), date.fromisoformat(day), resource, Workload(*workload))
+            self._amounts[key] = self._amounts[key].plus(Amount(Decimal(cpu), Decimal(memory)))
+        for day, hours in document["hours"].items():
+            self._hours[date.fromisoformat(day)] |= set(hours)
+
     @property
     def complete_days(self) -> set[date]:
         """The days that the events reach over: from their first hour, or the day before, to their last, or the day after."""
@@ -65,16 +98,24 @@ class PerformanceEvents:
             if (0 in hours or day - one in self._hours) and (23 in hours or day + one in self._hours)
         }
 
-    def usages(self) -> Iterator[Usage]:
-        """The weights of nodes and volumes, on complete days alone."""
+    def usages(self, wanted: Callable[[date], bool]) -> Iterator[Usage]:
+        """The weights of nodes and volumes, on wanted days that are complete."""
         complete = self.complete_days
-        pods = {node: found for node, found in self._pods.items() if node[0] in complete}
-        capacities = {node: found for node, found in self._capacities.items() if node[0] in complete}
-        yield from node_usages(pods, capacities, self._clusters, Said.INSIGHTS)
-        for (day, volume), weights in sorted(self._volumes.items()):
-            if day in complete:
-                for workload, weight in weights.items():
-                    yield Usage(day, volume, workload, weight, Said.INSIGHTS)
+        pods: dict[Node, dict[Workload, Amount]] = defaultdict(dict)
+        capacities: dict[Node, Amount] = defaultdict(Amount)
+        clusters: dict[Node, str] = {}
+        for (kind, day, resource, workload), amount in self._amounts.items():
+            if day not in complete or not wanted(day):
+                continue
+            if kind is _Kind.VOLUME:
+                yield Usage(day, resource, workload, amount.memory, Said.INSIGHTS)
+                continue
+            clusters[day, resource] = workload.cluster
+            if kind is _Kind.NODE:
+                capacities[day, resource] = capacities[day, resource].plus(amount)
+            else:
+                pods[day, resource][workload] = amount
+        yield from node_usages(pods, capacities, clusters, Said.INSIGHTS)
 
     def _add(self, line: bytes, where: str) -> None:
         moment, _, text = line.partition(b" ")
@@ -84,38 +125,34 @@ class PerformanceEvents:
         except (ValueError, AttributeError, OverflowError, ArithmeticError):
             _refuse(where)
         day = at.date()
-        if not self.wanted(day):
-            return
         self._hours[day].add(at.hour)
         cluster = _text(event.get("ClusterName")) or self.cluster
         kind = event.get("Type")
         if kind == "ContainerFS":
             volume = resource_of(_text(event.get("EBSVolumeId")))
             if volume is not None:
-                workload = self._pod(event, cluster)
-                stored = _number(event, "container_filesystem_usage", where)
-                self._volumes[day, volume][workload] = EXACT.add(self._volumes[day, volume][workload], stored)
+                stored = Amount(memory=_number(event, "container_filesystem_usage", where))
+                self._add_amount((_Kind.VOLUME, day, volume, self._pod(event, cluster)), stored)
             return
-        node = (day, resource_of(_text(event.get("InstanceId") or event.get("EC2InstanceId"))) or "")
-        if not node[1]:  # on Fargate there is no node to split
+        node = resource_of(_text(event.get("InstanceId") or event.get("EC2InstanceId")))
+        if node is None:  # on Fargate there is no node to split
             return
-        self._clusters[node] = cluster
         if kind == "Node":
             there = _amount(event, where, "node_cpu_limit", "node_memory_limit")
-            self._capacities[node] = self._capacities[node].plus(there)
+            self._add_amount((_Kind.NODE, day, node, Workload(cluster, IDLE)), there)
         elif kind == "Pod":
             reserved = _amount(event, where, "pod_cpu_request", "pod_memory_request")
             used = _amount(event, where, "pod_cpu_usage_total", "pod_memory_working_set")
-            self._allocate(node, self._pod(event, cluster), reserved.or_more(used))
+            self._add_amount((_Kind.POD, day, node, self._pod(event, cluster)), reserved.or_more(used))
         elif kind == "Container" and "TaskId" in event:
             reserved = _of_ecs(_amount(event, where, "CpuReserved", "MemoryReserved"))
             used = _of_ecs(_amount(event, where, "CpuUtilized", "MemoryUtilized"))
             family = _text(event.get("TaskDefinitionFamily"))
             task = Workload(cluster, "(ecs)", "TaskDefinition" if family else None, family, _text(event["TaskId"]))
-            self._allocate(node, task, reserved.or_more(used))
+            self._add_amount((_Kind.POD, day, node, task), reserved.or_more(used))
 
-    def _allocate(self, node: Node, workload: Workload, amount: Amount) -> None:
-        self._pods[node][workload] = self._pods[node][workload].plus(amount)
+    def _add_amount(self, key: _Key, amount: Amount) -> None:
+        self._amounts[key] = self._amounts[key].plus(amount)
 
     def _pod(self, event: Mapping[str, Any], cluster: str) -> Workload:
         about = event.get("kubernetes")

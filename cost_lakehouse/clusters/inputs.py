@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from cost_lakehouse.ask.ranges import plus_months
-from cost_lakehouse.clusters.container_insights import PerformanceEvents
+from cost_lakehouse.clusters.added_up import added_up
 from cost_lakehouse.clusters.opencost import allocation_usage, csv_usage, parquet_usage
 from cost_lakehouse.clusters.prometheus import KEPT, prometheus_usage
 from cost_lakehouse.clusters.prometheus_api import day_of_prometheus
@@ -37,18 +37,21 @@ def usage_of(settings: Settings, cluster: ClusterSettings, month: date) -> Itera
         return
     store, _ = _opened(settings, cluster)
     first, end = month - timedelta(days=1), plus_months(month, 1) + timedelta(days=1)
-    events = PerformanceEvents(cluster.name, lambda day: first <= day < end, cluster.labels)
+
+    def wanted(day: date) -> bool:
+        return first <= day < end
+
+    exports: list[StoredObject] = []
     for found in sorted(files_of(settings, cluster)):
         reader = prometheus_usage if found.key.endswith(KEPT) else _READERS.get(_ending(found))
         if reader is not None:
             with store.open(found) as content:
                 whole = content.read()
-            yield from reader(whole, store.describe(found.key), cluster.name, events.wanted, cluster.labels)
+            yield from reader(whole, store.describe(found.key), cluster.name, wanted, cluster.labels)
         # An export that was written before the month has nothing of it.
         elif found.last_modified.date() >= first:
-            with store.open(found) as content:
-                events.read(content, store.describe(found.key))
-    yield from events.usages()
+            exports.append(found)
+    yield from added_up(settings, cluster, store, exports).usages(wanted)
 
 
 def files_of(settings: Settings, cluster: ClusterSettings) -> Iterator[StoredObject]:

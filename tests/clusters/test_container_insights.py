@@ -66,10 +66,14 @@ def exported(*events: Event) -> bytes:
 
 
 def read(*files: bytes, labels: tuple[str, ...] = ()) -> PerformanceEvents:
-    found = PerformanceEvents("prod", lambda _: True, labels)
+    found = PerformanceEvents("prod", labels)
     for number, content in enumerate(files):
         found.read(io.BytesIO(content), f"{number}.gz")
     return found
+
+
+def every_day(day: date) -> bool:
+    return True
 
 
 def parts(usages: Iterator[Usage] | list[Usage], resource: str = NODE, cost: str = "52") -> dict[str, Decimal]:
@@ -82,7 +86,7 @@ def test_pods_bear_the_greater_of_reserved_and_used_at_nine_to_one_and_the_rest_
     """A node of 9 * 4 + 16 = 52 parts, of an hour in which one pod uses more than it reserved, and one less."""
     events = [node(), pod("shop", (1000, 100.5), (4, 3)), pod("cart", (1000, 1500), (2, 6)), node(hour=23)]
 
-    found = list(read(exported(*events)).usages())
+    found = list(read(exported(*events)).usages(every_day))
 
     # Over both hours the node has 104 parts: shop 9 * 1 + 4, cart 9 * 1.5 + 6.
     assert parts(found, cost="104") == {"shop": Decimal(13), "cart": Decimal("19.5"), "(idle)": Decimal("71.5")}
@@ -90,7 +94,7 @@ def test_pods_bear_the_greater_of_reserved_and_used_at_nine_to_one_and_the_rest_
 
 
 def test_a_pod_is_told_by_its_owner_its_name_and_the_labels_that_are_wanted() -> None:
-    (found, *_) = read(exported(pod("shop", (1, 1), (1, 1)), event("Node", 23)), labels=("team",)).usages()
+    (found, *_) = read(exported(pod("shop", (1, 1), (1, 1)), event("Node", 23)), labels=("team",)).usages(every_day)
 
     assert found.workload == Workload("blue", "web", "Deployment", "shop", "shop-7d9f-x1", '{"team": "red"}')
     assert (found.day, found.resource) == (DAY, NODE)
@@ -99,7 +103,7 @@ def test_a_pod_is_told_by_its_owner_its_name_and_the_labels_that_are_wanted() ->
 def test_a_node_on_which_pods_take_more_than_there_is_has_no_idle_part() -> None:
     events = [node(), pod("shop", (3000, 0), (16, 0)), pod("cart", (3000, 0), (16, 0)), event("Node", 23)]
 
-    assert parts(read(exported(*events)).usages()) == {"shop": Decimal(26), "cart": Decimal(26)}
+    assert parts(read(exported(*events)).usages(every_day)) == {"shop": Decimal(26), "cart": Decimal(26)}
 
 
 def test_containers_of_ecs_are_added_up_by_task() -> None:
@@ -113,7 +117,7 @@ def test_containers_of_ecs_are_added_up_by_task() -> None:
         event("Task", TaskId="t2", **ecs, **numbers),
     ]
 
-    found = list(read(exported(*events)).usages())
+    found = list(read(exported(*events)).usages(every_day))
 
     assert [(one.workload.cluster, one.workload.namespace, one.workload.controller, one.workload.pod) for one in found] == [
         ("ecs-prod", "(ecs)", "api", "t1"),
@@ -129,7 +133,7 @@ def test_volumes_are_split_by_what_containers_have_on_them() -> None:
         event("ContainerFS", 23, Namespace="data", PodName="db", **{**about, "container_filesystem_usage": 1}),
     ]
 
-    assert parts(read(exported(*events)).usages(), VOLUME) == {"shop": Decimal(39), "db": Decimal(13)}
+    assert parts(read(exported(*events)).usages(every_day), VOLUME) == {"shop": Decimal(39), "db": Decimal(13)}
 
 
 def test_days_that_the_events_do_not_reach_over_say_nothing() -> None:
@@ -141,13 +145,13 @@ def test_days_that_the_events_do_not_reach_over_say_nothing() -> None:
     found = read(exported(*first), exported(*second))
 
     assert sorted(found.complete_days) == days[1:3]
-    assert [one.day for one in found.usages()] == days[1:3]
+    assert [one.day for one in found.usages(every_day)] == days[1:3]
 
 
 def test_pods_without_a_node_and_events_of_other_types_say_nothing() -> None:
     fargate = {**pod("shop", (1, 1), (1, 1)), "InstanceId": ""}
 
-    assert list(read(exported(fargate, event("PodNet", pod_interface="eth0"), event("Cluster", 23))).usages()) == []
+    assert list(read(exported(fargate, event("PodNet", pod_interface="eth0"), event("Cluster", 23))).usages(every_day)) == []
 
 
 @pytest.mark.parametrize(
@@ -201,10 +205,42 @@ def test_an_export_task_s_files_are_read_from_their_bucket(tmp_path: Path, monke
         )
         settings = load_settings(file)
         found = list(usage_of(settings, settings.clusters[0], day.replace(day=1)))
+        (kept,) = (settings.dagster_home / "clusters" / "blue").iterdir()
+        monkeypatch.setattr(PerformanceEvents, "read", None)  # what was added up once is not read again
+        again = list(usage_of(settings, settings.clusters[0], day.replace(day=1)))
+        monkeypatch.undo()
 
+    assert (again, kept.suffix) == (found, ".json")
     assert [key.split("/")[-1] for key in sorted(keys)] == ["aws-logs-write-test", "000000.gz"]
     assert [(one.day, one.resource, one.workload.namespace, one.said) for one in found] == [
         (day, NODE, "web", Said.INSIGHTS),
         (day, NODE, "(idle)", Said.INSIGHTS),
     ]
     assert found[0].weight == found[1].weight  # 9 * 2 + 8 of 52
+
+
+def test_what_is_kept_of_an_export_says_what_it_said_and_what_is_damaged_is_read_again(tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    events = [node(), pod("shop", (1000, 100.5), (4, 3)), node(hour=23)]
+    events += [event("ContainerFS", Namespace="web", EBSVolumeId=f"aws://x/{VOLUME}", container_filesystem_usage=3)]
+    (exports / "000000.gz").write_bytes(exported(*events))
+    (tmp_path / "lakehouse.yaml").write_text(
+        "sources: [{name: acme, kind: aws_cur, location: bills}]\nclusters: [{name: blue, source: acme, location: exports}]\n",
+        encoding="utf-8",
+    )
+    settings = load_settings(tmp_path / "lakehouse.yaml")
+
+    def said() -> list[Usage]:
+        return list(usage_of(settings, settings.clusters[0], DAY))
+
+    first, (kept,) = said(), list((settings.dagster_home / "clusters" / "blue").iterdir())
+    assert said() == first == list(read(exported(*events)).usages(every_day))
+    whole = kept.read_bytes()
+    for damaged in (b"", b"[]", b'{"amounts": [[1]], "hours": {}}', whole[:-9]):
+        kept.write_bytes(damaged)
+        assert said() == first
+        assert kept.read_bytes() == whole
+    (exports / "000000.gz").write_bytes(exported(*events, pod("cart", (1, 1), (1, 1))))
+    assert {one.workload.controller for one in said()} == {"shop", "cart", None}
+    assert list(usage_of(settings, settings.clusters[0], date(2026, 12, 1))) == []
