@@ -189,7 +189,7 @@ def _title(incident: Incident, where: str) -> str:
     # Many problems say themselves where they are.
     first_line = first_line.removeprefix(f"{where}, ").removeprefix(f"{where}: ") if where else first_line
     if incident.kind is Kind.LATE:
-        return f"{incident.source}: {first_line.partition('. ')[0]}"
+        return f"{where}: {first_line.partition('. ')[0]}"
     if incident.kind is Kind.CORRECTION:
         return f"Late correction of {where}: {first_line}"
     if incident.kind is Kind.GAP:
@@ -218,7 +218,7 @@ def _recovered_problem(incident: Incident) -> str:
 def _recovered_title(incident: Incident, where: str) -> str:
     lasted = duration_text((incident.ended or incident.since) - incident.since)
     if incident.kind is Kind.LATE:
-        return f"Recovered: {incident.source} delivers again"
+        return f"Recovered: {where} delivers again"
     if incident.kind is Kind.CORRECTION:
         return f"Settled: the late correction of {incident.where}"
     if incident.kind is Kind.GAP:

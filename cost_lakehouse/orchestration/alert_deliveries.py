@@ -11,6 +11,7 @@ from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.config import Settings, SourceSettings
+from cost_lakehouse.config.source import LakehouseSettings
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.ledger import receipts
@@ -19,6 +20,7 @@ from cost_lakehouse.lake.tables import ANOMALIES, ANOMALY_COLUMNS, BUDGET_COLUMN
 from cost_lakehouse.loading.holdings import holdings
 from cost_lakehouse.loading.plan import plan
 from cost_lakehouse.orchestration.alert_outlook import outlook_seen
+from cost_lakehouse.orchestration.alert_writers import PUSHES, writers_seen
 from cost_lakehouse.outlook.marts import stored
 from cost_lakehouse.proof.late_corrections import LateCorrection, open_corrections, problem_of
 from cost_lakehouse.sources.registry import kind_of
@@ -62,8 +64,10 @@ def poll_deliveries(
     for source in settings.sources:
         if source.paused or not is_wanted:
             how = "The source is paused." if source.paused else "Lateness is not told any more."
-            seen.append(Recovery(Kind.LATE, "deliveries", now, how, source=source.name))
+            seen += [Recovery(Kind.LATE, what, now, how, source=source.name) for what in ("deliveries", PUSHES)]
             continue
+        if isinstance(source, LakehouseSettings) and source.writer is None and not out_of_time():
+            seen += writers_seen(settings, lake, source, known, memory, now)
         history = [Arrival(item.delivered_at, item.loaded_at) for item in _of(source, known)]
         standing = punctuality(history, memory.sources_since[source.name], source.name, source.kind, settings.alerts.lateness)
         if standing is None or standing.late_by(now) is None:

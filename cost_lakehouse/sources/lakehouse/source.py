@@ -7,7 +7,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from pydantic import SecretStr
@@ -76,6 +76,15 @@ class LakehouseSource(BucketSource[LakehouseSettings]):
             self.refuse_wrong_place()
         told = [Finding(self.settings.name, None, Status.FAILED, reason=reason) for reason in broken]
         return Delivered((*found, *told), nothing=_NOTHING)
+
+    def newest_pushes(self) -> dict[str, datetime]:
+        """When each writer that is there has pushed last, by its folder's name."""
+        manifests, _ = self._manifests()
+        return {
+            folder.rstrip("/").rpartition("/")[2]: max(month.pushed_at for month in manifest.months)
+            for folder, manifest in manifests.items()
+            if manifest.months
+        }
 
     def _manifests(self) -> tuple[dict[str, Manifest], list[str]]:
         """Each writer's manifest by the writer's folder, and what is wrong with the others."""
