@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from cost_lakehouse.ask.rates import Rate
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.decimals import EXACT
@@ -70,6 +71,7 @@ class Bill:
 class Answer:
     """The rows by currency, each currency's biggest (or whatever the order asks for) first and Others last.
 
+    ``rates`` are those that costs were converted by.
     ``as_of`` is None where the lake was read as it is; ``snapshots`` maps each table that was read to its snapshot.
     """
 
@@ -79,6 +81,7 @@ class Answer:
     bills: tuple[Bill, ...]
     snapshots: Mapping[str, Version]
     as_of: Moment | None = None
+    rates: tuple[Rate, ...] = ()
 
 
 def rows_of(request: Request, fetched: Iterable[Sequence[Any]]) -> tuple[tuple[Row, ...], tuple[Total, ...]]:

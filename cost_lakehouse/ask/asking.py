@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from datetime import date
 
 from cost_lakehouse.ask.answer import Answer, Bill, rows_of
+from cost_lakehouse.ask.converted import by_month, converted
 from cost_lakehouse.ask.dimensions import ALLOCATED, CLUSTERS, DAILY_COSTS
 from cost_lakehouse.ask.ranges import before
+from cost_lakehouse.ask.rates import Rate
 from cost_lakehouse.ask.reading import NO_LIMITS, Fetch, Limits, reading, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Request
 from cost_lakehouse.ask.shared import Shared
@@ -32,7 +34,8 @@ def read_tables(request: Request) -> list[str]:
 def answer(lake: Lake, request: Request, as_of: Moment | None = None, limits: Limits = NO_LIMITS) -> Answer:
     """What it cost, on the lake as it is, as it was at a moment (UTC, without zone), or as each month was first invoiced.
 
-    Raises ConfigurationError where teams are asked for and no rules are there; LakeError where the engine does not answer,
+    Raises ConfigurationError where teams are asked for and no rules are there, or a rate is missing; LakeError where the
+    engine does not answer,
     nothing is summarised yet, or the moment's tables are not kept any more;
     TooMuchAsked where the answer would exceed the limits.
     """
@@ -61,36 +64,40 @@ class Asking:
                 f"{late[0][0]} {late[0][1]:%Y-%m} is not shared out among teams as it is published now.",
                 "Run `cost-lakehouse allocate`.",
             )
-        return self._answered(request, statement_of(request, self.dialect))
+        return self._answered(request, statement_of(by_month(request) if request.into else request, self.dialect))
 
     def answers(self, requests: Sequence[Request]) -> list[Answer]:
         """The same for several questions: lines that more than one of them is about are read once, where the engine can."""
+        plain = [by_month(request) if request.into else request for request in requests]
         found: dict[int, Answer] = {}
         alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
             can_share = self.dialect.keeps_tables and request.apart is None and not request.measure.is_usage
-            alike[marts_of(request) if can_share else (str(number),)].append(number)
+            alike[marts_of(plain[number]) if can_share else (str(number),)].append(number)
         for numbers in alike.values():
             if len(numbers) == 1:
                 found[numbers[0]] = self.answer(requests[numbers[0]])
                 continue
             self._shared += 1
-            shared = Shared(f"shared_lines_{self._shared}", tuple(requests[number] for number in numbers))
+            shared = Shared(f"shared_lines_{self._shared}", tuple(plain[number] for number in numbers))
             self.fetch(shared.statement(self.dialect))
             shared.check(self.fetch(shared.proof()))
             for number in numbers:
-                made = statement_of(requests[number], self.dialect, shared.lines_of)
+                made = statement_of(plain[number], self.dialect, shared.lines_of)
                 found[number] = self._answered(requests[number], made)
         return [found[number] for number in range(len(requests))]
 
     def _answered(self, request: Request, made: Statement) -> Answer:
-        rows, totals = rows_of(request, self.fetch(made))
+        rates: tuple[Rate, ...] = ()
+        rows, totals = rows_of(by_month(request) if request.into else request, self.fetch(made))
+        if request.into and request.rates:
+            rows, totals, rates = converted(request, rows, request.rates)
         names = read_tables(request)
         months = (request.range.begin.replace(day=1), request.range.end)
         if months not in self._bills:
             self._bills[months] = tuple(Bill(*row) for row in self.fetch(_bills_of(request, self.dialect)))
         snapshots = {name: snapshot for name, snapshot in self.snapshots.items() if name in names}
-        return Answer(request, rows, totals, self._bills[months], snapshots, self._as_of)
+        return Answer(request, rows, totals, self._bills[months], snapshots, self._as_of, rates)
 
 
 @contextmanager

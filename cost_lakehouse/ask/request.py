@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
 from cost_lakehouse.ask.clauses import ALWAYS, Clause, names_of
 from cost_lakehouse.ask.dimensions import APART, CLUSTERS, Dimension, Measure, dimension, dimensions, measure, measures
-from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.ask.rates import Rates
+from cost_lakehouse.errors import ConfigurationError, shortened
 
 MOST_GROUPS = 4
 
@@ -95,7 +97,7 @@ class Request:
     in each of its units, where the basis is ``usage``.
 
     ``top`` keeps so many groups of each currency and adds the others up in one row. ``where`` must hold beside the filters.
-    A ``currency`` leaves the lines that are billed in it.
+    A ``currency`` leaves the lines that are billed in it; with ``into`` costs are converted into that one by ``rates``.
     Without a ``basis`` it is billed, and of clusters effective, the one that they have.
     """
 
@@ -110,6 +112,8 @@ class Request:
     compare: Compare | None = None
     currency: str | None = None
     where: Clause = ALWAYS
+    into: str | None = None
+    rates: Rates | None = None
     most_groups: int = MOST_GROUPS
 
     def __post_init__(self) -> None:
@@ -133,6 +137,10 @@ class Request:
         measure(self.basis)
         if self.measure.is_usage and "usage_unit" in self.groups:
             raise ConfigurationError("Usage is told apart by its units already.", "Leave usage_unit out of the groups.")
+        if self.into is not None and (self.rates is None or self.measure.is_usage or self.currency is not None):
+            raise ConfigurationError(
+                "This cannot be converted.", "Name a table of rates in lakehouse.yaml (`currency_rates`), and ask for money."
+            )
         if self.apart is not None:
             _check_goes_with(self.apart, self.dimensions, self.measure)
 
@@ -167,6 +175,18 @@ def _check_goes_with(mart: str, asked: Sequence[Dimension], basis: Measure) -> N
     if mart not in basis.columns:
         there = " or ".join(known.name for known in measures() if mart in known.columns)
         raise ConfigurationError(f"{APART[mart]} are not told by the basis {basis.name}.", f"Use {there}.")
+
+
+def in_currency(request: Request, currency: str | None, rates: Rates | None) -> Request:
+    """The question in one currency: converted into it where there are rates; without, only what is billed in it, and so
+    usage always. Raises ConfigurationError where it is none."""
+    if currency is None:
+        return request
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise ConfigurationError(f"{shortened(currency)!r} is no currency.", "Write its code, such as EUR.")
+    if rates is None or request.measure.is_usage:
+        return replace(request, currency=currency)
+    return replace(request, into=currency, rates=rates)
 
 
 def conditions_of(texts: Sequence[str]) -> tuple[Condition, ...]:

@@ -198,13 +198,15 @@ def dimension_sql(dimension: Dimension, mart: str, dialect: Dialect, made: State
 
 
 def value_sql(column: Any, of: str = "mart.") -> str:
-    """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, a fixed text, the first case
-    that holds, or a flag. ``of`` stands before each name; it may be empty."""
+    """A column of ``dimensions.yaml`` as SQL: a name, the first of several that is not empty, the month of a day, a fixed text,
+    the first case that holds, or a flag. ``of`` stands before each name; it may be empty."""
     if isinstance(column, str):
         return f"{of}{column}"
     if isinstance(column, list):
         names = ", ".join(f"nullif({of}{name}, '')" for name in column)
         return f"coalesce({names})"
+    if "month" in column:
+        return f"substr(cast({of}{column['month']} as varchar), 1, 7)"
     if "text" in column:
         return f"'{column['text']}'"
     if "cases" in column:

@@ -162,6 +162,8 @@ class Settings(Strict):
     # A file of rules by which costs are shared out among teams: docs/allocation.md.
     allocations: str | None = None
     clusters: tuple[ClusterSettings, ...] = ()
+    # A CSV file of rates by which costs are converted between currencies, where that is asked for: docs/ask.md.
+    currency_rates: str | None = None
     base: Path = Field(exclude=True)
     file: Path = Field(exclude=True)
 
@@ -386,5 +388,5 @@ def load_settings(given: Path | None = None) -> Settings:
         raise ConfigurationError(
             f"{path}: unknown key at the top.",
             "Known keys: lake, sources, mirrors, organizations, alerts, polling, budgets, push, publish, serve, models, "
-            "allocations, clusters.",
+            "allocations, clusters, currency_rates.",
         ) from None

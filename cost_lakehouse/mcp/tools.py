@@ -90,7 +90,10 @@ class Tools:
         top: Top = 20,
         order: Literal["-cost", "cost", "-change", "change", "name"] = "-cost",
         compare: Annotated[Literal["previous", "month", "year"] | None, Field(description="Adds before and change.")] = None,
-        currency: Annotated[str | None, Field(description="Only this one, such as USD.")] = None,
+        currency: Annotated[
+            str | None,
+            Field(description="In this one: converted where rates are set (meta.rates), else only what is billed in it."),
+        ] = None,
         as_of: AsOf = None,
     ) -> Answer:
         """What it cost. Rows add up to meta.totals, a row with others > 0 adds up that many groups; currencies are never added.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cost_lakehouse.ask.answer import Answer, Bill, Row, Total
+from cost_lakehouse.ask.rates import Rate
 from cost_lakehouse.ask.request import Condition, Granularity, Range, Request
 from cost_lakehouse.serve.replies import Reply
 from cost_lakehouse.serve.served import least_settled, snapshot_meta
@@ -50,7 +51,8 @@ def _meta(answer: Answer) -> dict[str, Any]:
         "top": question.top,
         "order": question.order,
         "compare": question.compare,
-        "currency": question.currency,
+        "currency": question.into or question.currency,
+        "rates": [rate_meta(rate) for rate in answer.rates],
         "as_of": answer.as_of,
         "state": least_settled({bill.state for bill in answer.bills}),
         "snapshots": snapshot_meta(answer.snapshots),
@@ -89,6 +91,13 @@ def amount_names(question: Request) -> tuple[str, str]:
 
 def _amount(question: Request, of: Row | Total) -> dict[str, Any]:
     return dict(zip(amount_names(question), (of.currency_code, of.cost), strict=True))
+
+
+def rate_meta(rate: Rate) -> dict[str, Any]:
+    """A rate that costs were converted by, as the table has it."""
+    return {
+        "month": f"{rate.month:%Y-%m}", "from": rate.base, "to": rate.into, "rate": rate.rate, "source": rate.source
+    }  # fmt: skip
 
 
 def _total(question: Request, total: Total) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from cost_lakehouse.ask.ranges import bill_of
-from cost_lakehouse.ask.request import Compare, Granularity, Order, Range, Request, conditions_of
+from cost_lakehouse.ask.rates import Rates
+from cost_lakehouse.ask.request import Compare, Granularity, Order, Range, Request, conditions_of, in_currency
 from cost_lakehouse.errors import ConfigurationError, shortened
 
 Pairs = Sequence[tuple[str, str]]
@@ -109,13 +110,14 @@ def range_of(parameters: Parameters, newest: date) -> Range:
     return Range(_date(begin, begin), _date(end, end))
 
 
-def request_of(parameters: Parameters, newest: date) -> Request:
-    """The question that the parameters of ``/v1/costs`` ask; ``newest`` is the newest month that has bills.
+def request_of(parameters: Parameters, newest: date, rates: Rates | None = None) -> Request:
+    """The question that the parameters of ``/v1/costs`` ask; ``newest`` is the newest month that has bills. Where there are
+    ``rates``, ``currency`` is what costs are converted into.
 
     Raises ConfigurationError where they make no sense.
     """
     compare = parameters.text("compare")
-    return Request(
+    question = Request(
         range_of(parameters, newest),
         granularity=parameters.choice("granularity", Granularity, Granularity.NONE),
         groups=parameters.listed("group_by"),
@@ -125,8 +127,8 @@ def request_of(parameters: Parameters, newest: date) -> Request:
         top=parameters.number("top", 1, 10_000),
         order=parameters.choice("order", Order, Order.MOST),
         compare=None if compare is None else parameters.choice("compare", Compare, Compare.PREVIOUS),
-        currency=parameters.text("currency"),
     )
+    return in_currency(question, parameters.text("currency"), rates)
 
 
 def _date(text: str, given: str) -> date:

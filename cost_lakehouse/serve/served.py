@@ -16,6 +16,7 @@ from cost_lakehouse.ask.answer import Answer
 from cost_lakehouse.ask.asking import answer, newest_month, read_tables
 from cost_lakehouse.ask.clauses import All
 from cost_lakehouse.ask.published import Published, published
+from cost_lakehouse.ask.rates import Rates, read_rates
 from cost_lakehouse.ask.reading import Limits, snapshots_of, tables_of_moment
 from cost_lakehouse.ask.request import Condition, Range
 from cost_lakehouse.ask.request import Request as Question
@@ -73,6 +74,10 @@ class Served:
     def moment(self, text: str | None) -> datetime | None:
         """What ``as_of`` means; None: now. Raises ConfigurationError."""
         return None if text is None else meant_moment(self.lake, text)
+
+    def rates(self) -> Rates | None:
+        """The table that costs are converted by; None where there is none. Raises ConfigurationError."""
+        return read_rates(self.lake.settings)
 
     def newest_month(self) -> date:
         """The newest month that has bills; this one where there are none. Raises LakeError."""
@@ -135,7 +140,8 @@ class Served:
 
     def etag_of_costs(self, request: Request, question: Question, as_of: datetime | None = None) -> str:
         """That of the answer to a question about costs. Raises LakeError."""
-        return self.etag(request, read_tables(self.seen(question)), as_of)
+        etag = self.etag(request, read_tables(self.seen(question)), as_of)
+        return etag if question.rates is None else etag_of(etag, question.rates.digest)
 
     def seen(self, question: Question) -> Question:
         """The question, of what is shown alone."""

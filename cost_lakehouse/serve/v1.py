@@ -29,7 +29,7 @@ _SOURCE = re.compile(r"[a-z0-9-]{1,40}")
 def costs(served: Served, request: Request) -> Response:
     """``/v1/costs``: what it cost."""
     parameters = Parameters(_pairs(request), (*COST_PARAMETERS, "as_of", "format"))
-    question = request_of(parameters, served.newest_month())
+    question = request_of(parameters, served.newest_month(), served.rates())
     as_of = served.moment(parameters.text("as_of"))
     etag = served.etag_of_costs(request, question, as_of)
     return unchanged(request, etag) or sent(request, reply_of(served.answer(question, as_of)), etag)

@@ -13,6 +13,7 @@ import pytest
 
 from cost_lakehouse.cli import output
 from tests.demo import Told, command
+from tests.serve.conftest import small_lake
 
 SEPTEMBER = "2026-09"
 
@@ -77,6 +78,36 @@ def test_usage_is_that_of_the_marts_in_each_unit(demo: Told) -> None:
             expected[row["unit"] or ""] = expected.get(row["unit"] or "", Decimal(0)) + Decimal(row["amount"] or 0)
     assert units == expected
     assert {"Hrs", "GB-Mo"} <= set(units)
+
+
+def test_costs_are_converted_by_a_table_and_the_rates_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small_lake(tmp_path).settings.file
+    told = ("costs", "--month", "2026-10", "--by", "service", "--top", "1", "--currency", "USD", "--config", config)
+    dollars_alone = command(*told, "--format", "json")
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    missing = command(*told)
+    config.with_name("rates.csv").write_text(
+        "month,from,to,rate,source\n2026-10,EUR,USD,1.123456789012,ECB\n", encoding="utf-8"
+    )
+
+    converted = command(*told, "--format", "json")
+    monkeypatch.setattr(output, "terminal_width", lambda: 100)
+    shown = command(*told)
+    written = command(*told, "--output", tmp_path / "costs.parquet")
+
+    assert [row["cost"] for row in json.loads(dollars_alone.stdout, parse_float=str)] == ["15.5", "10"]
+    assert missing.exit_code == 2
+    assert "rates.csv, which currency_rates names, cannot be read" in " ".join(missing.stderr.split())
+    rows = json.loads(converted.stdout, parse_float=str)
+    assert [(row["service"], row["currency_code"], row["cost"]) for row in rows] == [
+        ("AmazonEC2", "USD", "15.5"),
+        (None, "USD", "13.370370367036"),
+    ]
+    used = "Converted into USD by the rates of the bills' months: 2026-10 EUR at 1.123456789012 (ECB)."
+    assert used in " ".join(converted.stderr.split())
+    assert used in " ".join(shown.stdout.split())
+    assert used in " ".join(written.stdout.split())
+    assert sum(pq.read_table(tmp_path / "costs.parquet")["cost"].to_pylist()) == Decimal("28.870370367036")
 
 
 def test_a_filter_and_its_exclusion_are_the_whole(demo: Told) -> None:

@@ -15,13 +15,16 @@ from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.request import Condition, Granularity
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.koku.kinds import KINDS, usage_of
 from cost_lakehouse.serve.koku.query import AWS, Query, query_of
 from cost_lakehouse.serve.koku.report import document_of, question_of, report_of, usage_question_of
 from cost_lakehouse.serve.koku.windows import window_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from tests.ask.marts import asked, marts_of_lines
-from tests.serve.conftest import LINES
+from tests.serve.conftest import LINES, small_lake
 
 TODAY, FIRST = date(2026, 10, 3), date(2026, 1, 1)
 SCHEMA = Draft202012Validator(json.loads(Path(__file__).with_name("koku_costs.schema.json").read_text(encoding="utf-8")))
@@ -292,6 +295,40 @@ def test_the_route_answers_on_a_lake(client: TestClient) -> None:
     assert flat.text.splitlines()[0] == "date,service,source_uuid,infrastructure,supplementary,cost"
     assert flat.text.splitlines()[1].startswith("2026-10,AmazonEC2,")
     assert flat.text.splitlines()[1].endswith("15.5,0.0,15.5")
+
+
+def test_a_currency_is_converted_into_by_the_table_s_rates(tmp_path: Path) -> None:
+    lake = small_lake(tmp_path)
+    config = lake.settings.file
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    table = config.with_name("rates.csv")
+    table.write_text("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", encoding="utf-8")
+    path = f"{COSTS}?{OCTOBER}&filter[resolution]=monthly"
+
+    with TestClient(application(Lake(load_settings(config))), base_url="http://localhost") as client:
+        plain = client.get(path).json()
+        dollars = client.get(f"{path}&currency=USD").json()
+        euros = client.get(f"{path}&currency=EUR")
+        own = client.get("/v1/costs?month=2026-10&currency=USD&group_by=service&top=1")
+        table.write_text("month,from,to,rate,source\n2026-10,EUR,USD,2,ECB\n", encoding="utf-8")
+        newer = client.get("/v1/costs?month=2026-10&currency=USD", headers={"If-None-Match": own.headers["etag"]}).json()
+        currencies = client.get("/api/cost-management/v1/currency/").json()["data"]
+
+    SCHEMA.validate(dollars)
+    assert cost(plain["meta"]["total"]) == 25.5
+    assert cost(dollars["meta"]["total"]) == 29.25
+    used = [{"month": "2026-10", "from": "EUR", "to": "USD", "rate": "1.25", "source": "ECB"}]
+    assert dollars["meta"]["exchange_rates"] == used
+    assert euros.status_code == 400
+    assert euros.json()["currency"][0].startswith("There is no rate of 2026-10 from USD to EUR. Add a line to ")
+    meta = own.json()["meta"]
+    assert (meta["rates"], meta["currency"], [total["cost"] for total in meta["totals"]]) == (used, "USD", ["29.25"])
+    assert [(row["service"], row["cost"], row["others"]) for row in own.json()["data"]] == [
+        ("AmazonEC2", "15.5", 0),
+        (None, "13.75", 3),
+    ]
+    assert [total["cost"] for total in newer["meta"]["totals"]] == ["31.5"]
+    assert [row["code"] for row in currencies] == ["EUR", "USD"]
 
 
 @pytest.mark.parametrize(

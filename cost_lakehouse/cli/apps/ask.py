@@ -54,7 +54,10 @@ def costs(
     daily: Annotated[bool, typer.Option("--daily", help="Each day by itself.")] = False,
     monthly: Annotated[bool, typer.Option("--monthly", help="Each month by itself.")] = False,
     quarterly: Annotated[bool, typer.Option("--quarterly", help="Each quarter by itself.")] = False,
-    currency: Annotated[str | None, typer.Option("--currency", help="Only costs in this currency.")] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option("--currency", help="In this one: converted where currency_rates is set, else only what is billed in it."),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option("--as-of", help="As it was known then: a date, a UTC time, a delivery id, invoiced.", metavar="MOMENT"),

@@ -15,11 +15,12 @@ from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.asking import answer, newest_month
 from cost_lakehouse.ask.bills import may_be_of, months_of
 from cost_lakehouse.ask.ranges import bill_of, last_days
-from cost_lakehouse.ask.request import Compare, Granularity, Order, Range, Request, conditions_of
+from cost_lakehouse.ask.rates import Rate, read_rates
+from cost_lakehouse.ask.request import Compare, Granularity, Order, Range, Request, conditions_of, in_currency
 from cost_lakehouse.cli.answers import Answer, print_answer
 from cost_lakehouse.cli.choices import month_of, settings_of
 from cost_lakehouse.cli.files import file_format, write_answer
-from cost_lakehouse.cli.output import amount_shown, print_lines, print_table, print_wrapped
+from cost_lakehouse.cli.output import amount_shown, print_lines, print_note, print_table, print_wrapped
 from cost_lakehouse.cli.tables import Column
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import ConfigurationError, LakeError
@@ -29,7 +30,7 @@ from cost_lakehouse.proof.invoiced import INVOICED, as_invoiced
 from cost_lakehouse.proof.moments import meant_moment
 
 _BAR = 12  # characters of the longest bar
-_AMOUNT = "DECIMAL(38, 20)"
+_SCALE = 20
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,13 @@ def show_costs(config: Path | None, asked: Question, output: str | None, file: P
     found = answer(lake, request, None if asked.as_of is None else _moment(lake, asked.as_of, request))
     if file is not None:
         write_answer(_exact(found), file)
-        print_wrapped(f"{file}: {len(found.rows)} rows, {_totals(found)}.")
+        print_wrapped(f"{file}: {len(found.rows)} rows, {_totals(found)}.{_converted(found.rates)}")
     elif output in (None, "table"):
         _print_table(found)
     else:
         print_answer(_exact(found), output or "table")
+        if found.rates:
+            print_note(_converted(found.rates).strip())
     return 0
 
 
@@ -85,7 +88,7 @@ def request_of(asked: Question, settings: Settings, lake: Lake, today: date) -> 
     parts = [name for name, is_wanted in asked.granularity.items() if is_wanted]
     if len(parts) > 1:
         raise ConfigurationError("Only one of --daily, --monthly and --quarterly can be meant.", "Leave the others out.")
-    return Request(
+    question = Request(
         _range(asked, settings, lake, today),
         granularity=Granularity(parts[0]) if parts else Granularity.NONE,
         groups=tuple(name.strip() for name in asked.by.split(",") if name.strip()),
@@ -95,8 +98,8 @@ def request_of(asked: Question, settings: Settings, lake: Lake, today: date) -> 
         top=asked.top,
         order=_one_of(Order, "--order", asked.order),
         compare=None if asked.compare is None else _one_of(Compare, "--compare", asked.compare),
-        currency=asked.currency,
     )
+    return in_currency(question, asked.currency, read_rates(settings))
 
 
 def _range(asked: Question, settings: Settings, lake: Lake, today: date) -> Range:
@@ -156,10 +159,11 @@ def _exact(found: Costs) -> Answer:
         "is_others",
         *(("usage_unit", "usage") if request.measure.is_usage else ("currency_code", "cost")),
     ]
-    types = ["DATE"] * len(parts) + ["VARCHAR"] * len(request.groups) + ["BOOLEAN", "VARCHAR", _AMOUNT]
+    amount = _amount_type(found)
+    types = ["DATE"] * len(parts) + ["VARCHAR"] * len(request.groups) + ["BOOLEAN", "VARCHAR", amount]
     if is_compared:
         names += ["before", "change"]
-        types += [_AMOUNT, _AMOUNT]
+        types += [amount, amount]
 
     def rows() -> Iterator[Sequence[Any]]:
         for row in found.rows:
@@ -168,6 +172,13 @@ def _exact(found: Costs) -> Answer:
             yield [*bucket, *_values(row, request), row.is_others, row.currency_code, row.cost, *compared, row.line_item_count]
 
     return Answer([*names, "line_item_count"], [*types, "BIGINT"], rows())
+
+
+def _amount_type(found: Costs) -> str:
+    """Room for all digits: what is converted may have more than bills have."""
+    amounts = [amount for row in found.rows for amount in (row.cost, row.before or Decimal(0))]
+    digits = max((-int(amount.normalize().as_tuple().exponent) for amount in amounts), default=0) if found.rates else 0
+    return f"DECIMAL(38, {max(_SCALE, digits)})"
 
 
 def _values(row: Row, request: Request) -> Sequence[str | None]:
@@ -198,6 +209,16 @@ def _print_table(found: Costs) -> None:
             whole = Row(None, (), total.currency_code, total.cost, total.before, total.line_item_count)
             rows.append([*names[: _name_columns(request)], *_amounts(whole, request, "")])
     print_table(columns, rows)
+    if found.rates:
+        print_wrapped(_converted(found.rates).strip())
+
+
+def _converted(rates: Sequence[Rate]) -> str:
+    """Which rates were used: each is of a bill's month, and nothing is rounded but what a terminal shows."""
+    if not rates:
+        return ""
+    used = "; ".join(f"{rate.month:%Y-%m} {rate.base} at {rate.rate} ({rate.source})" for rate in rates)
+    return f" Converted into {rates[0].into} by the rates of the bills' months: {used}."
 
 
 def _name_columns(request: Request) -> int:

@@ -17,8 +17,10 @@ from uuid import UUID, uuid5
 
 from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.dimensions import USAGE
-from cost_lakehouse.ask.request import Condition, Request
+from cost_lakehouse.ask.rates import Rate, Rates
+from cost_lakehouse.ask.request import Condition, Request, in_currency
 from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.serve.costs import rate_meta
 from cost_lakehouse.serve.koku.kinds import Usage, usage_of
 from cost_lakehouse.serve.koku.query import BASES, Query
 from cost_lakehouse.serve.parameters import Pairs
@@ -67,10 +69,13 @@ class Report:
     usage: Usage | None = None
 
 
-def question_of(query: Query, currency: str, provider: Iterable[Condition]) -> Request:
-    """What the core is asked: the groups, and the sources and accounts' names that stand beside them."""
+def question_of(query: Query, currency: str, provider: Iterable[Condition], rates: Rates | None = None) -> Request:
+    """What the core is asked: the groups, and the sources and accounts' names that stand beside them.
+
+    Costs are converted where a currency is asked for and there are rates; else they are those in one currency.
+    """
     beside = [*(["account_name"] if "account" in query.groups else []), "source"]
-    return Request(
+    question = Request(
         query.window.range,
         granularity=query.window.granularity,
         groups=(*query.dimensions, *beside),
@@ -78,13 +83,13 @@ def question_of(query: Query, currency: str, provider: Iterable[Condition]) -> R
         excludes=(*query.kind.excludes, *query.excludes),
         basis=BASES[query.cost_type],
         compare=query.window.compare if query.has_delta else None,
-        currency=currency,
     )
+    return in_currency(question, currency, rates if query.currency else None)
 
 
 def usage_question_of(costs: Request) -> Request:
     """The same lines' usage."""
-    return replace(costs, basis=USAGE)
+    return replace(costs, basis=USAGE, into=None, rates=None)
 
 
 def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Report:
@@ -128,8 +133,10 @@ def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Re
     return Report(dates, total, len(ranks), len(left), usage)
 
 
-def document_of(query: Query, report: Report, currency: str, path: str, pairs: Pairs) -> dict[str, Any]:
-    """The whole answer, one page of dates."""
+def document_of(
+    query: Query, report: Report, currency: str, path: str, pairs: Pairs, rates: Iterable[Rate] = ()
+) -> dict[str, Any]:
+    """The whole answer, one page of dates; ``rates`` are those that costs were converted by."""
     page = report.dates[query.offset : query.offset + query.limit]
     is_paged_by_rank = query.skipped is not None
     meta: dict[str, Any] = {"count": report.ranks if is_paged_by_rank else len(report.dates)}
@@ -145,6 +152,8 @@ def document_of(query: Query, report: Report, currency: str, path: str, pairs: P
         "order_by": query.given["order_by"] or {order: "desc" if downwards else "asc"},
         "exclude": query.given["exclude"],
     }
+    if converted_by := [rate_meta(rate) for rate in rates]:
+        meta["exchange_rates"] = converted_by
     if query.has_delta:
         meta["delta"] = {"value": _double(_change(query, report.total)), "percent": _percent(query, report.total)}
     units = Units(currency, report.usage.unit if report.usage else None)

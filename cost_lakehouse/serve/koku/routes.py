@@ -9,8 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cost_lakehouse.ask.asking import read_tables
 from cost_lakehouse.ask.ranges import bill_of
+from cost_lakehouse.ask.rates import NoRate
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.ask.request import Request as Question
 from cost_lakehouse.serve.koku import download, openapi, sources
@@ -36,13 +36,16 @@ def _report(provider: str, name: str) -> Handler:
         today = datetime.now(UTC).date()
         query = query_of(pairs, PROVIDERS[provider], today, served.lake.settings.lake.first_month, kind)
         currency = query.currency or served.usual_currency()
-        question = question_of(query, currency, (Condition("provider", (provider,)),))
-        etag = etag_of(today, currency, served.etag(request, [*read_tables(question)]))
+        question = question_of(query, currency, (Condition("provider", (provider,)),), served.rates())
+        etag = etag_of(today, currency, served.etag_of_costs(request, question))
         if known := unchanged(request, etag):
             return known
         used = served.answer(usage_question_of(question)).rows if kind.is_usage else ()
-        report = report_of(query, served.answer(question).rows, used)
-        document = document_of(query, report, currency, request.url.path, pairs)
+        try:
+            found = served.answer(question)
+        except NoRate as error:
+            raise WrongParameter("currency", f"{error.problem} {error.fix}") from None
+        document = document_of(query, report_of(query, found.rows, used), currency, request.url.path, pairs, found.rates)
         if kind_of(request) == CSV:
             rows = flat_rows(document)
             return sent_text(request, as_csv(Reply(columns_of(rows), rows)), CSV, etag)
@@ -88,7 +91,10 @@ def _access(served: Served) -> list[dict[str, Any]]:
 
 
 def _known_currencies(served: Served) -> list[dict[str, str]]:
-    return [{"code": code, "name": code, "symbol": code, "description": code} for code in served.currencies()]
+    rates = served.rates()
+    into = {rate.into for rate in rates.known.values()} if rates else set()
+    codes = sorted({*served.currencies(), *into})
+    return [{"code": code, "name": code, "symbol": code, "description": code} for code in codes]
 
 
 def _cost_types(served: Served) -> list[dict[str, str]]:
