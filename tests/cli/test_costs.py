@@ -82,7 +82,7 @@ def test_usage_is_that_of_the_marts_in_each_unit(demo: Told) -> None:
 
 def test_costs_are_converted_by_a_table_and_the_rates_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_lake(tmp_path).settings.file
-    told = ("costs", "--month", "2026-10", "--by", "service", "--top", "1", "--currency", "USD", "--config", config)
+    told = ("costs", "--month", "2026-10", "--by", "service", "--top", "1", "--currency", "USD", "--config", str(config))
     dollars_alone = command(*told, "--format", "json")
     config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
     missing = command(*told)
@@ -93,7 +93,7 @@ def test_costs_are_converted_by_a_table_and_the_rates_are_said(tmp_path: Path, m
     converted = command(*told, "--format", "json")
     monkeypatch.setattr(output, "terminal_width", lambda: 100)
     shown = command(*told)
-    written = command(*told, "--output", tmp_path / "costs.parquet")
+    written = command(*told, "--output", str(tmp_path / "costs.parquet"))
 
     assert [row["cost"] for row in json.loads(dollars_alone.stdout, parse_float=str)] == ["15.5", "10"]
     assert missing.exit_code == 2

@@ -24,9 +24,20 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cost_lakehouse.lake.catalog import Lake
+from tests.serve.conftest import small_lake
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="There is no chromium on this machine.")
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The small lake, with a rate from euros to dollars."""
+    made = small_lake(tmp_path_factory.mktemp("lake"))
+    config = made.settings.file
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    config.with_name("rates.csv").write_text("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", encoding="utf-8")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +124,7 @@ def test_every_number_of_the_tables_is_that_of_the_api_and_of_the_csv_below(page
     assert totals == [(row["currency"], cents(row["cost"]), cents(row["before"])) for row in whole]
     page.get_by_text("4 days in USD as a table").click()
     days = [(row[0], money(row[1])) for row in table(page, "Days in USD")]
-    answered = asked(address, "/v1/costs?month=2026-10&granularity=day&currency=USD")
+    answered = asked(address, "/v1/costs?month=2026-10&granularity=day&filter=billing_currency=USD")
     assert days == [(row["date"], cents(row["cost"])) for row in answered]
 
 
@@ -131,6 +142,20 @@ def test_clicks_narrow_the_page_and_the_way_back_is_a_click(page: Page, address:
     page.get_by_role("button", name="Show").click()
     assert "by=region" in page.url
     assert page.get_by_role("heading", name="Day by day, by region").is_visible()
+
+
+def test_a_currency_that_is_chosen_tells_all_costs_in_it(page: Page, address: str) -> None:
+    page.locator('select[name="currency"]').select_option("USD")
+    page.get_by_role("button", name="Show").click()
+    ((currency, total, before, *_),) = table(page, "Totals")
+    (row,) = asked(address, "/v1/costs?month=2026-10&compare=previous&currency=USD")
+    assert (currency, money(total), money(before)) == ("USD", cents(row["cost"]), cents(row["before"]))
+    assert row["cost"] == "29.25"
+    assert page.get_by_text("2026-10 EUR at 1.25 (ECB)").is_visible()
+    services = {entry[0]: money(entry[2]) for entry in table(page, "Services")}
+    assert sum(services.values()) == money(total)
+    page.get_by_role("group", name="Services", exact=True).get_by_role("link", name="AmazonS3").first.click()
+    assert [money(entry[1]) for entry in table(page, "Totals")] == [Decimal("10.75")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

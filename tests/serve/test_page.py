@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from html import unescape
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.report.charts import daily_chart
 from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.page.view import cents, first_of
@@ -103,6 +107,42 @@ def test_a_month_that_runs_is_beside_the_same_days_and_what_may_still_grow_is_ha
     assert ["USD", "24.50", "6.00", "+18.50", "+308.3%"] in cells(page)
     assert [(total["currency"], total["cost"], total["before"]) for total in exact] == [("EUR", "3", "0"), ("USD", "24.5", "6")]
     assert "from=2026-10-01&amp;to=2026-10-04" in page
+
+
+def test_a_bill_that_differs_from_the_forecast_of_its_days_says_why(tmp_path: Path) -> None:
+    registrar = Line(date(2026, 11, 1), date(2026, 10, 1), "1", "Registrar", "USD", Decimal(14))
+    lake = small_lake(tmp_path, (*LINES, registrar))
+    refresh_outlook(lake, datetime(2026, 11, 10, tzinfo=UTC))
+    with TestClient(application(lake), base_url="http://localhost") as client:
+        page = unescape(client.get("/?month=2026-10").text)
+        narrowed = client.get("/?month=2026-10&filter=service=AmazonEC2").text
+
+    assert ["USD", "39.50", "6.00", "+33.50", "+558.3%"] in cells(page)
+    assert ["USD", "25.50", "25.50", "25.50", "25.50", "–"] in cells(page)
+    said = (
+        "Its bills come to 39.50 USD: 14.00 of them is dated on days outside the month, and 0.00 is of its days on other bills"
+    )
+    assert said in page
+    assert page.count("Its bills come to") == 1  # of euros bills and days are the same
+    assert "Its bills come to" not in narrowed
+
+
+def test_costs_are_told_in_one_currency_where_there_are_rates(client: TestClient, tmp_path: Path) -> None:
+    config = small_lake(tmp_path).settings.file
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    table = "month,from,to,rate,source\n2026-10,EUR,USD,1.25,<i>ECB</i>\n"
+    config.with_name("rates.csv").write_text(table, encoding="utf-8")
+    with TestClient(application(Lake(load_settings(config))), base_url="http://localhost") as asked:
+        page = asked.get("/?month=2026-10&currency=USD").text
+        missing = asked.get("/?month=2026-10&currency=EUR")
+        csv = asked.get(unescape(re.findall(r'href="(/v1/costs[^"]*)">CSV of the totals', page)[0])).text
+
+    assert ["USD", "29.25", "6.00", "+23.25", "+387.5%"] in cells(page)
+    assert "Converted by the rates of the bills' months: 2026-10 EUR at 1.25 (&lt;i&gt;ECB&lt;/i&gt;)." in page
+    assert csv.splitlines()[1].startswith("USD,29.25,6,23.25")
+    assert 'href="/lines' not in page
+    assert (missing.status_code, missing.json()["error"]) == (400, "There is no rate of 2026-09 from USD to EUR.")
+    assert 'name="currency"' not in client.get("/").text
 
 
 def test_what_is_added_up_as_others_is_what_the_query_core_adds_up() -> None:

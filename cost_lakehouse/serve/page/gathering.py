@@ -14,7 +14,7 @@ from cost_lakehouse.ask.answer import Answer
 from cost_lakehouse.ask.asking import Asking, asking, spans_of
 from cost_lakehouse.ask.dimensions import CLUSTERS, DAILY_COSTS, SUMMARIES, dimension
 from cost_lakehouse.ask.ranges import bill_of, plus_months
-from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request
+from cost_lakehouse.ask.request import Compare, Condition, Granularity, Order, Range, Request, in_currency
 from cost_lakehouse.ask.statement import Statement
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.lake.tables import (
@@ -43,6 +43,7 @@ Rows = list[dict[str, Any]]
 class Contents:
     """What the page shows. ``asked`` are the days or bills that its tables are of; ``last_day`` the newest day with costs.
 
+    ``currencies`` are those that costs can be converted into.
     ``clusters`` is None where no clusters are there, or what narrows the page says nothing of them.
     ``untagged`` has what lacks the tag; ``options`` usage at list prices by how it is paid; ``names`` of accounts.
     """
@@ -66,6 +67,7 @@ class Contents:
     commitments: Rows
     invoices: Rows
     names: Mapping[str, str]
+    currencies: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -139,6 +141,7 @@ def gathered(served: Served, state: State) -> Contents:
             commitments=reader.commitments(),
             invoices=reader.invoices(),
             names=reader.account_names([row.values[0] or "" for row in accounts.rows if row.values]),
+            currencies=reader.currencies,
         )
 
 
@@ -151,6 +154,12 @@ class _Reader:
         self._sources = None if served.sees_all else served.sources()
         self._names = names
         self._state = state
+        self._rates = served.rates()
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Those that there are rates into."""
+        return tuple(sorted({rate.into for rate in self._rates.known.values()})) if self._rates else ()
 
     def question(
         self,
@@ -164,7 +173,7 @@ class _Reader:
         more: tuple[Condition, ...] = (),
     ) -> Request:
         """A question about the costs of the state's conditions."""
-        return Request(
+        question = Request(
             span,
             granularity,
             groups,
@@ -174,6 +183,7 @@ class _Reader:
             order=Order.MOST,
             compare=compare,
         )
+        return in_currency(question, self._state.currency, self._rates)
 
     def answers(self, questions: Mapping[str, Request]) -> dict[str, Answer]:
         """The answers, of what is shown to whoever asks."""

@@ -33,7 +33,8 @@ def front(served: Served, request: Request) -> Response:
     """``/?month=2026-10&filter=service=AmazonEC2``: a month's bills, what they come to, by what, and what lies ahead."""
     parameters = Parameters(request.query_params.multi_items(), NAMES)
     state = state_of(parameters, served.newest_month())
-    etag = etag_of(state, served.etag(request, tables_read(served)))
+    rates = served.rates()
+    etag = etag_of(state, served.etag(request, tables_read(served)), rates and rates.digest)
     if known := unchanged(request, etag):
         return known
     # The ETag says who asks for what, and of which snapshots: the same one is the same page.
@@ -62,6 +63,7 @@ def shown(contents: Contents) -> dict[str, Any]:
             ("region", "Regions", contents.regions, str),
         )
     ]  # fmt: skip
+    forecasts = _forecasts(contents)
     tag = None if contents.tags is None else contents.tags.request.groups[0]
     if contents.tags is not None and tag is not None:
         lines = view.lines_of(contents, contents.tags)
@@ -83,8 +85,10 @@ def shown(contents: Contents) -> dict[str, Any]:
         "totals": view.totals_of(contents.services),
         "totals_csv": link(compare=compare),
         "totals_lines": view.lines_link(state, asked),
-        "forecasts": _forecasts(contents),
-        "budgets": () if state.conditions else contents.budgets,
+        "forecasts": forecasts,
+        "beside": view.beside_forecasts(contents, forecasts),
+        "rates": contents.services.rates,
+        "budgets": () if state.conditions or state.currency else contents.budgets,
         "days": view.days_of(contents),
         "days_csv": link(granularity="day", group_by=state.by, top=str(BARS)),
         "tables": tables,
@@ -94,7 +98,7 @@ def shown(contents: Contents) -> dict[str, Any]:
         "untagged": view.untagged(contents),
         "untagged_csv": None if tag is None else link(group_by=tag, filter=f"{tag}="),
         "coverage": view.coverage(contents),
-        "utilisation": () if state.conditions else view.utilisation(contents.commitments),
+        "utilisation": () if state.conditions or state.currency else view.utilisation(contents.commitments),
         "lumps": view.lumps(contents),
         "kinds_csv": link(group_by="type", compare=compare),
         "width": WIDTH,
@@ -158,7 +162,7 @@ def _forecasts(contents: Contents) -> list[dict[str, Any]]:
         first, *more = contents.state.conditions
         is_one = not more and first.name in ("service", "account") and len(first.values) == 1 and not first.contains
         wanted = (first.name, first.values[0]) if is_one else None
-    if contents.state.basis != "billed":
+    if contents.state.basis != "billed" or contents.state.currency is not None:
         wanted = None
     of_month = [row for row in contents.forecast if row["billing_period"] == contents.state.month]
     return [row for row in of_month if wanted is not None and (row["dimension"], row["value"]) == wanted]

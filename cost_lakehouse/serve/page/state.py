@@ -15,13 +15,14 @@ from cost_lakehouse.ask.request import Condition, Range, conditions_of
 from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.serve.parameters import Parameters
 
-NAMES = ("month", "filter", "by", "tag", "basis", "cluster", "namespace")
+NAMES = ("month", "filter", "by", "tag", "basis", "currency", "cluster", "namespace")
 CHARTED = ("service", "account", "region", "type", "source")
 
 
 @dataclass(frozen=True)
 class State:
-    """A month and what narrows it; ``by`` is what the days' bars are made of, ``tag`` the key of the table of tags.
+    """A month and what narrows it; ``by`` is what the days' bars are made of, ``tag`` the key of the table of tags,
+    ``currency`` the one that costs are told in (None: those that they are billed in).
 
     The table of clusters shows all of them, or the namespaces of ``cluster``, or the controllers of its ``namespace``.
     """
@@ -33,12 +34,14 @@ class State:
     basis: str = "billed"
     cluster: str | None = None
     namespace: str | None = None
+    currency: str | None = None
 
     @property
     def link(self) -> str:
         """The page's address in this state; what is as by default is left out."""
         pairs = [("month", f"{self.month:%Y-%m}"), *filters(self.conditions)]
         given = {"by": self.by, "tag": self.tag, "basis": self.basis, "cluster": self.cluster, "namespace": self.namespace}
+        given |= {"currency": self.currency}
         usual = {"by": "service", "basis": "billed"}
         pairs += [(name, value) for name, value in given.items() if value is not None and value != usual.get(name)]
         return f"/?{urlencode(pairs)}"
@@ -77,14 +80,16 @@ def state_of(parameters: Parameters, newest: date) -> State:
     if namespace is not None and cluster is None:
         raise ConfigurationError("A namespace is a cluster's.", "Give cluster, too.")
     month = parameters.month("month") or newest
-    return State(month, conditions_of(parameters.texts("filter")), by, tag, basis, cluster, namespace)
+    currency = parameters.text("currency") or None
+    return State(month, conditions_of(parameters.texts("filter")), by, tag, basis, cluster, namespace, currency)
 
 
 def csv_link(state: State, asked: Range, **more: str) -> str:
     """The address of the same costs, exact, as CSV."""
     begin, end = (f"{day:%Y-%m}" if asked.of_bills else f"{day}" for day in (asked.begin, asked.end))
     basis = {} if state.basis == "billed" else {"basis": state.basis}
-    pairs = [("from", begin), ("to", end), *filters(state.conditions), *(more | basis).items(), ("format", "csv")]
+    currency = {} if state.currency is None else {"currency": state.currency}
+    pairs = [("from", begin), ("to", end), *filters(state.conditions), *(more | basis | currency).items(), ("format", "csv")]
     return f"/v1/costs?{urlencode(pairs)}"
 
 

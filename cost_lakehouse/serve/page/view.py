@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 from cost_lakehouse.ask.answer import Answer, Row
@@ -53,6 +54,18 @@ class Days:
     currency: str
     chart: Chart
     rows: Sequence[tuple[date, Sequence[str], str, str | None]]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a month's bills come to, and ``days`` its forecast: without what is dated ``outside`` the month, and with what
+    ``other`` bills have of its days, or days that are not settled are still to bring."""
+
+    currency: str
+    bills: str
+    outside: str
+    other: str
+    days: str
 
 
 @dataclass(frozen=True)
@@ -224,6 +237,26 @@ def utilisation(rows: Sequence[Mapping[str, Decimal]]) -> list[tuple[Share, str]
     ]
 
 
+def beside_forecasts(contents: Contents, forecasts: Sequence[Mapping[str, Any]]) -> list[Beside]:
+    """Of a month that is over, by how much its bills differ from its forecast, which is of the month's days on any bill."""
+    if contents.is_running:
+        return []
+    found = []
+    for row in forecasts:
+        currency = row["currency_code"]
+        bills, outside = Decimal(0), Decimal(0)
+        for daily in contents.daily.rows:
+            if daily.currency_code == currency and daily.bucket is not None:
+                bills = EXACT.add(bills, daily.cost)
+                if not contents.state.month <= daily.bucket < contents.state.months_on(1).month:
+                    outside = EXACT.add(outside, daily.cost)
+        days = row["settled_cost"] if row["forecast_cost"] is None else row["forecast_cost"]
+        other = EXACT.subtract(days, EXACT.subtract(bills, outside))
+        if in_cents(bills) != in_cents(days):
+            found.append(Beside(currency or "", cents(bills), cents(outside), cents(other), cents(days)))
+    return found
+
+
 def lumps(contents: Contents) -> list[Line]:
     """Tax, credits and refunds, which say nothing of usage."""
     wholes = {total.currency_code: total.cost for total in contents.kinds.totals}
@@ -244,6 +277,7 @@ def lines_link(state: State, asked: Range, name: str | None = None, value: str |
         or len({*names}) < len(names)
         or not {*names} <= {*EXPLAINED}
         or state.basis not in ("billed", "effective")
+        or state.currency is not None
     ):
         return None
     begin, end = (f"{day:%Y-%m}" if asked.of_bills else f"{day}" for day in (asked.begin, asked.end))
