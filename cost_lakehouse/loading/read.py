@@ -31,7 +31,13 @@ REJECTED_KEPT = 1000
 # Rows of a month's file of this size are in row groups of their own, which the next delivery can take over (loading/reuse.py):
 # smaller files are read again sooner than their many small row groups are written.
 OWN_GROUPS_BYTES = 256 * 1024
+# Smaller ones, too, where a manifest says their SHA-256: of hundreds of writers' files in a store one is asked for, not all.
+_SHA256_DIGITS = 64
 _USUAL_MEMORY = pa.default_memory_pool()
+
+
+def _is_kept_apart(found: StoredObject) -> bool:
+    return found.size >= OWN_GROUPS_BYTES or len(found.etag) == _SHA256_DIGITS
 
 
 class Openable(Protocol):
@@ -166,7 +172,7 @@ class _Load:
         if request.billing_period is not None:
             self._result.month(request.billing_period)
         self._writers = MonthWriters(folder_of, load_id, self._workers, request.first_file)
-        self._alone = {found.key for found in request.objects if not request.adds and found.size >= OWN_GROUPS_BYTES}
+        self._alone = set() if request.adds else {found.key for found in request.objects if _is_kept_apart(found)}
 
     def run(self) -> LoadedFiles:
         futures: set[Future[None]] = set()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from cost_lakehouse.sources.delivery import Finding, Status
 from cost_lakehouse.sources.lakehouse.layout import MANIFEST
 from cost_lakehouse.sources.lakehouse.source import LakehouseSource
 from cost_lakehouse.sources.registry import open_source
+from cost_lakehouse.storage.object_store import StoredObject
 from tests.publish.backbone.lakes import ACCOUNT, NOVEMBER, OCTOBER, PAYER, PushingLake
 from tests.services.s3 import S3Server
 
@@ -123,6 +124,36 @@ def test_a_changed_month_takes_the_old_ones_place_and_the_other_is_not_read(tmp_
 
     assert [result.status for result in pane.load()] == [Status.UNCHANGED, Status.LOADED]
     assert [row[4] for row in pane.rows()] == [Decimal(1), Decimal(3)]
+
+
+def test_of_many_writers_files_the_changed_one_alone_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to = tmp_path / "fleet"
+    made = [writer(tmp_path, f"acme-{number}", to, f"{number:012}") for number in range(3)]
+    for number, one in enumerate(made):
+        one.publish(OCTOBER, [str(number)])
+        push(one.lake, one.target("pane"))
+    pane = Pane(tmp_path / "pane", {"name": "fleet", "kind": "lakehouse", "location": str(to)})
+    pane.load()
+    made[1].publish(OCTOBER, ["7", "8"], assembly="20261105T000000Z")
+    push(made[1].lake, made[1].target("pane"))
+    read: list[str] = []
+    opened = LakehouseSource.open
+
+    def noted(self: LakehouseSource, obj: StoredObject) -> BinaryIO:
+        read.append(obj.key.partition("/")[0])
+        return opened(self, obj)
+
+    monkeypatch.setattr(LakehouseSource, "open", noted)
+
+    assert [result.status for result in pane.load()] == [Status.LOADED]
+
+    assert read == ["acme-1"]
+    assert [(row[1], row[4]) for row in pane.rows()] == [
+        ("acme-0", Decimal(0)),
+        ("acme-1", Decimal(7)),
+        ("acme-1", Decimal(8)),
+        ("acme-2", Decimal(2)),
+    ]
 
 
 def test_two_writers_of_one_account_are_told_and_the_month_stays_as_it_was(tmp_path: Path) -> None:
