@@ -170,6 +170,34 @@ def test_an_organisation_with_a_role_of_its_own_has_policies_of_its_own(tmp_path
     assert list(printed(tmp_path, "--source", "acme", sources=(PAYER, f"\n{organization}"))) == ["acme"]
 
 
+def test_a_cluster_s_exports_are_read_and_amazon_s_prometheus_is_asked(tmp_path: Path) -> None:
+    metrics = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1a2b"
+    clusters = (
+        "\nclusters:\n"
+        "  - {name: batch, source: acme, location: s3://acme-logs/insights/batch}\n"
+        f"  - {{name: green, source: acme, location: kept, prometheus: {{url: '{metrics}', sigv4: true, region: eu-west-1, "
+        f"role_arn: '{HUB}'}}}}\n"
+        "  - {name: mine, source: acme, location: opencost}"
+    )
+    every = printed(tmp_path, sources=(PAYER, clusters))
+
+    assert list(every) == ["acme", "cluster batch", "cluster green"]
+    exports = statements(every["cluster batch"]["reader_policy"])
+    assert exports["ListTheReport"]["Resource"] == ["arn:aws:s3:::acme-logs"]
+    assert exports["ReadTheReport"]["Resource"] == ["arn:aws:s3:::acme-logs/insights/batch/*"]
+    asked = every["cluster green"]
+    assert statements(asked["reader_policy"]) == {
+        "AskTheMetrics": {
+            "Sid": "AskTheMetrics",
+            "Effect": "Allow",
+            "Action": ["aps:QueryMetrics"],
+            "Resource": ["arn:aws:aps:eu-west-1:444455556666:workspace/ws-1a2b"],
+        }
+    }
+    assert asked["role_arn"] == HUB
+    assert list(printed(tmp_path, "--source", "acme", sources=(PAYER, clusters))) == ["acme"]
+
+
 def test_exports_and_focus_are_delivered_by_aws_where_they_are_and_oracles_reports_are_not(tmp_path: Path) -> None:
     sources = (
         "- {name: focus, kind: focus, location: s3://acme-exports/focus/daily}",

@@ -1,4 +1,4 @@
-"""``cost-lakehouse policy aws``: the policies that let the configured sources be delivered and read, and nothing besides."""
+"""``cost-lakehouse policy aws``: what lets sources be delivered and read, and clusters be asked, and nothing besides."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cost_lakehouse.cli.commands.policy import partition_of
 from cost_lakehouse.cli.output import console
 from cost_lakehouse.config import Settings, SourceSettings
 from cost_lakehouse.config.aws_access import AwsAccess
+from cost_lakehouse.config.clusters import ClusterSettings
 from cost_lakehouse.config.organizations import OrganizationSettings
 from cost_lakehouse.config.source import is_aws
 from cost_lakehouse.errors import ConfigurationError
@@ -65,7 +66,8 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
         if source is None
         else []
     )
-    if not (chosen or apart) or not all(entry.is_at_aws for entry in chosen):
+    clusters = [cluster for cluster in settings.clusters if source is None and _is_asked_at_aws(cluster)]
+    if not (chosen or apart or clusters) or not all(entry.is_at_aws for entry in chosen):
         raise ConfigurationError(
             f"{f'Source {source}' if source else 'No source'} of {settings.file} is {'not ' if source else ''}read from AWS.",
             "Policies are for sources at s3:// without `endpoint`, and for Athena; other stores have rules of their own.",
@@ -73,6 +75,7 @@ def print_aws_policies(config: Path | None, source: str | None, part: str | None
     made = {entry.name: policies_of(entry, wanted, _asked_by(settings, entry)) for entry in chosen}
     # No source has a blank in its name.
     made |= {f"organization {organization.name}": organization_policies(organization, wanted) for organization in apart}
+    made |= {f"cluster {cluster.name}": cluster_policies(cluster, wanted) for cluster in clusters}
     if part is None:
         _print(made)
         return 0
@@ -117,6 +120,25 @@ def organization_policies(organization: OrganizationSettings, wanted: Wanted) ->
     """Who asks an organisation with credentials of its own."""
     reader = aws.policy(aws.read_organization(organization.tags))
     return {"reader_policy": reader, **_of_roles(organization, wanted)}
+
+
+def cluster_policies(cluster: ClusterSettings, wanted: Wanted) -> dict[str, Any]:
+    """Who reads a cluster's exports, or asks Amazon's Prometheus of it."""
+    prometheus = cluster.prometheus if cluster.prometheus is not None and cluster.prometheus.sigv4 else None
+    access = prometheus or cluster
+    roles = access.role_arns
+    account = wanted.account or (roles[-1].split(":")[4] if roles else NO_ACCOUNT)
+    partition = roles[-1].split(":")[1] if roles else partition_of(access.region)
+    reader = aws.Reader(account, partition, wanted.addresses)
+    if prometheus is not None:
+        needed = aws.query_metrics(prometheus.url, prometheus.region or aws.NO_REGION, reader)
+    else:
+        needed = aws.of_bucket(cluster, reader, exported_by_aws=False).read
+    return {"reader_policy": aws.policy(needed, aws.decrypt(wanted.kms_key)), **_of_roles(access, wanted)}
+
+
+def _is_asked_at_aws(cluster: ClusterSettings) -> bool:
+    return cluster.is_at_aws or (cluster.prometheus is not None and cluster.prometheus.sigv4)
 
 
 def _of_roles(source: AwsAccess, wanted: Wanted) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -149,6 +150,19 @@ def read_organization(tags: bool = True) -> list[Statement]:
 def list_invoices() -> list[Statement]:
     """See the invoices of the account that asks. AWS knows no narrower resource for it."""
     return [statement("ListTheInvoices", ["invoicing:ListInvoiceSummaries"], ["*"])]
+
+
+def query_metrics(url: str, region: str, reader: Reader) -> list[Statement]:
+    """Ask one workspace of Amazon Managed Service for Prometheus; its address ends with ``/workspaces/ID``."""
+    found = re.search(r"/workspaces/([A-Za-z0-9-]+)$", url)
+    workspace = found[1] if found else "<id of the workspace>"
+    return [
+        statement(
+            "AskTheMetrics",
+            ["aps:QueryMetrics"],
+            [f"arn:{reader.partition}:aps:{region}:{reader.account}:workspace/{workspace}"],
+        )
+    ]
 
 
 def find_reports(partition: str, account: str) -> list[Statement]:
