@@ -12,11 +12,13 @@ from cost_lakehouse.formats.duckdb_paths import duckdb_list
 from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import NAMESPACES, Lake
 from cost_lakehouse.lake.manifests import Span, file_tasks, within
+from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.table_by_month import ShownTable, condition_of
 from cost_lakehouse.lake.tables import raw_tables, read_marts
 
 _PARTITIONS = 2  # source and billing period
+_statements: Remembered[str] = Remembered(20_000_000, len)
 
 
 def connect(
@@ -81,6 +83,15 @@ def select_statement(table: Table, slices: Sequence[Slice] | None = None, spans:
 
     Raises LakeError where another engine deleted rows without rewriting their files: DuckDB would show them still.
     """
+    if slices is not None:
+        return _select_statement(table, slices, spans)
+    # A snapshot's files never change: a server asks for the same days of the same snapshots again and again.
+    metadata = table.metadata
+    key = repr((table.metadata_location, metadata.current_snapshot_id, metadata.current_schema_id, tuple(spans)))
+    return _statements.get(key, lambda: _select_statement(table, None, spans))
+
+
+def _select_statement(table: Table, slices: Sequence[Slice] | None, spans: Sequence[Span]) -> str:
     columns = [(field.name, _duckdb_type(str(field.field_type))) for field in table.schema().fields]
     tasks = within(table, file_tasks(table, slices), spans)
     if any(task.delete_files for task in tasks):

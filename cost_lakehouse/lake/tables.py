@@ -184,6 +184,7 @@ ACCOUNT_NAMES_COLUMNS = pa.schema(
         pa.field("organizational_unit", pa.string()),
         pa.field("organizational_unit_path", pa.string()),
         pa.field("organizational_unit_id", pa.string()),
+        pa.field("organizational_unit_id_path", pa.string()),
         pa.field("tags", pa.string()),
         pa.field("organization_id", pa.string()),
         pa.field("management_account_id", pa.string()),

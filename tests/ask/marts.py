@@ -69,7 +69,7 @@ varchar, currency_code varchar, billed_cost decimal(38, 10), effective_cost deci
 """
 _ACCOUNTS = """
 account_id varchar, account_name varchar, organizational_unit varchar, organizational_unit_path varchar, tags varchar,
-valid_from date, valid_to date
+valid_from date, valid_to date, organizational_unit_id_path varchar
 """
 
 
@@ -103,7 +103,7 @@ def marts_of_lines(lines: Iterable[Line], accounts: Sequence[tuple[object, ...]]
             [line.month, line.day, line.account, line.service, line.currency, line.cost, line.lines],
         )
     for row in accounts:
-        connection.execute("insert into marts.aws_accounts values (?, ?, ?, ?, ?, ?, ?)", list(row))
+        connection.execute("insert into marts.aws_accounts values (?, ?, ?, ?, ?, ?, ?, ?)", [*row, *[None] * (8 - len(row))])
     return connection
 
 

@@ -144,12 +144,14 @@ def test_names_hold_from_when_they_were_seen_until_another_one_was(answers: duck
 
 
 def test_units_and_tags_come_with_the_name(answers: duckdb.DuckDBPyConnection) -> None:
-    columns = "organizational_unit, organizational_unit_path, tags, organization_id, joined_at, seen_at"
+    columns = (
+        "organizational_unit, organizational_unit_path, organizational_unit_id_path, tags, organization_id, joined_at, seen_at"
+    )
     ask = f"select {columns} from marts.aws_accounts where account_name = ?"
     tags = '{"a":"say \\"x\\"","team":"shop 🌍"}'
-    expected = ("Production", "Root/Production", tags, "o-acme", datetime(2020, 1, 2), datetime(2026, 9, 5, 5, 15))
+    expected = ("Production", "Root/Production", "r-1/ou-1", tags, "o-acme", datetime(2020, 1, 2), datetime(2026, 9, 5, 5, 15))
     assert answers.execute(ask, ["old"]).fetchall() == [expected]
-    of_the_seed = ("Data", "Company/Data", '{"a":"b","team":"data"}', None, None, None)
+    of_the_seed = ("Data", "Company/Data", None, '{"a":"b","team":"data"}', None, None, None)
     assert answers.execute(ask, ["now"]).fetchall() == [of_the_seed]
 
 

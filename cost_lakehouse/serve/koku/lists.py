@@ -40,15 +40,15 @@ def known_only(pairs: Pairs, known: Collection[str]) -> dict[str, str]:
     return found
 
 
-def page(request: Request, pairs: Pairs, rows: Sequence[Any], usual: int = 10) -> Response:
-    """One page of a list. Raises WrongParameter."""
+def page(request: Request, pairs: Pairs, rows: Sequence[Any], usual: int = 10, most: int = MOST_LISTED) -> Response:
+    """One page of a list, of ``usual`` rows unless more are asked for, ``most`` at most. Raises WrongParameter."""
     numbers = {"limit": usual, "offset": 0}
     for name, value in pairs:
         if name in numbers:
-            if not (value.isascii() and value.isdigit() and int(value[:7]) <= MOST_LISTED):
+            if not (value.isascii() and value.isdigit() and int(value[:7]) <= most):
                 raise WrongParameter(name, "A valid integer is required.")
             numbers[name] = int(value[:7])
-    limit, offset = numbers["limit"] or MOST_LISTED, numbers["offset"]
+    limit, offset = numbers["limit"] or most, numbers["offset"]
     document = {
         "meta": {"count": len(rows), "limit": limit, "offset": offset},
         "links": links_of(request.url.path, pairs, limit, offset, len(rows)),

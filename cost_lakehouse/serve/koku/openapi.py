@@ -15,6 +15,7 @@ from starlette.responses import Response
 from cost_lakehouse.serve.koku import forecasts, query, sources, tags
 from cost_lakehouse.serve.koku.kinds import KINDS, ReportKind
 from cost_lakehouse.serve.koku.lists import known_only, sent_document
+from cost_lakehouse.serve.koku.units import UNIT
 from cost_lakehouse.serve.served import Served
 
 _TEXT = {"type": "string"}
@@ -82,13 +83,16 @@ def document(base: str) -> dict[str, Any]:
 
 def report_parameters(provider: str, kind: ReportKind) -> dict[str, Mapping[str, Any]]:
     """All parameters of a report; of families of dimensions one member, as an example."""
-    names = [f"{name}:team" if name in query.FAMILIES else name for name in query.PROVIDERS[provider]]
+    own = [name for name in query.PROVIDERS[provider] if name != UNIT]
+    names = [f"{name}:team" if name in query.FAMILIES else name for name in own]
     found: dict[str, Mapping[str, Any]] = {name: _KNOWN[name] for name in _KNOWN if name not in ("key_only", "filter[enabled]")}
     found["delta"] = {"enum": ["usage"] if kind.is_usage else ["cost", "cost_total"]}
     for name in names:
         for prefix in ("", "and:", "or:", "exact:"):
             found |= {f"{where}[{prefix}{name}]": _TEXT for where in ("filter", "exclude")}
         found |= {f"group_by[{prefix}{name}]": _TEXT for prefix in ("", "and:", "or:")}
+    if UNIT in query.PROVIDERS[provider] and not kind.is_usage:
+        found |= {f"{where}[{UNIT}]": _TEXT for where in ("filter", "exclude", "group_by")}
     orders = (*query.ORDERS, *names, *(["account_alias"] if "account" in names else []))
     return found | {f"order_by[{name}]": {"enum": ["asc", "desc"]} for name in orders} | {"order_by[date]": _DAY}
 

@@ -10,6 +10,7 @@ from itertools import chain
 
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.serve.koku.kinds import COSTS, ReportKind
+from cost_lakehouse.serve.koku.units import UNIT
 from cost_lakehouse.serve.koku.windows import Window, window_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.parameters import MOST_PARAMETERS, Pairs
@@ -23,8 +24,9 @@ AWS: Mapping[str, str] = {
     "instance_type": "instance_type",
     "tag": "tag",
     "aws_category": "cost_category",
+    UNIT: "unit_ids",
 }
-"""What Koku calls the dimensions of AWS's bills; the last two are families (``tag:team``)."""
+"""What Koku calls the dimensions of AWS's bills; ``tag`` and ``aws_category`` are families (``tag:team``)."""
 
 OCI: Mapping[str, str] = {
     "payer_tenant_id": "account",
@@ -60,7 +62,10 @@ Nested = Mapping[str, Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True)
 class Query:
-    """A report that is asked for. ``groups`` are Koku's names in order; ``given`` is what ``meta`` repeats."""
+    """A report that is asked for. ``groups`` are Koku's names in order; ``given`` is what ``meta`` repeats.
+
+    ``unit`` is the organisational unit that it is grouped by the accounts and units of.
+    """
 
     window: Window
     groups: tuple[str, ...]
@@ -74,6 +79,7 @@ class Query:
     cost_type: str
     currency: str | None
     kind: ReportKind
+    unit: str | None
     limit: int
     offset: int
     given: Nested
@@ -81,6 +87,8 @@ class Query:
 
 def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date, kind: ReportKind = COSTS) -> Query:
     """What is asked. ``names`` are the provider's dimensions. Raises WrongParameter."""
+    if kind.is_usage:
+        names = {name: known for name, known in names.items() if name != UNIT}
     plain, nested = _parsed(pairs)
     filters, groups, orders = nested["filter"], nested["group_by"], nested["order_by"]
     scope = {name: _one(name, filters[name]) for name in _SCOPE if name in filters}
@@ -95,7 +103,8 @@ def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date, k
         raise WrongParameter("group_by", f"A maximum of {MOST_GROUPS} groups is supported.")
     if ("limit" in filters or "offset" in filters) and not groups:
         raise WrongParameter("error", "filter[limit] and filter[offset] requires a valid group_by param.")
-    narrowed = {key: [value for value in values if value != "*"] for key, values in groups.items()}
+    unit = _unit_of(groups)
+    narrowed = {key: [value for value in values if value != "*"] for key, values in groups.items() if key != UNIT}
     scopes = (*_SCOPE, "limit", "offset")
     wanted = {key: values for key, values in filters.items() if key not in scopes}
     cost_type = plain.get("cost_type", "unblended_cost")
@@ -121,10 +130,22 @@ def query_of(pairs: Pairs, names: Mapping[str, str], today: date, first: date, k
         cost_type=cost_type,
         currency=currency,
         kind=kind,
+        unit=unit,
         limit=_number("limit", plain.get("limit", "100"), MOST_BUCKETS) or MOST_BUCKETS,
         offset=_number("offset", plain.get("offset", "0")),
         given=nested,
     )
+
+
+def _unit_of(groups: Mapping[str, Sequence[str]]) -> str | None:
+    """The unit that is grouped by; a group of accounts beside it would be the same once more. Raises WrongParameter."""
+    found = [key for key in groups if _prefixed(key)[1] == UNIT]
+    if not found:
+        return None
+    (value, *more) = groups[found[0]]
+    if found != [UNIT] or more or value in ("*", "") or any(_prefixed(key)[1] == "account" for key in groups):
+        raise WrongParameter(UNIT)
+    return value
 
 
 def _parsed(pairs: Pairs) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
@@ -153,6 +174,8 @@ def _conditions(wanted: Mapping[str, Sequence[str]], names: Mapping[str, str]) -
     alternatives: list[Condition] = []
     for key, values in wanted.items():
         prefix, name = _prefixed(key)
+        if (prefix, name) == ("exact", UNIT):
+            raise WrongParameter(key)
         if "*" in values:  # any value, and none
             _dimension(name, names)
             continue

@@ -16,13 +16,15 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid5
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.ask.clauses import ALWAYS
 from cost_lakehouse.ask.dimensions import USAGE
 from cost_lakehouse.ask.rates import Rate, Rates
 from cost_lakehouse.ask.request import Condition, Request, in_currency
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.serve.costs import rate_meta
 from cost_lakehouse.serve.koku.kinds import Usage, usage_of
-from cost_lakehouse.serve.koku.query import BASES, Query
+from cost_lakehouse.serve.koku.query import BASES, MOST_GROUPS, Query
+from cost_lakehouse.serve.koku.units import BESIDE, UNIT, entity_of, inside
 from cost_lakehouse.serve.parameters import Pairs
 
 _SOURCES = UUID("6c1b7f0e-5d0c-5f0e-9a57-6f3a1c1d2b90")
@@ -41,13 +43,14 @@ class Cell:
     usage_before: Decimal = Decimal(0)
     sources: set[str] = field(default_factory=set)
     alias: str | None = None
+    type: str = "account"
 
     def add(self, other: Cell) -> None:
         """Add another's amounts."""
         self.cost, self.before = EXACT.add(self.cost, other.cost), EXACT.add(self.before, other.before)
         self.usage, self.usage_before = EXACT.add(self.usage, other.usage), EXACT.add(self.usage_before, other.usage_before)
         self.sources |= other.sources
-        self.alias = other.alias or self.alias
+        self.alias, self.type = other.alias or self.alias, other.type
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def question_of(query: Query, currency: str, provider: Iterable[Condition], rate
 
     Costs are converted where a currency is asked for and there are rates; else they are those in one currency.
     """
-    beside = [*(["account_name"] if "account" in query.groups else []), "source"]
+    beside = [*(["account_name"] if "account" in query.groups else []), *(BESIDE if query.unit else ()), "source"]
     question = Request(
         query.window.range,
         granularity=query.window.granularity,
@@ -83,6 +86,8 @@ def question_of(query: Query, currency: str, provider: Iterable[Condition], rate
         excludes=(*query.kind.excludes, *query.excludes),
         basis=BASES[query.cost_type],
         compare=query.window.compare if query.has_delta else None,
+        where=inside(query.unit) if query.unit else ALWAYS,
+        most_groups=MOST_GROUPS + len(beside),
     )
     return in_currency(question, currency, rates if query.currency else None)
 
@@ -105,8 +110,12 @@ def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Re
     used_rows = usage.rows if usage else ()
     for row, is_usage in chain(((row, False) for row in rows), ((row, True) for row in used_rows)):
         key = tuple(value or f"No-{name}" for name, value in zip(query.groups, row.values[:count], strict=True))
-        alias = row.values[count] if "account" in query.groups else None
-        cell = Cell(sources={row.values[-1] or ""}, alias=alias)
+        cell = Cell(sources={row.values[-1] or ""}, alias=row.values[count] if "account" in query.groups else None)
+        if query.unit:
+            position = query.groups.index(UNIT)
+            entity = entity_of(query.unit, row.values[position] or "", *row.values[count : count + len(BESIDE)])
+            key = (*key[:position], entity.id, *key[position + 1 :])
+            cell.alias, cell.type = entity.alias, entity.type
         if is_usage:
             cell.usage, cell.usage_before = row.cost, row.before or Decimal(0)
         else:
@@ -122,7 +131,7 @@ def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Re
     left = ranks[query.ranked :] if query.skipped is None else []
     dates = []
     for bucket, there in cells.items():
-        shown = [(key, there.get(key, Cell(sources=whole[key].sources, alias=whole[key].alias))) for key in kept]
+        shown = [(key, there.get(key) or _nothing_of(whole[key])) for key in kept]
         if left:
             others = Cell()
             for key in left:
@@ -131,6 +140,11 @@ def report_of(query: Query, rows: Iterable[Row], used: Iterable[Row] = ()) -> Re
             shown.append((("Other" if len(left) == 1 else "Others",) * count, others))
         dates.append((bucket, shown))
     return Report(dates, total, len(ranks), len(left), usage)
+
+
+def _nothing_of(known: Cell) -> Cell:
+    """No amount of what costs something on other dates."""
+    return Cell(sources=known.sources, alias=known.alias, type=known.type)
 
 
 def document_of(
@@ -246,11 +260,20 @@ def _nested(
     parts: dict[str, list[tuple[Key, Cell]]] = {}
     for key, cell in groups:
         parts.setdefault(key[level], []).append((key, cell))
+    if name == UNIT:
+        entities = [
+            {"id": value, "type": inner[0][1].type, **_nested(query, label, inner, units, level + 1)}
+            for value, inner in parts.items()
+        ]
+        return {"org_entities": entities}
     return {f"{name}s": [{name: value, **_nested(query, label, inner, units, level + 1)} for value, inner in parts.items()]}
 
 
 def _values(query: Query, label: str, key: Key, cell: Cell, units: Units) -> dict[str, Any]:
     row: dict[str, Any] = {"date": label, **dict(zip(query.groups, key, strict=True))}
+    if query.unit:
+        row["id"] = row.pop(UNIT)
+        row["alias"] = cell.alias or row["id"]
     if "account" in query.groups:
         row["account_alias"] = cell.alias or key[query.groups.index("account")]
     row["source_uuid"] = sorted(map(source_id, cell.sources))

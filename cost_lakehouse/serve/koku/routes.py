@@ -25,6 +25,7 @@ from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, colu
 from cost_lakehouse.serve.served import Handler, Served
 
 BASE = "/api/cost-management/v1"
+_MOST_VALUES = 20_000
 
 
 def _report(provider: str, name: str) -> Handler:
@@ -69,7 +70,7 @@ def _resource_types(provider: str, dimension: str) -> Handler:
             value, *names = row.values
             if value and values.get("search", "").lower() in " ".join(filter(None, row.values)).lower():
                 found[value] = {"value": value} | ({"account_alias": names[0] or value} if names else {})
-        return page(request, pairs, [found[value] for value in sorted(found)])
+        return page(request, pairs, [found[value] for value in sorted(found)], most=_MOST_VALUES)
 
     return answering(handler)
 

@@ -26,6 +26,7 @@ select
     account_state,
     joined_at,
     unit_id as organizational_unit_id,
+    unit_id_path as organizational_unit_id_path,
     unit_name as organizational_unit,
     unit_path as organizational_unit_path,
     case when tags is not null then {{ map_to_json('tags') }} end as tags
