@@ -15,11 +15,14 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from starlette.testclient import TestClient
 
 from cost_lakehouse.clusters.inputs import fetch_days, usage_of
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.config.clusters import ClusterSettings
 from cost_lakehouse.errors import ConfigurationError, SourceError
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.serve.application import application
 from tests.clusters.test_split import allocation
 from tests.demo import Told, command
 
@@ -107,6 +110,28 @@ def test_costs_are_asked_by_cluster_and_namespace(demo: Told, config: str) -> No
     assert (refused.exit_code, "Costs of clusters have no region." in refused.stderr) == (2, True)
     without = command("costs", "--by", "namespace", "--config", demo.config)
     assert "names no clusters" in without.stderr
+
+
+def test_opencost_s_routes_come_to_what_each_cluster_costs(demo: Told, config: str) -> None:
+    answered = command(
+        "costs", "--from", "2026-10-01", "--to", "2026-11-01", "--by", "cluster", "--format", "json", "--config", config
+    )
+    costs = {row["cluster"]: Decimal(row["cost"]) for row in json.loads(answered.stdout) if row["currency_code"] == "USD"}
+    with TestClient(application(Lake(load_settings(Path(config)))), base_url="http://localhost") as client:
+        for cluster, whole in costs.items():
+            chosen = {"window": "2026-10-01T00:00:00Z,2026-11-01T00:00:00Z", "filter": f'cluster:"{cluster}"'}
+            asked = {**chosen, "includeIdle": "true", "step": "1d", "aggregate": "namespace"}
+            answers = {
+                "allocation": client.get("/model/allocation", params=asked),
+                "assets": client.get("/model/assets", params=chosen),
+            }
+            data = {
+                name: json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)["data"]
+                for name, answer in answers.items()
+            }
+            allocated = [one["totalCost"] for day in data["allocation"] for one in day.values()]
+            assert sum(allocated) == sum(one["totalCost"] for one in data["assets"].values()) == whole
+    assert set(costs) == {"prod", "blue"}
 
 
 class Api(BaseHTTPRequestHandler):
