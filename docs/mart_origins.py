@@ -6,9 +6,6 @@ else would (``purchase_option``), as do comparisons.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +16,13 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from cost_lakehouse.config import CONFIG_VARIABLE
+from cost_lakehouse.config import load_settings
+from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import raw_tables
+from cost_lakehouse.summaries.dbt_project import parse_if_stale
+from cost_lakehouse.summaries.dbt_run import compile_models
+from cost_lakehouse.summaries.dbt_target import parse_target
 
-PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
 KINDS = {
     "aws": "aws_cur",
     "oci": "oci_cost",
@@ -46,15 +46,14 @@ def compiled_models(folder: Path) -> dict[str, str]:
     """The SQL of all models as DuckDB gets it, by ``schema.model``; dbt needs a lake for it, which is empty."""
     config = folder / "lakehouse.yaml"
     config.write_text("lake: {first_month: 2026-01}\nsources: []\n", encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", "--project-dir", str(PROJECT)]
-    command += ["--profiles-dir", str(PROJECT), "--target-path", str(folder / "dbt"), "--log-path", str(folder / "dbt")]
-    environment = {**os.environ, CONFIG_VARIABLE: str(config), "COST_LAKEHOUSE_SCRATCH": str(folder / "scratch.duckdb")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"dbt compile failed:\n{done.stdout}{done.stderr}")
-    root = folder / "dbt" / "compiled" / "cost_lakehouse" / "models"
-    files = [file for file in root.rglob("*.sql") if file.is_file() and not file.parent.name.endswith(".yml")]
-    return {f"{file.relative_to(root).parts[0]}.{file.stem}": file.read_text(encoding="utf-8") for file in files}
+    settings = load_settings(config)
+    project = parse_if_stale(settings)
+    target = parse_target(settings, project.folder, folder / "dbt")
+    nodes, problem = compile_models(Lake(settings), project, target, [])
+    if problem:
+        raise RuntimeError(f"dbt compile failed: {problem}")
+    models = [node for node in nodes if node.resource_type == "model"]
+    return {f"{Path(node.path).parts[0]}.{node.name}": node.compiled_code for node in models}
 
 
 def origins_of(models: dict[str, str]) -> Origins:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,7 @@ class ParsedProject:
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """``manifest.json``."""
-        content: Mapping[str, Any] = json.loads((self.cache / "manifest.json").read_text(encoding="utf-8"))
-        return content
+        return _document(self.cache / "manifest.json")
 
     def manifest(self, target: DbtTarget) -> Manifest:
         """A new manifest object for one invocation, which changes it; its tables are in the target's catalog and schema."""
@@ -80,6 +79,13 @@ class ParsedProject:
         """Make the user's package the only one that is installed in ``folder``."""
         if self.models_folder is not None:
             (folder / self.models_folder.name).symlink_to(self.models_folder, target_is_directory=True)
+
+
+@lru_cache(maxsize=2)
+def _document(file: Path) -> Mapping[str, Any]:
+    """What a cached manifest says. The name of its folder stands for all that decides it, so it is read once a process."""
+    content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def project_folder() -> Path:
