@@ -33,7 +33,6 @@ LONGEST: tuple[str, ...] = (
     "tests/docs/test_examples.py",
     "tests/summaries/test_deliveries_agree.py",
     "tests/mirror/test_killed.py",
-    "tests/lake/test_trino_client.py",
     "tests/sources/test_athena.py",
 )
 

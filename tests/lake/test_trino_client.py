@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,12 +26,10 @@ from cost_lakehouse.summaries.dbt_profile import trino_environment, trino_output
 from tests.dbt.building import PROJECT
 from tests.forked import forked_dbt
 from tests.services.certificates import make_tls
-from tests.services.or_skip import or_skip
 from tests.services.ports import free_ports
-from tests.services.trino import TrinoServer
+from tests.services.trino import USER, TrinoServer
+from tests.services.trino_logins import PASSWORD, Logins, token
 
-USER, PASSWORD = "cost-lakehouse", "hunter2hunter2"
-KEY = b"a key of thirty-two bytes or so!!"
 ONE_DAY = 86_400
 
 
@@ -43,14 +39,6 @@ def settings(folder: Path, **trino: Any) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lakehouse.yaml").write_text(yaml.safe_dump({"lake": lake}))
     return load_settings(folder / "lakehouse.yaml")
-
-
-def token(subject: str = USER, key: bytes = KEY, lifetime: int = 600) -> str:
-    """A JWT of that many seconds, signed with a key that Trino shares."""
-    parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": subject, "exp": int(time.time()) + lifetime}]
-    text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
-    signature = base64.urlsafe_b64encode(hmac.digest(key, text, "sha256")).rstrip(b"=")
-    return (text + b"." + signature).decode()
 
 
 @dataclass(frozen=True)
@@ -81,30 +69,10 @@ class Secured:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    folder = tmp_path_factory.mktemp("secured")
-    own, client = folder / "own", folder / "client"
-    own.mkdir()
-    client.mkdir()
-    context, authority = make_tls(own)
-    _, client_authority = make_tls(client)
-    keystore = folder / "keystore.pem"
-    keystore.write_bytes((own / "server.key").read_bytes() + (own / "server.pem").read_bytes())
-    server = TrinoServer(folder / "trino", keystore=keystore)
-    server.ask_for_passwords({USER: PASSWORD})
-    (folder / "jwt.key").write_bytes(base64.b64encode(KEY))
-    server.config |= {
-        "http-server.https.truststore.path": str(client_authority),
-        "http-server.authentication.type": "CERTIFICATE,PASSWORD,JWT",
-        "http-server.authentication.certificate.user-mapping.pattern": "CN=(.*)",
-        "http-server.authentication.jwt.key-file": str(folder / "jwt.key"),
-    }
-    with answering(context, tokens) as token_port:
-        try:
-            or_skip(server.start)
-            yield Secured(server.https_port, authority, client, f"https://127.0.0.1:{token_port}/token")
-        finally:
-            server.stop()
+def secured(trino_server: TrinoServer) -> Iterator[Secured]:
+    logins = Logins(trino_server.folder / "logins")
+    with answering(logins.context(), tokens) as port:
+        yield Secured(trino_server.https_port, logins.authority, logins.client, f"https://127.0.0.1:{port}/token")
 
 
 Answer = tuple[int, Mapping[str, str], bytes]

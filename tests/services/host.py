@@ -18,7 +18,7 @@ from typing import Protocol
 from tests.services.postgres import PostgresServer
 from tests.services.process import LastingThread, ServiceError
 from tests.services.s3 import S3Server
-from tests.services.trino import TrinoServer
+from tests.services.trino_logins import trino_with_logins
 
 
 class Server(Protocol):
@@ -31,7 +31,7 @@ class Server(Protocol):
         """End it."""
 
 
-SERVERS: Mapping[str, Callable[[Path], Server]] = {"postgres": PostgresServer, "s3": S3Server, "trino": TrinoServer}
+SERVERS: Mapping[str, Callable[[Path], Server]] = {"postgres": PostgresServer, "s3": S3Server, "trino": trino_with_logins}
 
 
 class _Keeper(LastingThread):

@@ -209,6 +209,8 @@ class TrinoServer:
     def attached(self) -> TrinoServer:
         """Know the server that another process runs on this folder."""
         self.port = int((self.folder / "port").read_text(encoding="ascii"))
+        https = self.folder / "https-port"
+        self.https_port = int(https.read_text(encoding="ascii")) if https.exists() else 0
         return self
 
     def stop(self) -> None:
