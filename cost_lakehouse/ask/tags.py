@@ -15,9 +15,10 @@ _MOST_SETS = 200_000
 
 
 def tag_values(
-    lake: Lake, summary: str, days: Range, accounts: Collection[str] | None, limits: Limits
+    lake: Lake, summary: str, days: Range, accounts: Collection[str] | None, limits: Limits, column: str = "tags"
 ) -> Mapping[str, frozenset[str]]:
-    """The tags of lines of these days, of these accounts (None: all); ``summary`` is aws, oci or focus.
+    """The tags of lines of these days, of these accounts (None: all); ``summary`` is aws, oci or focus, ``column`` what has
+    them, or what else is an object of texts.
 
     Raises LakeError, TooMuchAsked where there are more sets of tags than can be taken apart.
     """
@@ -27,11 +28,11 @@ def tag_values(
     if not tables:
         return {}
     with reading(lake, tables, Limits(limits.seconds, _MOST_SETS)) as (fetch, dialect):
-        where = [f"usage_date >= {made.bind(days.begin)}", f"usage_date < {made.bind(days.end)}", "tags is not null"]
+        where = [f"usage_date >= {made.bind(days.begin)}", f"usage_date < {made.bind(days.end)}", f"{column} is not null"]
         if accounts is not None:
             places = ", ".join(made.bind(account) for account in accounts)
             where.append(f"{value_sql(ACCOUNT_COLUMNS[summary])} in ({places})" if places else "1 = 0")
-        made.sql = f"select distinct tags from {dialect.table(name)} as mart where {' and '.join(where)}"
+        made.sql = f"select distinct {column} from {dialect.table(name)} as mart where {' and '.join(where)}"
         return added_up(text for (text,) in fetch(made))
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.tags import added_up
+from cost_lakehouse.config.serve import RoleSettings, ServeSettings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.tables import ACCOUNT_NAMES, ACCOUNT_NAMES_COLUMNS
 from cost_lakehouse.outlook.forecast import Backtest, Forecast
+from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.koku.forecasts import forecast_rows
+from cost_lakehouse.serve.koku.organizations import units_of
+from tests.serve.conftest import small_lake
 
 BASE = "/api/cost-management/v1"
 OCTOBER = "start_date=2026-10-01&end_date=2026-10-31"
@@ -34,6 +43,74 @@ def test_tags_are_listed_with_their_values(client: TestClient) -> None:
     assert get(client, f"/tags/aws/?{OCTOBER}&filter[enabled]=false")["data"] == []
     assert get(client, f"/tags/aws/team/?{OCTOBER}&limit=1&offset=1")["data"] == ["red"]
     assert get(client, f"/tags/oci/?{OCTOBER}")["data"] == []
+
+
+def test_units_have_their_accounts_and_those_below(client: TestClient) -> None:
+    found = units_of([("r-1/ou-a/ou-b", "Root/A/B", "one"), ("r-1/ou-a", "Root/A", "two"), ("r-2/ou-c", "Root/C/D", "three")])
+
+    assert [unit.row for unit in found if unit.ids[0] == "r-1"] == [
+        {
+            "org_unit_id": "r-1",
+            "org_unit_name": "Root",
+            "org_unit_path": "r-1",
+            "level": 0,
+            "accounts": [],
+            "sub_orgs": ["ou-a"],
+        },
+        {
+            "org_unit_id": "ou-a",
+            "org_unit_name": "A",
+            "org_unit_path": "r-1&ou-a",
+            "level": 1,
+            "accounts": ["two"],
+            "sub_orgs": ["ou-b"],
+        },
+        {
+            "org_unit_id": "ou-b",
+            "org_unit_name": "B",
+            "org_unit_path": "r-1&ou-a&ou-b",
+            "level": 2,
+            "accounts": ["one"],
+            "sub_orgs": [],
+        },
+    ]
+    assert [unit.name for unit in found if unit.ids[-1] == "ou-c"] == ["ou-c"]  # a name that may hold a slash
+    assert get(client, "/organizations/aws/")["data"] == []  # no account names are published
+    assert get(client, "/resource-types/aws-categories/")["data"] == []
+
+
+def test_units_of_an_organisation_are_listed_to_who_sees_their_accounts(tmp_path: Path) -> None:
+    lake = small_lake(tmp_path)
+    blank = dict.fromkeys(ACCOUNT_NAMES_COLUMNS.names)
+    rows = [
+        {**blank, "aws_accounts_id": number, "account_id": number, "account_name": name, "organizational_unit_path": names,
+         "organizational_unit_id_path": ids, "origin": "acme", "valid_from": date(1970, 1, 1), "valid_to": date(9999, 12, 31),
+         "is_current": True}
+        for number, name, names, ids in (("1", "one", "Root/A", "r-1/ou-a"), ("2", "two", "Root/B", "r-1/ou-b"))
+    ]  # fmt: skip
+    lake.create_table(ACCOUNT_NAMES, ACCOUNT_NAMES_COLUMNS)
+    lake.table(ACCOUNT_NAMES).append(pa.Table.from_pylist(rows, ACCOUNT_NAMES_COLUMNS))
+    everything, one = "token-of-all-of-it-0123456789", "token-of-one-team-0123456789"
+    role = RoleSettings(name="team", accounts=("2",), token=SecretStr(one))
+    settings = ServeSettings(token=SecretStr(everything), roles=(role,))
+
+    with TestClient(
+        application(Lake(lake.settings.model_copy(update={"serve": settings}))), base_url="http://localhost"
+    ) as client:
+
+        def asked(path: str, token: str) -> Any:
+            return client.get(f"{BASE}{path}", headers={"Authorization": f"Bearer {token}"}).json()["data"]
+
+        everybody = asked("/organizations/aws/?key_only=true", everything)
+        team = asked("/resource-types/aws-organizational-units/?search=ou", one)
+        grouped = asked(f"/reports/aws/costs/?{OCTOBER}&filter[resolution]=monthly&group_by[org_unit_id]=r-1", everything)
+
+    assert everybody == ["r-1", "ou-a", "ou-b"]
+    assert team == [{"value": "ou-b"}]
+    assert {one["id"]: one["values"][0]["cost"]["total"]["value"] for one in grouped[0]["org_entities"]} == {
+        "ou-a": 20.25,
+        "ou-b": 5.25,
+    }
 
 
 def test_a_tag_that_no_line_has_is_not_found(client: TestClient) -> None:

@@ -40,6 +40,13 @@ def known_only(pairs: Pairs, known: Collection[str]) -> dict[str, str]:
     return found
 
 
+def truth(name: str, text: str) -> bool:
+    """A parameter that is true or false. Raises WrongParameter."""
+    if text.lower() not in ("true", "false"):
+        raise WrongParameter(name, "Must be a valid boolean.")
+    return text.lower() == "true"
+
+
 def page(request: Request, pairs: Pairs, rows: Sequence[Any], usual: int = 10, most: int = MOST_LISTED) -> Response:
     """One page of a list, of ``usual`` rows unless more are asked for, ``most`` at most. Raises WrongParameter."""
     numbers = {"limit": usual, "offset": 0}

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cost_lakehouse.serve.koku import forecasts, query, sources, tags
+from cost_lakehouse.serve.koku import forecasts, organizations, query, sources, tags
 from cost_lakehouse.serve.koku.kinds import KINDS, ReportKind
 from cost_lakehouse.serve.koku.lists import known_only, sent_document
 from cost_lakehouse.serve.koku.units import UNIT
@@ -62,6 +62,9 @@ def document(base: str) -> dict[str, Any]:
         for name in query.LISTED[provider]:
             listed = _route("Values of the newest month.", _all(("search", "limit", "offset")), "List")
             paths[f"{base}/resource-types/{name}/"] = listed
+    paths[f"{base}/organizations/aws/"] = _route("Organisational units.", _all(organizations.KNOWN), "List")
+    for name in ("aws-organizational-units", "aws-categories"):
+        paths[f"{base}/resource-types/{name}/"] = _route("Ids, or keys.", _all(organizations.LISTED), "List")
     paths[f"{base}/sources/"] = _route("Sources of bills.", _all(sources.KNOWN), "List")
     paths[f"{base}/sources/{{id}}/"] = _route("One source.", {}, "Object", "{id}")
     paths[f"{base}/sources/{{id}}/stats/"] = _route("Its loads.", {}, "Object", "{id}")

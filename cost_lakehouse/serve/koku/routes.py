@@ -13,7 +13,7 @@ from cost_lakehouse.ask.ranges import bill_of
 from cost_lakehouse.ask.rates import NoRate
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.ask.request import Request as Question
-from cost_lakehouse.serve.koku import download, openapi, sources
+from cost_lakehouse.serve.koku import download, openapi, organizations, sources
 from cost_lakehouse.serve.koku.forecasts import forecast_of
 from cost_lakehouse.serve.koku.kinds import KINDS
 from cost_lakehouse.serve.koku.lists import answering, known_only, page
@@ -25,7 +25,6 @@ from cost_lakehouse.serve.replies import CSV, JSON, Reply, as_csv, as_json, colu
 from cost_lakehouse.serve.served import Handler, Served
 
 BASE = "/api/cost-management/v1"
-_MOST_VALUES = 20_000
 
 
 def _report(provider: str, name: str) -> Handler:
@@ -70,7 +69,7 @@ def _resource_types(provider: str, dimension: str) -> Handler:
             value, *names = row.values
             if value and values.get("search", "").lower() in " ".join(filter(None, row.values)).lower():
                 found[value] = {"value": value} | ({"account_alias": names[0] or value} if names else {})
-        return page(request, pairs, [found[value] for value in sorted(found)], most=_MOST_VALUES)
+        return page(request, pairs, [found[value] for value in sorted(found)], most=organizations.MOST_VALUES)
 
     return answering(handler)
 
@@ -128,7 +127,7 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     *((f"{BASE}/tags/{provider}/", tags_of(provider)) for provider in PROVIDERS),
     *((f"{BASE}/tags/{provider}/{{key}}/", values_of(provider)) for provider in PROVIDERS),
     *((f"{BASE}/forecasts/{provider}/costs/", forecast_of(provider)) for provider in PROVIDERS),
-    *((f"{BASE}{path}", handler) for path, handler in sources.ROUTES.items()),
+    *((f"{BASE}{path}", handler) for path, handler in (*sources.ROUTES.items(), *organizations.ROUTES.items())),
     (f"{BASE}/openapi.json", answering(openapi.openapi)),
     (f"{BASE}/download/", answering(download.download)),
     (f"{BASE}/user-access/", _fixed(_access)),

@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_lakehouse.ask.tags import tag_values
-from cost_lakehouse.serve.koku.lists import answering, known_only, not_found, page
+from cost_lakehouse.serve.koku.lists import answering, known_only, not_found, page, truth
 from cost_lakehouse.serve.koku.windows import Window, window_of
-from cost_lakehouse.serve.koku.wrong import WrongParameter
 from cost_lakehouse.serve.served import Handler, Served
 
 _SCOPE = ("resolution", "time_scope_units", "time_scope_value")
@@ -30,9 +29,9 @@ def tags_of(provider: str) -> Handler:
         pairs = request.query_params.multi_items()
         given = known_only(pairs, KNOWN)
         tags = chosen_tags(_read(served, provider, given), given.get("filter[key]", ""), given.get("filter[value]", ""))
-        enabled = _truth("enabled", given.get("filter[enabled]", "true"))
+        enabled = truth("enabled", given.get("filter[enabled]", "true"))
         keys = sorted(tags) if enabled else []  # every tag of a bill counts here; none is switched off
-        if _truth("key_only", given.get("key_only", "false")):
+        if truth("key_only", given.get("key_only", "false")):
             return page(request, pairs, keys)
         return page(request, pairs, [_row(key, tags[key], "filter[key]" in given) for key in keys])
 
@@ -80,9 +79,3 @@ def _window(served: Served, given: Mapping[str, str]) -> Window:
     scope = {name: given[f"filter[{name}]"] for name in _SCOPE if f"filter[{name}]" in given}
     today, first = datetime.now(UTC).date(), served.lake.settings.lake.first_month
     return window_of(scope, given.get("start_date"), given.get("end_date"), today, first)
-
-
-def _truth(name: str, text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise WrongParameter(name, "Must be a valid boolean.")
-    return text.lower() == "true"
