@@ -27,7 +27,11 @@ from typing import IO
 
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
+from cost_lakehouse.ask.asking import newest_month
 from cost_lakehouse.config import load_settings
+from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.report.contents import contents_of
+from cost_lakehouse.report.page import page_of
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -99,13 +103,17 @@ PRODUCTION = (
 )
 
 
+REPORT = "report"
+REPORT_SIZE = ViewportSize(width=1100, height=1060)
+
+
 def main() -> int:
     """Take every picture, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, default=ROOT / "demo", help="the folder of a finished demo, or of `tests.services`")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
     parser.add_argument("--out", type=Path, default=IMAGES)
-    every = ", ".join(named.name for named in (*PICTURES, *PRODUCTION))
+    every = ", ".join(named.name for named in (*PICTURES, *PRODUCTION)) + f", {REPORT}"
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {every}")
     wanted = parser.parse_args()
     config: Path = wanted.dir.resolve() / "lakehouse.yaml"
@@ -113,6 +121,10 @@ def main() -> int:
         parser.error(f"{config} is not there; run `uv run cost-lakehouse demo --dir {wanted.dir}` first")
     wanted.out.mkdir(parents=True, exist_ok=True)
     pictures = PRODUCTION if load_settings(config).lake.engine == "trino" else PICTURES
+    if pictures is PICTURES and (not wanted.names or REPORT in wanted.names):
+        take_report(config, wanted.chromium, wanted.out / f"{REPORT}.png")
+        if wanted.names == [REPORT]:
+            return 0
     with dagster_ui(config) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=wanted.chromium, args=list(BROWSER_ARGUMENTS))
         for picture in pictures:
@@ -126,6 +138,22 @@ def main() -> int:
             sys.stdout.write(f"{picture.name}.png\n")
         browser.close()
     return 0
+
+
+def take_report(config: Path, chromium: str, file: Path) -> None:
+    """The beginning of the newest month's report."""
+    lake = Lake(load_settings(config))
+    month = newest_month(lake)
+    if month is None:
+        raise RuntimeError(f"The lake of {config} holds no bill.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_ARGUMENTS))
+        page = browser.new_page(viewport=REPORT_SIZE, color_scheme="light")
+        page.set_content(page_of(contents_of(lake, month)))
+        page.screenshot(path=file)
+        browser.close()
+    make_small(file)
+    sys.stdout.write(f"{file.name}\n")
 
 
 def take(page: Page, url: str, picture: Picture, file: Path) -> None:

@@ -21,6 +21,7 @@ _JOBS = {
     "maintain_lake": "Lake maintenance",
     "mirror_reports": "Mirror",
     "push_months": "Push",
+    "write_report": "Report",
     "read_account_names": "Reading of account names",
 }
 

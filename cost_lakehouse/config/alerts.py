@@ -145,6 +145,13 @@ class NotificationsSettings(Strict):
         return value
 
 
+class ReportMailSettings(Strict):
+    """The report of the month before, by mail to those who get alerts. ``schedule`` is cron text in UTC."""
+
+    schedule: str = Field(min_length=1)
+    basis: str = "billed"
+
+
 class AlertSettings(Strict):
     """Everything below ``alerts:``; any number of ways at once."""
 
@@ -154,6 +161,13 @@ class AlertSettings(Strict):
     dagster_url: WebAddress | None = None  # where people open the Dagster UI; messages link to their run there
     events: tuple[Event, ...] = DEFAULT_EVENTS
     lateness: LatenessSettings = LatenessSettings()
+    report: ReportMailSettings | None = None
+
+    @model_validator(mode="after")
+    def _report_goes_by_mail(self) -> AlertSettings:
+        if self.report is not None and self.email is None:
+            raise ValueError("`report` goes by mail: add `email`")
+        return self
 
     @model_validator(mode="after")
     def _channels_are_apart(self) -> AlertSettings:

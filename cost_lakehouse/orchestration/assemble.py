@@ -12,6 +12,7 @@ from cost_lakehouse.orchestration.assets.accounts import account_assets, account
 from cost_lakehouse.orchestration.assets.line_items import LOAD_RETRIES, LogProgress, ProgressFactory, line_item_assets
 from cost_lakehouse.orchestration.assets.mirrors import mirror_assets, mirror_jobs, mirror_schedules
 from cost_lakehouse.orchestration.assets.pushes import push_assets, push_jobs, push_schedules
+from cost_lakehouse.orchestration.assets.reports import report_asset, report_jobs, report_schedules
 from cost_lakehouse.orchestration.assets.summaries import summary_assets
 from cost_lakehouse.orchestration.constants import LOAD_JOB, SUMMARY_JOB
 from cost_lakehouse.orchestration.maintenance import maintenance_job, maintenance_schedules
@@ -53,13 +54,15 @@ def build_definitions(
     summaries = summary_assets(settings, months, project)
     accounts = account_assets(settings)
     pushes = push_assets(settings)
+    report = report_asset(settings, months)
     return dg.Definitions(
-        assets=[*mirrors, *line_items, summaries, *accounts, *pushes],
+        assets=[*mirrors, *line_items, summaries, *accounts, *pushes, report],
         jobs=[
             *jobs(line_items, summaries),
             *mirror_jobs(mirrors),
             *account_jobs(accounts),
             *push_jobs(pushes),
+            *report_jobs(report),
             maintenance_job(settings),
             *shard_jobs(settings),
         ],
@@ -77,6 +80,7 @@ def build_definitions(
             *mirror_schedules(settings),
             *account_schedules(settings),
             *push_schedules(settings),
+            *report_schedules(settings),
         ],
         resources=lake_resources(settings),
         # One run is a month or one dbt build: a process a step would import everything again, and gain nothing.

@@ -31,7 +31,7 @@ def page_of(contents: Contents) -> str:
         report=contents,
         titles=_TITLES,
         chart=lambda rows: daily_chart(rows, "service"),
-        days=_days,
+        days=daily_totals,
         share=share,
         name_of=name_of,
         width=WIDTH,
@@ -73,7 +73,7 @@ def percent(value: Decimal | None, sign: bool = False) -> str:
     return "" if value is None else f"{value:{'+' if sign else ''},.1f} %"
 
 
-def _days(rows: Sequence[Row]) -> list[tuple[str, Decimal]]:
+def daily_totals(rows: Sequence[Row]) -> list[tuple[str, Decimal]]:
     """Each day and what it cost, for the table beside the chart."""
     totals: dict[str, Decimal] = {}
     for row in rows:

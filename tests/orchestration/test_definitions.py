@@ -38,8 +38,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(definition
         node = graph.get(key)
         assert node.description, key
         assert node.owners == ["team:finops"], key
-        assert node.group_name in {"line_items_aws", "marts", *GROUPS_OF_MODELS}, key
-        assert node.kinds & {"iceberg", "dbt"}, key
+        assert node.group_name in {"line_items_aws", "marts", "reports", *GROUPS_OF_MODELS}, key
+        assert node.kinds & {"iceberg", "dbt", "html"}, key
         assert node.partitions_def == graph.get(dg.AssetKey(["line_items", "acme"])).partitions_def, key
 
 
@@ -69,7 +69,7 @@ def test_what_has_one_writer_names_a_pool(definitions: dg.Definitions) -> None:
     pools = {
         node.pool for value in repository.assets_defs_by_key.values() if isinstance(node := value.node_def, dg.OpDefinition)
     }
-    assert pools == {"line_items__acme", "line_items__globex", "summaries"}
+    assert pools == {"line_items__acme", "line_items__globex", "summaries", "reports"}
 
 
 def test_the_open_month_is_a_partition(definitions: dg.Definitions) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.loading.plan import month_text
 from cost_lakehouse.orchestration.assets.load_metadata import cost_metadata, metadata_table, plain
 from cost_lakehouse.orchestration.decisions import partition_key
+from cost_lakehouse.orchestration.text_chart import bars, chart
 from cost_lakehouse.summaries.mart_months import SourceTotal
 from cost_lakehouse.summaries.publish import PublishedSlice
 
@@ -89,8 +90,16 @@ def month_metadata(held: Sequence[SourceTotal]) -> dict[str, Any]:
     return {
         "dagster/row_count": sum(part.rows for part in held),
         **(cost_metadata(totals) if totals else {}),
+        **({"chart": chart(*_by_source(held, totals))} if any(totals.values()) else {}),
         "totals": metadata_table({"source": str, "currency": str, "rows": int, "total": str}, rows),
     }
+
+
+def _by_source(held: Sequence[SourceTotal], currencies: Iterable[str]) -> Iterator[str]:
+    """Each currency's sources, biggest first."""
+    for currency in sorted(currencies):
+        parts = [(part.source, part.total) for part in held if part.currency == currency and part.total is not None]
+        yield bars(currency or "no currency", sorted(parts, key=lambda part: (-part[1], part[0])))
 
 
 def change_metadata(published: Sequence[PublishedSlice]) -> dict[str, Any]:
