@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ HOST = pytest.StashKey[ServiceHost | RemoteHost]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marks are known; the run's servers are the controller's."""
+    """The marks are known; the run's servers are the controller's; cycles are looked for as rarely as in the command."""
+    gc.set_threshold(20_000)
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     worker = getattr(config, "workerinput", None)
