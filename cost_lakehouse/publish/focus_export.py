@@ -8,14 +8,17 @@ whose manifest is of the load that the lake holds is left as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.errors import ConfigurationError
+from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
@@ -29,6 +32,16 @@ MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 _ROWS_A_BATCH = 64 * 1024
 _LOCK_WAIT_SECONDS = 600.0
+_SUMMED = ["billing_currency", "billed_cost", "effective_cost"]
+
+
+@dataclass
+class _Total:
+    """What is written of one currency."""
+
+    rows: int = 0
+    billed: Decimal = Decimal(0)
+    effective: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -85,11 +98,9 @@ def _write(lake: Lake, target: Warehouse, slice_: Slice, receipt: Receipt, form:
         where = f"from {FOCUS_ROWS} where {slice_.condition}"
         columns = focus_columns(connection.execute(f"select * {where} limit 0").to_arrow_table().schema)
         shown = ", ".join(column.in_csv if form == "csv" else column.in_parquet for column in columns)
-        reader = connection.execute(f"select {shown} {where}").to_arrow_reader(_ROWS_A_BATCH)
-        files = list(write_files(reader, local, f"focus-{export_id}", form))
-        totals = connection.execute(
-            f"select billing_currency, sum(billed_cost), sum(effective_cost), count(*) {where} group by 1 order by 1"
-        ).fetchall()
+        reader = connection.execute(f"select {shown}, {', '.join(_SUMMED)} {where}").to_arrow_reader(_ROWS_A_BATCH)
+        totals: dict[str | None, _Total] = {}
+        files = list(write_files(_added_up(reader, totals), local, f"focus-{export_id}", form))
         target.keep([file.path for file in files], folder)
     return {
         "manifest_version": MANIFEST_VERSION,
@@ -102,12 +113,37 @@ def _write(lake: Lake, target: Warehouse, slice_: Slice, receipt: Receipt, form:
         "file_format": form,
         "rows": sum(file.rows for file in files),
         "totals": [
-            {"currency": currency, "rows": rows, "BilledCost": f"{billed:f}", "EffectiveCost": f"{effective:f}"}
-            for currency, billed, effective, rows in totals
+            {
+                "currency": currency,
+                "rows": total.rows,
+                "BilledCost": f"{total.billed:f}",
+                "EffectiveCost": f"{total.effective:f}",
+            }
+            for currency, total in sorted(totals.items(), key=lambda entry: (entry[0] is None, entry[0]))
         ],
         "files": [{"path": file.path.name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256} for file in files],
         "columns": [_described(column) for column in columns],
     }
+
+
+def _added_up(batches: pa.RecordBatchReader, totals: dict[str | None, _Total]) -> pa.RecordBatchReader:
+    """The batches without their last columns, ``_SUMMED``, whose sums by currency go into ``totals`` as they are read."""
+    kept = batches.schema.names[: -len(_SUMMED)]
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            amounts = pa.Table.from_batches([batch.select(_SUMMED)])
+            summed = amounts.group_by("billing_currency").aggregate(
+                [("billed_cost", "sum"), ("effective_cost", "sum"), ([], "count_all")]
+            )
+            for row in summed.to_pylist():
+                total = totals.setdefault(row["billing_currency"], _Total())
+                total.billed = EXACT.add(total.billed, row["billed_cost_sum"])
+                total.effective = EXACT.add(total.effective, row["effective_cost_sum"])
+                total.rows += row["count_all"]
+            yield batch.select(kept)
+
+    return pa.RecordBatchReader.from_batches(pa.schema([batches.schema.field(name) for name in kept]), read())
 
 
 def _described(column: FocusColumn) -> dict[str, str]:

@@ -55,7 +55,9 @@ def write_files(batches: pa.RecordBatchReader, folder: Path, stem: str, form: Fi
 @contextmanager
 def _writer(path: Path, schema: pa.Schema, form: FileFormat) -> Iterator[_Writer]:
     if form == "parquet":
-        with pq.ParquetWriter(path, schema, compression="zstd") as parquet:
+        # Nearly every amount is another one: a dictionary would cost time and room.
+        repeating = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_temporal(field.type)]
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating) as parquet:
             yield parquet
         return
     # Packed without name and time: the same rows are the same bytes.

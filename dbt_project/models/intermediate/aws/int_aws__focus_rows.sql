@@ -11,13 +11,10 @@
 {%- set unused_price = unit_price(unused, unused_quantity) %}
 {#- Tags of users stand without AWS's prefix, those of providers with it. -#}
 {%- set user_tags = regexp_replace_all(text_to_json('tags'), '([{,])"user[:_]', '{1}"') %}
-with lines as (
-    select * from {{ ref('int_aws__costs') }}
-    where not x_is_container_share
-),
-
-line_rows as (
-    {{ focus_row('lines', 'line', {
+{#- Three reads of the same lines, each with the columns that it needs: put into one part, all would be worked out for all. -#}
+{%- set lines = ref('int_aws__costs') %}
+with line_rows as (
+    {{ focus_row(lines, 'line', {
         'billed_cost': "case when x_line_item_type = 'SavingsPlanCoveredUsage' then 0 else billed_cost end",
         'effective_cost': 'effective_cost - ' ~ unused,
         'pricing_currency_effective_cost': 'pricing_currency_effective_cost - ' ~ unused,
@@ -31,11 +28,11 @@ line_rows as (
         'pricing_unit': focus_unit('pricing_unit'),
         'pricing_category': 'case when pricing_quantity is not null then pricing_category end',
         'tags': user_tags,
-    }, "coalesce(x_line_item_type <> 'SavingsPlanNegation', true)") }}
+    }, "not x_is_container_share and coalesce(x_line_item_type <> 'SavingsPlanNegation', true)") }}
 ),
 
 unused_rows as (
-    {{ focus_row('lines', 'unused', {
+    {{ focus_row(lines, 'unused', {
         'charge_category': "'Usage'",
         'charge_frequency': "'Usage-Based'",
         'pricing_category': "'Committed'",
@@ -63,7 +60,7 @@ unused_rows as (
         'tags': user_tags,
         'x_net_unblended_cost': 'cast(0 as decimal(38, 20))',
         'x_blended_cost': 'cast(0 as decimal(38, 20))',
-    }, 'x_unused_commitment_cost <> 0') }}
+    }, "x_line_item_type in ('RIFee', 'SavingsPlanRecurringFee') and not x_is_container_share and x_unused_commitment_cost <> 0") }}
 ),
 
 -- Covered usage and what takes it back cancel out, commitment by commitment, but for what AWS rounds.
@@ -88,8 +85,10 @@ left_over as (
         {%- endfor %}
         min(charge_period_start) as charge_period_start,
         max(charge_period_end) as charge_period_end
-    from lines
-    where x_line_item_type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+    from {{ lines }}
+    where
+        x_line_item_type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+        and not x_is_container_share
     group by
         source, billing_period, delivery_id, billing_account_id, billing_currency, invoice_id, commitment_discount_id
     having sum(billed_cost) <> 0 or sum(effective_cost) filter (where x_line_item_type = 'SavingsPlanNegation') <> 0
