@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from cost_lakehouse.ask.dimensions import dimensions, measures
 from tests.demo import Told, command
 from tests.docs.pages import ROOT, blocks
+from tests.forked import forked_dbt
 
 FOLDER = ROOT / "deploy" / "bi"
 DASHBOARD = json.loads((FOLDER / "grafana" / "cloud-costs.json").read_text(encoding="utf-8"))
@@ -149,15 +148,11 @@ def test_dbt_takes_the_semantic_layer_without_a_warning(
         for mart in ("bill_findings", "cost_changes"):
             connection.execute(f"create table marts.{mart} (source varchar)")
 
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("dbt")), "--warn-error", "run", "--target-path", str(tmp_path / "target"),
-         "--log-path", str(tmp_path / "logs"), "--profiles-dir", ".", "--no-use-colors"],
-        cwd=FOLDER / "dbt",
-        env={"COST_LAKEHOUSE_BI_TARGET": "duckdb", "COST_LAKEHOUSE_BI_FILE": str(file), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    arguments = ["--warn-error", "run", "--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
+    environment = {"COST_LAKEHOUSE_BI_TARGET": "duckdb", "COST_LAKEHOUSE_BI_FILE": str(file), "PATH": ""}
+    done = forked_dbt(
+        tmp_path / "said.txt", [*arguments, "--profiles-dir", ".", "--no-use-colors"], FOLDER / "dbt", environment
+    )
 
     assert done.returncode == 0, done.stdout
     assert "4 exposures" in done.stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -20,7 +18,6 @@ from cost_lakehouse.lake.trino_client import rows
 from sample_bills import Bill, BillDelivery, Fault, Written, write_delivery
 from tests.builders import csv_bytes, line
 from tests.builders import write_delivery as write_tiny
-from tests.environment import without_own_variables
 from tests.forked import ForkedCommand
 from tests.lake.test_replace import COLUMNS, OCTOBER, put
 from tests.services.or_skip import or_skip
@@ -44,7 +41,8 @@ def deliver(folder: Path, bill: Bill, day: int, *faults: Fault) -> Written:
 
 
 def start(config: Path, *arguments: str) -> ForkedCommand:
-    return ForkedCommand(config.with_name("said.txt"), "run", *arguments, "--config", str(config))
+    said = config.with_name(f"said{''.join(arguments)}.txt")
+    return ForkedCommand(said, "run", *arguments, "--config", str(config))
 
 
 def billed(settings: Settings, name: str = "acme") -> Decimal:
@@ -123,19 +121,9 @@ def test_whatever_is_killed_a_bill_is_old_or_new_and_the_next_run_completes(
     old = deliver(tmp_path, ACME, 3).expected.total()["USD"]
     write_tiny(tmp_path / "bucket", [[line(UnblendedCost="3")]], assembly="20261101T000000Z")
 
-    # Runs of two sources at once both land. They start as people start them.
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "cost_lakehouse.cli", "run", "--source", name, "--config", str(config)],
-            env=without_own_variables(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name in ("acme", "globex")
-    ]
-    said = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    # Runs of two sources at once both land.
+    runs = [start(config, "--source", name) for name in ("acme", "globex")]
+    assert [run.wait() for run in runs] == [0, 0], [run.said() for run in runs]
     assert {name: billed(settings, name) for name in ("acme", "globex")} == {"acme": old, "globex": Decimal(3)}
     assert build_schemas(settings) == set()
 
