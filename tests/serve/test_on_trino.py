@@ -72,6 +72,8 @@ def shared(document: Any) -> Any:
         f"{KOKU}/tags/aws/?{OCTOBER}",
         f"/cloudCost?{WINDOW}&aggregate=service",
         f"/model/cloudCost?{WINDOW}&aggregate=provider,accountID&accumulate=day",
+        f"/allocation?{WINDOW}&aggregate=cluster,namespace&step=1d",
+        f"/assets?{WINDOW}",
     ],
 )
 def test_both_engines_are_served_alike(clients: Mapping[str, TestClient], path: str) -> None:
