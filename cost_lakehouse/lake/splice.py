@@ -19,7 +19,19 @@ import pyarrow.parquet as pq
 from pyiceberg.io import FileIO, InputStream
 
 from cost_lakehouse.lake.data_files import file_name
-from cost_lakehouse.lake.parquet_footer import BINARY, I16, I64, LIST, MAGIC, STRUCT, TRUE, Struct, read_footer, write_footer
+from cost_lakehouse.lake.parquet_footer import (
+    BINARY,
+    I16,
+    I64,
+    LIST,
+    MAGIC,
+    STRUCT,
+    TRUE,
+    Struct,
+    read_footer,
+    without_collector,
+    write_footer,
+)
 from cost_lakehouse.lake.slice_writer import ROWS_PER_FILE
 
 _STAMPED = ("delivery_id", "file_name")
@@ -213,7 +225,7 @@ def _write(parts: Sequence[Kept], delivery_id: str, path: Path, digests: dict[st
     rows = [file.groups[number].rows for file, number, _ in wanted]
     stamps = _stamps(parts[0].file, rows, delivery_id, [name for *_, name in wanted])
     groups: list[Struct] = []
-    with path.open("xb") as out:
+    with path.open("xb") as out, without_collector():
         out.write(MAGIC)
         for (file, number, name), stamp in zip(wanted, stamps, strict=True):
             group, digest = file.copy(number, stamp, out, len(groups))

@@ -142,6 +142,27 @@ def test_many_small_loads_are_measured_at_the_start_in_the_middle_and_at_the_end
     assert [line.split("|")[1].strip() for line in told.splitlines()[4:7]] == ["10th", "median", "last"]
 
 
+def test_large_bills_are_loaded_again_and_by_workers(tmp_path: Path) -> None:
+    told = run("benchmarks.scale", "--rows", "2000", "--files", "3", "--rounds", "1", "--out", str(tmp_path))
+
+    assert "133 columns, gzip CSV in 3 files" in told
+    rows = [line.split("|")[1].strip() for line in told.splitlines() if line.startswith(("| first", "| delivered"))]
+    assert rows == [
+        "first load, one process with all cores",
+        "delivered again, one file has changed",
+        "first load, two workers",
+    ]
+
+
+def test_a_soak_finds_every_total_exact(tmp_path: Path) -> None:
+    small = ("--payers", "2", "--months", "2", "--days", "3", "--files", "2", "--rows", "5", "--no-summaries")
+
+    told = run("benchmarks.soak", *small, "--out", str(tmp_path))
+
+    assert "14 times every slice was summed; 0 totals or states were wrong." in told
+    assert "killed 1, killed before its end 1, missing 1, none 30, older 1, refused 1, same 1, torn 1" in told
+
+
 def a_report(folder: Path, *months: str) -> Path:
     """A report's folder with a delivery a month: one data file, its own manifest, and the month's."""
     for month in months:
