@@ -53,7 +53,7 @@ class FilesToLoad:
 
     An object whose name ends in ``.parquet`` is Parquet whatever the others are. ``adds`` says that the objects add to a bill
     one by one: then an empty one has no rows, and what each one says is digested; else its bytes are. New files are numbered
-    from ``first_file``.
+    from ``first_file``. ``threads`` type and write; 0: one for each core.
     """
 
     source: str
@@ -64,6 +64,7 @@ class FilesToLoad:
     billing_period: date | None = None
     adds: bool = False
     first_file: int = 0
+    threads: int = 0
 
 
 @dataclass
@@ -151,7 +152,7 @@ def _choose_memory(file_format: FileFormat) -> None:
 
 
 class _Load:
-    """One thread unpacks and cuts, ``os.cpu_count()`` threads type and write; a semaphore bounds what waits between them."""
+    """One thread unpacks and cuts, others (one a core) type and write; a semaphore bounds what waits between them."""
 
     def __init__(
         self,
@@ -164,7 +165,7 @@ class _Load:
         self._source = source
         self._request = request
         self._progress = progress
-        self._workers = max(1, os.cpu_count() or 1)
+        self._workers = request.threads or max(1, os.cpu_count() or 1)
         self._waiting = threading.Semaphore(self._workers + 1)
         self._lock = threading.Lock()
         self._progress_lock = threading.Lock()

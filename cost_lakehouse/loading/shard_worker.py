@@ -1,6 +1,6 @@
 """A worker of a large load: reads its files, writes their rows aside, sums them, and answers. It commits nothing.
 
-``python -m cost_lakehouse.loading.shard_worker LAKEHOUSE_YAML TASK`` is a process of one; a Dagster run does the same.
+``python -m cost_lakehouse.loading.shard_worker LAKEHOUSE_YAML TASK THREADS`` is a process of one; a Dagster run does the same.
 """
 
 from __future__ import annotations
@@ -42,23 +42,33 @@ def wanted_task(lake: Lake, name: str) -> Task:
     return task_of(text.decode())
 
 
-def work(settings: Settings, lake: Lake, name: str) -> None:
-    """Do a task, and answer where its load looks for it. Raises NotWanted where nobody waits for it any more."""
+def work(settings: Settings, lake: Lake, name: str, threads: int = 0) -> None:
+    """Do a task with so many threads (0: one for each core), and answer where its load looks for it.
+
+    Raises NotWanted where nobody waits for it any more.
+    """
     task = wanted_task(lake, name)
     try:
         source = open_source(settings, settings.source(task.source))
-        text = _answer(lake, source, task).as_text(task.month)
+        text = _answer(lake, source, task, threads).as_text(task.month)
     except CostLakehouseError as error:
         text = failure_text(error)
     wanted_task(lake, name)
     lake.warehouse.write(f"{name}{ANSWER}", text.encode(), only_new=False)
 
 
-def _answer(lake: Lake, source: Source, task: Task) -> Answer:
+def _answer(lake: Lake, source: Source, task: Task, threads: int) -> Answer:
     table = FORMATS[task.table]
     folder = lake.data_folder(task.table, Slice(task.source, task.month))
     wanted = FilesToLoad(
-        task.source, task.delivery_id, task.objects, table, task.file_format, task.month, first_file=task.first_file
+        task.source,
+        task.delivery_id,
+        task.objects,
+        table,
+        task.file_format,
+        task.month,
+        first_file=task.first_file,
+        threads=threads,
     )
     with lake.warehouse.writing(folder, task.load_id) as local:
 
@@ -78,11 +88,11 @@ def _answer(lake: Lake, source: Source, task: Task) -> Answer:
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 where it has answered, or nobody waits any more."""
-    config, name = arguments
+    config, name, threads = arguments
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     settings = load_settings(Path(config))
     try:
-        work(settings, Lake(settings), name)
+        work(settings, Lake(settings), name, int(threads))
     except NotWanted:
         return 0
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -73,7 +74,10 @@ class ProcessWorkers:
 
     def start(self, task: Task) -> None:
         """Start its process."""
-        command = [sys.executable, "-m", "cost_lakehouse.loading.shard_worker", str(self._settings.file), task.name]
+        # They share this machine's cores.
+        threads = max(1, (os.cpu_count() or 1) // self._settings.lake.workers.count)
+        module = "cost_lakehouse.loading.shard_worker"
+        command = [sys.executable, "-m", module, str(self._settings.file), task.name, str(threads)]
         self._processes[task.name] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def is_gone(self, task: Task) -> bool:

@@ -75,6 +75,7 @@ ELSEWHERE = {
     "uv run python -m benchmarks.load_parquet": "as above",
     "uv run python -m benchmarks.mirror": "as above",
     "uv run python -m benchmarks.small_loads --loads 2000": "as above",
+    "uv run python -m benchmarks.scale --rows 1000000 3000000": "as above",
     "uv run python -m benchmarks.anomalies": "tests/outlook runs what it scores with",
     "uv run python -m benchmarks.history --engine trino --history 1 10 --rounds 3": "tests/end_to_end runs on the same servers",
 }

@@ -12,4 +12,4 @@ from tests.kill_points import counted
 
 if __name__ == "__main__":
     config, task, call = sys.argv[1:]
-    print(counted(lambda: main([config, task]), int(call)))
+    print(counted(lambda: main([config, task, "0"]), int(call)))
