@@ -8,7 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ LAYOUT = 1
 TIMEOUT_SECONDS = 60
 # Of the server's own plugins those that its tests use; each one that is there makes every start longer.
 KEPT_PLUGINS = ("password-authenticators",)
+EXCHANGE = "plugin/exchange-filesystem"
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,36 @@ def cache_folder() -> Path:
 def trino_files() -> Path:
     """The folder of an unpacked Trino with the Iceberg plugin, fetched where it is not in the cache yet.
 
-    Two processes at once fetch it once; a process killed half-way leaves nothing that is taken for the whole.
     Raises TrinoFilesError where it cannot be fetched.
     """
+    return _kept(
+        f"trino-{VERSION}-{LAYOUT}", lambda aside, target: _unpack(_fetch(SERVER, aside), _fetch(ICEBERG, aside), target)
+    )
+
+
+def exchange_plugin() -> Path:
+    """The plugin that keeps what tasks hand on in a store, of the server's archive; fetched where it is not in the cache yet.
+
+    Not beside the others, as each plugin makes every start longer. Raises TrinoFilesError where it cannot be fetched.
+    """
+
+    def unpack(aside: Path, target: Path) -> None:
+        target.mkdir()
+        with tarfile.open(_fetch(SERVER, aside)) as archive:
+            # Its files are links to the server's.
+            archive.extractall(target, members=_members(archive, ("lib", EXCHANGE)), filter="data")
+        shutil.rmtree(target / "lib")
+
+    return _kept(f"trino-{VERSION}-exchange-1", unpack) / EXCHANGE
+
+
+def _kept(name: str, unpack: Callable[[Path, Path], None]) -> Path:
+    """A folder of the cache, which ``unpack`` fills below a folder of its own where it is not there.
+
+    Two processes at once fetch it once; a process killed half-way leaves nothing that is taken for the whole.
+    """
     cache = cache_folder()
-    ready = cache / f"trino-{VERSION}-{LAYOUT}"
+    ready = cache / name
     if ready.is_dir():
         return ready
     cache.mkdir(parents=True, exist_ok=True)
@@ -69,7 +95,7 @@ def trino_files() -> Path:
                 shutil.rmtree(leftover)
             aside = Path(tempfile.mkdtemp(prefix=unfinished, dir=cache))
             try:
-                _unpack(_fetch(SERVER, aside), _fetch(ICEBERG, aside), aside / "trino")
+                unpack(aside, aside / "trino")
                 (aside / "trino").rename(ready)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
