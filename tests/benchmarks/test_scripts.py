@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -60,6 +61,16 @@ def test_a_load_into_s3_is_measured_beside_one_into_a_folder(tmp_path: Path) -> 
         "into a folder, catalog in SQLite",
         "into S3, catalog in PostgreSQL",
     ]
+
+
+def test_the_fleet_says_what_many_writers_and_postgresql_cost() -> None:
+    told = run("benchmarks.fleet", "--writers", "2", "--months", "2", "--rows", "1000")
+
+    # A listing and a manifest of each writer; of the changed month one file, and the same look again.
+    assert re.search(r"\| one source of all writers \| [\d.]+ \| 3 \|", told)
+    assert re.search(r"\| a source of each writer \| [\d.]+ \| 2 \|", told)
+    assert "1,000 rows of daily costs in a real PostgreSQL" in told
+    assert told.count("| 1.00 |") >= 2
 
 
 def test_a_mirror_is_measured_beside_rclone(tmp_path: Path) -> None:
