@@ -18,6 +18,7 @@ from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.cli.commands.demo import further, story_day
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.orchestration.alert_deliveries import poll_deliveries
 from cost_lakehouse.orchestration.constants import SUMMARY_JOB
 from cost_lakehouse.orchestration.instance import command_instance
@@ -64,6 +65,7 @@ def test_the_demo_tells_its_steps_and_ends_well(demo: Told) -> None:
         "4. ",
         "5. ",
         "6. ",
+        "7. ",
         "closed and invoiced",
         "31 rows are gone",
         "the file of October 30 again",
@@ -96,6 +98,26 @@ def test_the_demo_asks_what_the_late_refund_changed_and_why(demo: Told) -> None:
     assert any(line.endswith("line_item_type = 'Refund' = -23.75 USD") for line in told)
     assert "hourly-cur-00001.csv.gz 13 2026-09-04 001234567890 AmazonS3 Refund as_billed -18.75 -18.75 USD" in told
     assert "The lines add up to -23.75 USD: exactly what the mart says." in told
+
+
+def test_a_second_lakehouse_reads_what_the_demo_pushes_and_comes_to_the_generators_sums(
+    demo: Told, totals: dict[tuple[str, date], dict[str, Decimal]]
+) -> None:
+    assert "Pushed to backbone: 6 months, 12 files" in demo.stdout
+    assert "Every total is the same to the last digit." in demo.stdout
+    with connect(Lake(load_settings(demo.folder / "second" / "lakehouse.yaml")), ["raw.lakehouse_costs"]) as connection:
+        found = connection.execute(
+            "select writer, writer_source, billing_period, currency_code, sum(billed_cost) "
+            "from raw.lakehouse_costs group by all"
+        ).fetchall()
+    held: dict[tuple[str, date], dict[str, Decimal]] = {}
+    for writer, source, month, currency, cost in found:
+        assert writer == "demo"
+        held.setdefault((source, month), {})[currency] = cost
+    assert held == totals
+    # What is pushed is on the ledger: a run sends nothing again.
+    push = command("push", "--config", demo.config)
+    assert (push.exit_code, push.stdout.strip()) == (0, "Pushed to backbone: nothing new.")
 
 
 def test_what_the_demo_says_was_typed_can_be_typed(demo: Told) -> None:

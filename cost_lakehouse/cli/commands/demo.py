@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cost_lakehouse.cli.commands.demo_fleet import PUSH, PUSHED, SECOND, push_and_read_back
 from cost_lakehouse.cli.commands.demo_proof import look_back
 from cost_lakehouse.cli.commands.discover import plan_all
 from cost_lakehouse.cli.commands.run import Loaded, is_due, print_corrections, print_loads, print_summary
@@ -36,7 +37,7 @@ CONFIG = "lakehouse.yaml"
 ALLOCATIONS = "allocations.yaml"
 BILLS = "bills"
 # What the demo makes, and may therefore take away again.
-OWN = (CONFIG, ALLOCATIONS, BILLS, "lake", ".dagster")
+OWN = (CONFIG, ALLOCATIONS, BILLS, PUSHED, SECOND, "lake", ".dagster")
 EXAMPLE = "select * from marts.daily_costs limit 10"
 LARGEST_SERVICES = """
 select source, strftime(billing_period, '%Y-%m'), service, currency_code, sum(billed_cost) as cost
@@ -93,6 +94,8 @@ def run_demo(folder: Path, today: date | None = None, exact: bool = False, inter
                 interruption.check()
     told_right.append(look_back(settings.file, lake, Slice("acme-payer", min(story.demo_months(today)))))
     interruption.check()
+    told_right.append(push_and_read_back(settings, lake, exact))
+    interruption.check()
     _ending(settings, lake, exact)
     return 0 if all(told_right) else EXIT_FAILED
 
@@ -129,7 +132,7 @@ def prepare(folder: Path, today: date) -> Settings:
     lines += ["    sources:", *(f"      {name}: off" for name in (*story.demo_bills(today), story.OCI_SOURCE))]
     lines += [f"allocations: {ALLOCATIONS}"]
     (folder / ALLOCATIONS).write_text(_RULES, encoding="utf-8")
-    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    config.write_text("\n".join(lines) + "\n" + PUSH, encoding="utf-8")
     return load_settings(config)
 
 
