@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.orchestration.assets import summary_build
 from cost_lakehouse.publish.backbone.push import push
-from cost_lakehouse.summaries.built import DuckdbScratch
 from cost_lakehouse.summaries.dbt_project import ParsedProject
 from cost_lakehouse.summaries.dbt_run import DbtRun, run_dbt
 from cost_lakehouse.summaries.dbt_target import DbtTarget
@@ -218,15 +216,16 @@ def _kept(pipeline: Pipeline) -> Iterator[None]:
 
 
 def _keep(target: DbtTarget, kept: Path) -> None:
-    if isinstance(target.built, DuckdbScratch):
-        shutil.copy(target.built.file, kept)
-        return
+    """Copy the build's tables and marts: on DuckDB one of these may be a view of lines, which only the build can read."""
     with target.built.connect() as connection:
-        views = connection.execute("select table_schema, table_name from information_schema.tables").fetchall()
-        connection.execute(f"attach '{kept}' as kept")
+        chosen = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_schema = 'marts' "
+            "or table_schema = 'intermediate' and (table_type = 'BASE TABLE' or current_database() = 'memory')"
+        ).fetchall()
+        connection.execute(f"attach '{kept}' as kept (read_write)")
         for schema in ("intermediate", "marts"):
             connection.execute(f"create schema kept.{schema}")
-        for schema, name in views:
+        for schema, name in chosen:
             connection.execute(f'create table kept.{schema}."{name}" as from {schema}."{name}"')
 
 
