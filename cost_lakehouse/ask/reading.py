@@ -111,6 +111,7 @@ def reading(
         return
     with connect(lake, tables=tables, spans=spans) as connection:
         connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set parquet_metadata_cache = true")  # files never change: a page's statements read each footer once
         timer = Timer(limits.seconds, connection.interrupt) if limits.seconds is not None else None
         if timer is not None:
             timer.daemon = True
