@@ -103,8 +103,11 @@ def test_units_of_an_organisation_are_listed_to_who_sees_their_accounts(tmp_path
 
         everybody = asked("/organizations/aws/?key_only=true", everything)
         team = asked("/resource-types/aws-organizational-units/?search=ou", one)
+        tags = asked(f"/tags/aws/?{OCTOBER}&filter[org_unit_id]=OU-A&key_only=true", everything)
+        others = asked(f"/tags/aws/?{OCTOBER}&filter[org_unit_id]=ou-b&filter[key]=team", everything)
         grouped = asked(f"/reports/aws/costs/?{OCTOBER}&filter[resolution]=monthly&group_by[org_unit_id]=r-1", everything)
 
+    assert (tags, others) == (["a/b~c", "team"], [{"key": "team", "values": ["blue"], "enabled": True}])
     assert everybody == ["r-1", "ou-a", "ou-b"]
     assert team == [{"value": "ou-b"}]
     assert {one["id"]: one["values"][0]["cost"]["total"]["value"] for one in grouped[0]["org_entities"]} == {

@@ -89,21 +89,31 @@ def _listed(request: Request, values: Iterable[str]) -> Response:
     return page(request, pairs, rows, most=MOST_VALUES)
 
 
+def accounts_in(served: Served, part: str) -> list[str]:
+    """The accounts that are shown and were ever in a unit whose id holds a text, or in one below it."""
+    return sorted({account for account, ids, *_ in _accounts(served, False) if part.lower() in ids.lower()})
+
+
 def _read(served: Served) -> list[Unit]:
     """The units of accounts that are shown, as they are now; none where no account names are published."""
+    return units_of((ids, names, name) for _, ids, names, name in _accounts(served, True))
+
+
+def _accounts(served: Served, is_current: bool) -> list[tuple[Any, ...]]:
+    """Accounts that are shown: each with the ids and names of its units, and its name; as they are, or ever were."""
     if ACCOUNT_NAMES not in served.lake.table_names():
         return []
     made = Statement()
     with reading(served.lake, tables_of_moment(served.lake, [ACCOUNT_NAMES]), served.limits) as (fetch, dialect):
-        kept = ["is_current", "organizational_unit_id_path is not null"]
+        kept = ["organizational_unit_id_path is not null", *(["is_current"] if is_current else [])]
         if (seen := served.viewer.accounts) is not None:
             kept.append(f"account_id in ({', '.join(made.bind(account) for account in seen)})" if seen else "1 = 0")
         made.sql = f"""
-select organizational_unit_id_path, organizational_unit_path, coalesce(account_name, account_id)
+select account_id, organizational_unit_id_path, organizational_unit_path, coalesce(account_name, account_id)
 from {dialect.table(ACCOUNT_NAMES.removeprefix("marts."))}
 where {" and ".join(kept)}
 """
-        return units_of(fetch(made))
+        return fetch(made)
 
 
 ROUTES: dict[str, Handler] = {

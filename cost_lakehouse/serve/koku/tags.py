@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cost_lakehouse.ask.tags import tag_values
+from cost_lakehouse.serve.koku import organizations
 from cost_lakehouse.serve.koku.lists import answering, known_only, not_found, page, truth
 from cost_lakehouse.serve.koku.windows import Window, window_of
 from cost_lakehouse.serve.served import Handler, Served
 
 _SCOPE = ("resolution", "time_scope_units", "time_scope_value")
-_FILTERS = (*_SCOPE, "key", "value", "account", "enabled")
+_FILTERS = (*_SCOPE, "key", "value", "account", "org_unit_id", "enabled")
 KNOWN = ("key_only", "limit", "offset", "start_date", "end_date", *(f"filter[{name}]" for name in _FILTERS))
 _MOST_VALUES = 50
 Tags = Mapping[str, frozenset[str]]
@@ -68,6 +69,9 @@ def _row(key: str, values: Iterable[str], whole: bool) -> dict[str, Any]:
 def _read(served: Served, provider: str, given: Mapping[str, str]) -> Tags:
     window = _window(served, given)
     accounts = [given["filter[account]"]] if "filter[account]" in given else None
+    if unit := given.get("filter[org_unit_id]"):
+        of_unit = organizations.accounts_in(served, unit)
+        accounts = of_unit if accounts is None else [account for account in accounts if account in of_unit]
     seen = served.viewer.accounts
     if accounts is not None and seen is not None:
         accounts = [account for account in accounts if account in seen]
