@@ -45,10 +45,10 @@ def under_way(instance: dg.DagsterInstance, job: str, source: str | None = None)
     return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED, tags=tags), limit=1))
 
 
-def newest_failure(instance: dg.DagsterInstance, job: str, source: str) -> str | None:
-    """The id of that job's newest run for a source or target where it failed; None where it did not, or there was none."""
+def failed_last(instance: dg.DagsterInstance, job: str, source: str) -> bool:
+    """Whether that job's newest run for a source or target failed."""
     runs = instance.get_runs(dg.RunsFilter(job_name=job, tags={SOURCE_TAG: source}), limit=1)
-    return next((run.run_id for run in runs if run.status is dg.DagsterRunStatus.FAILURE), None)
+    return any(run.status is dg.DagsterRunStatus.FAILURE for run in runs)
 
 
 def _end_unknown(record: dg.RunRecord) -> datetime | None:

@@ -18,6 +18,7 @@ from cost_lakehouse.errors import ConfigurationError
 from cost_lakehouse.orchestration.assets.reports import REPORT_KEY, report_asset, report_file, report_jobs, report_schedules
 from cost_lakehouse.orchestration.constants import REPORT_JOB
 from cost_lakehouse.orchestration.partitions import billing_months
+from cost_lakehouse.orchestration.resources import lake_resources
 from cost_lakehouse.orchestration.text_chart import bars
 from tests.alerts.conftest import QUIET
 from tests.alerts.servers import smtp_server
@@ -39,8 +40,10 @@ def settings_of(demo: Told, folder: Path, **alerts: Any) -> Settings:
 def made(settings: Settings, partition: str, config: dict[str, Any]) -> dg.ExecuteInProcessResult:
     """One run of the asset's job, for one month."""
     report = report_asset(settings, billing_months(settings))
-    job = dg.Definitions(assets=[report], jobs=report_jobs(report)).resolve_job_def(REPORT_JOB)
-    return job.execute_in_process(partition_key=partition, run_config={**QUIET, **config}, raise_on_error=False)
+    definitions = dg.Definitions(assets=[report], jobs=report_jobs(report), resources=lake_resources(settings))
+    return definitions.resolve_job_def(REPORT_JOB).execute_in_process(
+        partition_key=partition, run_config={**QUIET, **config}, raise_on_error=False
+    )
 
 
 @pytest.fixture

@@ -59,11 +59,12 @@ def report_asset(settings: Settings, months: dg.MonthlyPartitionsDefinition) -> 
         ),
         pool=REPORTS,
     )
-    def monthly_costs(context: dg.AssetExecutionContext, config: ReportConfig) -> dg.MaterializeResult[None]:
+    def monthly_costs(
+        context: dg.AssetExecutionContext, config: ReportConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult[None]:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_label(context.instance)})
         month = date.fromisoformat(context.partition_key)
         try:
-            lake = Lake(settings)
             contents = contents_of(lake, month, config.basis)
             if not contents.bills:
                 raise LakeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,7 +12,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.orchestration.assets.pushes import push_key, push_tags
 from cost_lakehouse.orchestration.constants import ATTEMPT_TAG, PUSH_JOB, STALE_TAG, SUMMARY_JOB
 from cost_lakehouse.orchestration.decisions import attempt_for
-from cost_lakehouse.orchestration.run_history import ends_of_runs, newest_failure, under_way
+from cost_lakehouse.orchestration.run_history import ends_of_runs, failed_last, under_way
 from cost_lakehouse.publish.due import TargetDue, targets_due
 
 INTERVAL_SECONDS = 30
@@ -53,19 +52,13 @@ def _asked(instance: dg.DagsterInstance, target: TargetDue, now: datetime) -> dg
     # A long push puts months on the ledger as it goes: what is due meanwhile is its own work.
     if under_way(instance, PUSH_JOB, target.name):
         return f"{target.name}: a push is under way."
-    if not target.months:
-        failed = newest_failure(instance, PUSH_JOB, target.name)
-        if failed is None:
-            return f"{target.name}: has every month."
-        # It was not there, and lacks nothing now that it is: one run that finds so ends the alert.
-        return _request(target.name, f"push|{target.name}|after {failed}", {})
+    # It could not be asked, or failed, and lacks nothing now: one run that finds so ends the alert.
+    if not target.months and not failed_last(instance, PUSH_JOB, target.name):
+        return f"{target.name}: has every month."
     attempt = attempt_for(ends_of_runs(instance, STALE_TAG, target.digest), now)
     if attempt.wait:
         why = f" ({target.unasked})" if target.unasked else ""
         return f"{target.name}: {len(target.months)} months are due{why}: {attempt.wait}."
-    tags = {STALE_TAG: target.digest, ATTEMPT_TAG: str(attempt.number)}
-    return _request(target.name, f"push|{target.digest}|{attempt.number}", tags)
-
-
-def _request(name: str, run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
-    return dg.RunRequest(run_key=run_key, asset_selection=[push_key(name)], tags={**push_tags(name, "sensor"), **tags})
+    tags = {**push_tags(target.name, "sensor"), STALE_TAG: target.digest, ATTEMPT_TAG: str(attempt.number)}
+    run_key = f"push|{target.digest}|{attempt.number}"
+    return dg.RunRequest(run_key=run_key, asset_selection=[push_key(target.name)], tags=tags)

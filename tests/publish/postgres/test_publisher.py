@@ -389,7 +389,11 @@ def test_views_have_kokus_names(database: Database) -> None:
     ) == [(OCTOBER, "COMPUTE", Decimal("2.5"), "USD")]
 
 
-def test_the_rights_that_are_printed_are_enough_and_no_more(database: Database, postgres_server: PostgresServer) -> None:
+@FEW_AND_MANY
+def test_the_rights_that_are_printed_are_enough_and_no_more(
+    database: Database, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", many)
     database.made.publish(OCTOBER, ["1"])
     writer, reader = f"w_{database.name}"[:40], f"r_{database.name}"[:40]
     own = postgres_server.url(database.name)
@@ -402,6 +406,8 @@ def test_the_rights_that_are_printed_are_enough_and_no_more(database: Database, 
     for role in (writer, reader):
         database.server.execute(f"alter role \"{role}\" password 'word'", database.name)
 
+    assert database.publish() == ["acme 2026-10"]
+    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
     assert database.publish() == ["acme 2026-10"]
 
     database.server.execute(f'set role "{reader}"; select count(*) from costs.daily_costs', database.name)
