@@ -46,6 +46,9 @@ def test_row_count_and_totals_are_the_whole_months_though_one_source_was_rebuilt
         {"source": "globex", "currency": "USD", "rows": 12, "total": "0.25000000000000000001"},
         {"source": "initech", "currency": "EUR", "rows": 1, "total": "7.00"},
     ]
+    assert isinstance(facts["chart"], dg.MarkdownMetadataValue)
+    drawn = str(facts["chart"].value).splitlines()
+    assert drawn[drawn.index("**USD**") + 2 :][:2] == [f"acme    2.50  {'█' * 40}", f"globex  0.25  {'█' * 4}"]
     assert table(facts["rebuilt"]) == [{"source": "acme", "currency": "USD", "before": "1.00", "after": "2.50"}]
     assert facts["changes"].value == [{"source": "acme", "month": "2026-09", "currency": "USD", "old": "1", "new": "2.50"}]
     assert facts["delivery_ids"].value == {"acme": "d2"}
