@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,9 @@ class BuiltSummaries(Protocol):
 
 @dataclass(frozen=True)
 class DuckdbScratch:
-    """A build by DuckDB, in a scratch database of its own.
-
-    ``let_read`` gives a connection what it needs to read the warehouse: rows of a model that is a view come from there.
-    """
+    """A build by DuckDB, in a scratch database of its own."""
 
     file: Path
-    let_read: Callable[[duckdb.DuckDBPyConnection], None] | None = None
 
     @property
     def label(self) -> str:
@@ -63,6 +59,4 @@ class DuckdbScratch:
             raise LakeError(f"{self.file} cannot be read: {error}", "Wait until the build that writes it has ended.") from error
         with connection:
             connection.execute("set timezone = 'UTC'")
-            if self.let_read is not None:
-                self.let_read(connection)
             yield connection

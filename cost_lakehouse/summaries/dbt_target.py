@@ -46,8 +46,7 @@ def build_target(lake: Lake, project: Path, folder: Path) -> Iterator[DbtTarget]
     folder.mkdir(parents=True, exist_ok=True)
     settings = lake.settings
     if settings.lake.engine == "duckdb":
-        scratch = DuckdbScratch(folder / _SCRATCH_FILE, lake.warehouse.let_duckdb_read)
-        yield _duckdb_target(settings, project, folder, scratch)
+        yield _duckdb_target(settings, project, folder)
         return
     with build_schema(lake) as schema:
         yield _trino_target(settings, TrinoBuild(lake, schema), folder, schema, trino_secret(settings))
@@ -55,13 +54,14 @@ def build_target(lake: Lake, project: Path, folder: Path) -> Iterator[DbtTarget]
 
 def parse_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
     """What parsing alone needs: no engine is asked, and no secret used. Raises ConfigurationError."""
-    nowhere = DuckdbScratch(folder / _SCRATCH_FILE)
     if settings.lake.engine == "duckdb":
-        return _duckdb_target(settings, project, folder, nowhere)
+        return _duckdb_target(settings, project, folder)
+    nowhere = DuckdbScratch(folder / _SCRATCH_FILE)
     return _trino_target(settings, nowhere, folder, PARSED_SCHEMA, "unused", PARSED_CATALOG)
 
 
-def _duckdb_target(settings: Settings, project: Path, folder: Path, scratch: DuckdbScratch) -> DbtTarget:
+def _duckdb_target(settings: Settings, project: Path, folder: Path) -> DbtTarget:
+    scratch = DuckdbScratch(folder / _SCRATCH_FILE)
     environment = {CONFIG_VARIABLE: str(settings.file), SCRATCH_VARIABLE: str(scratch.file)}
     return DbtTarget(scratch, None, None, _arguments(project, "duckdb", folder), environment)
 

@@ -48,8 +48,7 @@ def mart(node: Mapping[str, Any]) -> Mart:
     """One published model. Raises ConfigurationError."""
     said = published(node)
     where = f"model {node['name']} ({node['original_file_path']})"
-    # FOCUS rows are read once, when they are published: DuckDB keeps none of them.
-    if node["config"]["materialized"] not in _KEPT_AS_TABLES and FOCUS_ROWS not in node["tags"]:
+    if node["config"]["materialized"] not in _KEPT_AS_TABLES:
         raise ConfigurationError(
             f"The {where} is to be published, and is a {node['config']['materialized']}.",
             "Write `materialized: table` in its config.",

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.proof.engines import engine_of
 from cost_lakehouse.summaries.dbt_arguments import focus_arguments
 from cost_lakehouse.summaries.dbt_project import parse_if_stale
 from tests.builders import Workshop, line, settings_for
-from tests.dbt.building import PROJECT, Ran, ask, build, spoiled_project
+from tests.dbt.building import Ran, ask, build
 from tests.focus_builders import as_csv, charge
 from tests.oci_builders import cost_line, load_reports
 
@@ -296,20 +294,3 @@ def test_every_amount_of_every_row_is_followed_to_its_lines(ran: Ran, workshop: 
     assert counted["acme", "USD", PLAN, None, None, None, "left over"] == 2
     # What counts nowhere in FOCUS is behind no row: the negation, and a container's share.
     assert {place[5] for place in found if place[0] == "acme"} == {None, *range(1, 17)} - {6, 14}
-
-
-def test_what_the_contract_keeps_from_being_null_is_tested_with_the_bill() -> None:
-    text = (PROJECT / "models" / "marts" / "_focus_cost_and_usage__models.yml").read_text(encoding="utf-8")
-    (model,) = yaml.safe_load(text)["models"]
-    ((test,),) = [entry.values() for entry in model["data_tests"]]
-
-    assert test["arguments"]["columns"] == [column["name"] for column in model["columns"] if column.get("constraints")]
-
-
-def test_rows_that_lack_what_each_must_have_are_not_written(workshop: Workshop, tmp_path: Path) -> None:
-    project = spoiled_project(
-        tmp_path, ("focus_cost_and_usage", "all_rows.x_part,", "nullif(all_rows.x_part, 'unused') as x_part,")
-    )
-
-    with build(workshop.lake, tmp_path / "build", focus_arguments(SLICES), project) as done:
-        assert [failure.partition(":")[0] for failure in done.output] == ["focus_cost_and_usage_adds_up_to_the_bill"]
