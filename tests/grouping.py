@@ -29,11 +29,11 @@ LONGEST: tuple[str, ...] = (
     "tests/summaries/test_own_models.py",
     "tests/dbt/test_dbt_project.py",
     "tests/proof/test_closed_months.py",
-    "tests/summaries/test_redeliveries.py",
     "tests/docs/test_examples.py",
     "tests/summaries/test_deliveries_agree.py",
     "tests/mirror/test_killed.py",
     "tests/sources/test_athena.py",
+    "tests/serve/test_on_trino.py",
 )
 
 
