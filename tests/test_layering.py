@@ -40,6 +40,8 @@ def internals_of(source: str) -> set[str]:
     tree = ast.parse(source)
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    # The fields of a dataclass.
+    own |= {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module not in (None, "_typeshed"):  # the latter only for type checkers
@@ -68,8 +70,9 @@ def is_private(name: str) -> bool:
         ("from dbt.cli.main import dbtRunner\nimport dagster as dg", set()),
         ("client._endpoint.send()", {"_endpoint"}),
         ("class A:\n    def _b(self): ...\nA()._b()\nrow._asdict()\nself.__class__", set()),
+        ("@dataclass\nclass A:\n    _b: int = 0\nA()._b", set()),
     ],
-    ids=["module", "import", "name", "dbt", "public", "attribute", "own"],
+    ids=["module", "import", "name", "dbt", "public", "attribute", "own", "field"],
 )
 def test_internals_of_others_are_found(source: str, found: set[str]) -> None:
     assert internals_of(source) == found
