@@ -62,7 +62,7 @@ def exported(*events: Event) -> bytes:
     for one in events:
         moment = datetime.fromtimestamp(int(one["Timestamp"]) / 1000, UTC)
         lines.append(f"{moment:%Y-%m-%dT%H:%M:%S.000Z} {json.dumps(one)}\n")
-    return gzip.compress("".join(lines).encode())
+    return gzip.compress("".join(lines).encode(), mtime=0)
 
 
 def read(*files: bytes, labels: tuple[str, ...] = ()) -> PerformanceEvents:
@@ -159,13 +159,16 @@ def test_pods_without_a_node_and_events_of_other_types_say_nothing() -> None:
     [
         (b"nothing", r"0\.gz is no whole gzip file"),
         (exported(*[node()] * 9)[:-12], r"0\.gz is no whole gzip file"),
-        (gzip.compress(b"Date,Namespace\n2026-10-01,web\n"), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node"'), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","Timestamp":"soon"}'), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","Timestamp":"9e99"}'), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'never {"Type":"Node"}'), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","node_cpu_limit":NaN}'), r"0\.gz, line 1 is no event"),
-        (gzip.compress(b'2026-10-01T00:00:00.000Z ["Type":"Node"]'), r"0\.gz, line 1 is no event"),
+        (gzip.compress(b"Date,Namespace\n2026-10-01,web\n", mtime=0), r"0\.gz, line 1 is no event"),
+        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node"', mtime=0), r"0\.gz, line 1 is no event"),
+        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","Timestamp":"soon"}', mtime=0), r"0\.gz, line 1 is no event"),
+        (gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","Timestamp":"9e99"}', mtime=0), r"0\.gz, line 1 is no event"),
+        (gzip.compress(b'never {"Type":"Node"}', mtime=0), r"0\.gz, line 1 is no event"),
+        (
+            gzip.compress(b'2026-10-01T00:00:00.000Z {"Type":"Node","node_cpu_limit":NaN}', mtime=0),
+            r"0\.gz, line 1 is no event",
+        ),
+        (gzip.compress(b'2026-10-01T00:00:00.000Z ["Type":"Node"]', mtime=0), r"0\.gz, line 1 is no event"),
         (exported(event("Node", node_cpu_limit="many")), r"0\.gz, line 1: node_cpu_limit is no number"),
     ],
 )
