@@ -74,9 +74,8 @@ def publish_to_postgres(
     record = lake.identity.record()
     with _connected(settings) as database:
         publisher = _Publisher(lake, settings, database, record.id if record else "", wanted, clock)
-        # A column that is new there is empty in every month: all are published again.
-        has_grown = publisher.prepare({slice_.billing_period for slice_ in marks})
-        return publisher.run(marks, first, again or has_grown)
+        publisher.prepare({slice_.billing_period for slice_ in marks})
+        return publisher.run(marks, first, again)
 
 
 def months_due(lake: Lake, settings: PostgresSettings, today: date) -> dict[Slice, str]:
@@ -177,10 +176,10 @@ class _Publisher:
         self._tables = tables
         self._clock = clock
 
-    def prepare(self, months: Collection[date]) -> bool:
+    def prepare(self, months: Collection[date]) -> None:
         """Make what is not there: schema, tables, columns that a mart has gained, indexes, parts of months, views.
 
-        Whether a table or column was made. One publisher at a time.
+        What is new is empty in every month: then none of them is up to date any more. One publisher at a time.
 
         Raises PushFailed where somebody changed a table so that the mart does not fit it.
         """
@@ -211,7 +210,10 @@ class _Publisher:
                         )
             for view in koku_views(self._schema, self._tables):
                 cursor.execute(view)
-        return has_grown
+            if has_grown:
+                cursor.execute(
+                    f"update {quoted(self._schema)}.{PUBLICATIONS} set mark = '' where lake_id = %s", [self._lake_id]
+                )
 
     def _fit(self, cursor: Any, table: str, columns: Mapping[str, str], there: Mapping[str, str]) -> bool:
         """Make the columns that are not there; whether one was made."""

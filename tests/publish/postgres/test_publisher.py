@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -326,6 +327,24 @@ def test_a_column_that_is_gone_is_made_and_filled_in_every_month(database: Datab
     database.publish()
 
     assert database.ask("select distinct region from costs.daily_costs") == [("eu-central-1",)]
+
+
+def test_a_table_that_was_dropped_is_filled_though_the_pass_that_made_it_anew_ended_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.made.publish(OCTOBER, ["1"])
+    database.made.publish(NOVEMBER, ["2"])
+    database.publish()
+    database.server.execute("drop table costs.daily_costs cascade", database.name)
+    with monkeypatch.context() as killing:
+        killing.setattr(months_module.MonthTables, "fill", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            database.publish()
+    assert database.costs() == []
+
+    assert database.publish() == ["acme 2026-10", "acme 2026-11"]
+
+    assert database.costs() == [Decimal(1), Decimal(2)]
 
 
 def test_months_that_are_older_than_what_is_kept_go(database: Database) -> None:
