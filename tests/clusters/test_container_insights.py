@@ -51,6 +51,12 @@ def pod(name: str, cpu: tuple[float, float], memory: tuple[int, int], **more: An
     return event("Pod", Namespace="web", PodName=name, kubernetes=about, **numbers, **more)
 
 
+@pytest.fixture(autouse=True)
+def home_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that another test ran leaves the variable set."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
 def node(**more: Any) -> Event:
     """AWS's own example: 4 vCPU and 16 GiB."""
     return event("Node", node_cpu_limit=4000, node_memory_limit=16 * GIB, **more)
