@@ -52,6 +52,17 @@ def test_its_totals_are_those_of_the_marts(demo: Told, page: str) -> None:
     assert sorted(shown) == sorted(Decimal(row["cost"]) for row in totals)
 
 
+def test_of_a_settled_month_it_says_what_its_days_come_to_on_any_bill(demo: Told, page: str) -> None:
+    days = demo.query(
+        "select currency_code, sum(billed_cost) as cost from marts.daily_costs "
+        "where usage_date between date '2026-10-01' and date '2026-10-31' group by 1"
+    )
+
+    shown = [Decimal(text) for text in re.findall(r'on whatever bill they are: <strong title="([^"]+)"', page)]
+    assert sorted(shown) == sorted(Decimal(row["cost"]).quantize(Decimal("0.01")) for row in days)  # as forecasts are
+    assert "Forecast of the month" not in page
+
+
 def test_each_table_adds_up_to_the_total_above_it(page: str) -> None:
     for part in page.split("<section")[1:]:
         total = Decimal(re.findall(r'<span class="big" title="([^"]+)"', part)[0])
