@@ -63,7 +63,7 @@ def maintenance_job(settings: Settings) -> dg.JobDefinition:
     @dg.job(
         name=MAINTENANCE_JOB,
         description="Keeps the lake small and quick. What is kept is said by `lake.maintenance`.",
-        resource_defs={key: dg.ResourceDefinition.hardcoded_resource(value) for key, value in lake_resources(settings).items()},
+        resource_defs=lake_resources(settings),
         executor_def=dg.in_process_executor,
     )
     def maintain_lake() -> None:

@@ -78,7 +78,7 @@ def shard_jobs(settings: Settings) -> list[dg.JobDefinition]:
     @dg.job(
         name=SHARD_JOB,
         description="Reads a part of a delivery that is too large for one machine: `lake.workers`.",
-        resource_defs={key: dg.ResourceDefinition.hardcoded_resource(value) for key, value in lake_resources(settings).items()},
+        resource_defs=lake_resources(settings),
         executor_def=dg.in_process_executor,
     )
     def read_shards() -> None:
