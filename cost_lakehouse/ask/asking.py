@@ -122,8 +122,8 @@ def spans_of(requests: Sequence[Request]) -> list[Span]:
 def newest_month(lake: Lake) -> date | None:
     """The month of the newest bill that is published; None where there is none. Raises LakeError."""
     name = f"marts.{_STATES}"
-    table = lake.current(name)
-    tasks = file_tasks(table) if name in lake.table_names() and is_sliced(table) else []
+    table = lake.table_or_none(name)
+    tasks = file_tasks(table) if table is not None and is_sliced(table) else []
     if tasks and not any(task.delete_files for task in tasks):  # the files' names say it: none is opened
         return max(slice_of(task.file).billing_period for task in tasks)
     with reading(lake, tables_of_moment(lake, [name])) as (fetch, dialect):

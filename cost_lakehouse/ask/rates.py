@@ -20,7 +20,7 @@ from cost_lakehouse.errors import ConfigurationError, shortened
 COLUMNS = ("month", "from", "to", "rate", "source")
 _RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class NoRate(ConfigurationError):
@@ -106,7 +106,7 @@ def _rate(cells: tuple[str, ...], place: str, number: int) -> Rate:
     wrong = {
         f"month {shortened(month)!r} is not YYYY-MM": not _MONTH.fullmatch(month),
         f"currencies {shortened(base)!r} and {shortened(into)!r} are not two codes": not (
-            _CURRENCY.fullmatch(base) and _CURRENCY.fullmatch(into) and base != into
+            CURRENCY.fullmatch(base) and CURRENCY.fullmatch(into) and base != into
         ),
         f"rate {shortened(rate)!r} is no positive decimal of at most 12 digits each side": not (
             _RATE.fullmatch(rate) and Decimal(rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,7 +10,7 @@ from enum import StrEnum
 
 from cost_lakehouse.ask.clauses import ALWAYS, Clause, names_of
 from cost_lakehouse.ask.dimensions import APART, CLUSTERS, Dimension, Measure, dimension, dimensions, measure, measures
-from cost_lakehouse.ask.rates import Rates
+from cost_lakehouse.ask.rates import CURRENCY, Rates
 from cost_lakehouse.errors import ConfigurationError, shortened
 
 MOST_GROUPS = 4
@@ -182,7 +181,7 @@ def in_currency(request: Request, currency: str | None, rates: Rates | None) -> 
     usage always. Raises ConfigurationError where it is none."""
     if currency is None:
         return request
-    if not re.fullmatch(r"[A-Z]{3}", currency):
+    if not CURRENCY.fullmatch(currency):
         raise ConfigurationError(f"{shortened(currency)!r} is no currency.", "Write its code, such as EUR.")
     if rates is None or request.measure.is_usage:
         return replace(request, currency=currency)
