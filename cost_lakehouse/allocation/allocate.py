@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from cost_lakehouse.allocation.rules import Rule, RuleSet, Values, holds
 from cost_lakehouse.config.allocations import NO_RULE, UNALLOCATED
-from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.decimals import EXACT, exact_sum
 from cost_lakehouse.formats.proportions import counts_of, parts_of
 
 
@@ -134,9 +134,7 @@ def _split(place: Place, rule: str, product: str | None, amounts: Amounts, weigh
     if not weights:
         return [Allocated(place, UNALLOCATED, product, rule, Decimal(1), amounts)]
     values = list(weights.values())
-    whole = Decimal(0)
-    for value in values:
-        whole = EXACT.add(whole, value)
+    whole = exact_sum(values)
     billed, effective = parts_of(amounts.billed_cost, values), parts_of(amounts.effective_cost, values)
     counts = counts_of(amounts.line_item_count, _whole_numbers(values))
     return [

@@ -6,7 +6,7 @@ Products of decimals are exact, and nothing is rounded: rows add up to the total
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -15,7 +15,7 @@ from cost_lakehouse.ask.answer import Row, Total
 from cost_lakehouse.ask.rates import Rate, Rates
 from cost_lakehouse.ask.request import Order, Request
 from cost_lakehouse.errors import LakeError
-from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.decimals import EXACT, exact_sum
 
 _MONTH = "bill_month"
 Group = tuple[str | None, ...]
@@ -64,7 +64,7 @@ def converted(
     found = _ranked(request, cells, into)
     is_compared = request.compare is not None
     total = Total(into, whole, earlier if is_compared else None, sum(row.line_item_count for row in found))
-    if whole != _sum(row.cost for row in found) or earlier != _sum(row.before or Decimal(0) for row in found):
+    if whole != exact_sum(row.cost for row in found) or earlier != exact_sum(row.before or Decimal(0) for row in found):
         raise LakeError(
             f"The answer's rows do not come to {whole} {into}.", "Please report this, with the question; nothing was answered."
         )
@@ -106,10 +106,3 @@ def _amounts(order: Order, sums: _Sums) -> tuple[Decimal, ...]:
         return (-sums.cost, -sums.before) if order is Order.MOST else (sums.cost, sums.before)
     change = EXACT.subtract(sums.cost, sums.before)
     return (-change if order is Order.GREW else change,)
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    whole = Decimal(0)
-    for amount in amounts:
-        whole = EXACT.add(whole, amount)
-    return whole

@@ -19,7 +19,7 @@ from typing import Any
 from cost_lakehouse.clusters.reserved import Amount, Node, node_usages
 from cost_lakehouse.clusters.usage import UNMOUNTED, Said, Usage, Workload, labels_of, namespace_of, resource_of
 from cost_lakehouse.errors import SourceError, shortened
-from cost_lakehouse.formats.decimals import EXACT, exact_number
+from cost_lakehouse.formats.decimals import EXACT, exact_number, exact_sum
 
 KEPT = ".prometheus.json"
 """How files end that hold a day's answers."""
@@ -282,9 +282,7 @@ def _shares(minutes: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """How much of an hour a pod's name spent on each node: all of it, unless it was moved."""
     if len(minutes) < 2:
         return dict.fromkeys(minutes, Decimal(1))
-    whole = _NOTHING
-    for value in minutes.values():
-        whole = EXACT.add(whole, value)
+    whole = exact_sum(minutes.values())
     return (
         {node: EXACT.divide(value, whole).quantize(_SHARE, context=EXACT) for node, value in minutes.items()} if whole else {}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import TypeVar
@@ -29,6 +30,14 @@ _CENT = Decimal("0.01")
 def in_cents(amount: Decimal) -> Decimal:
     """An amount for people, rounded half-even to two places; never -0.00."""
     return EXACT.add(amount.quantize(_CENT, context=EXACT), Decimal(0))
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """A sum without any rounding."""
+    total = Decimal(0)
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
 
 
 @dataclass

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import dagster as dg
 
-from cost_lakehouse.formats.decimals import in_cents
+from cost_lakehouse.formats.decimals import exact_sum, in_cents
 
 WIDTH = 40
 ROWS = 31
@@ -26,7 +26,7 @@ def bars(title: str, rows: Sequence[Named]) -> str:
     shown = list(rows)
     if len(shown) > ROWS:
         rest = shown[ROWS - 1 :]
-        shown = [*shown[: ROWS - 1], (f"{len(rest)} others", sum((cost for _, cost in rest), Decimal(0)))]
+        shown = [*shown[: ROWS - 1], (f"{len(rest)} others", exact_sum(cost for _, cost in rest))]
     largest = max(abs(cost) for _, cost in shown)
     texts = [f"{in_cents(cost):,.2f}" for _, cost in shown]
     label, number = max(len(name) for name, _ in shown), max(map(len, texts))

@@ -9,8 +9,9 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal
 
+from cost_lakehouse.formats.decimals import exact_sum
 from cost_lakehouse.outlook.baseline import LEAST_DAYS, WEEK, WEEKS, expected, expected_days
-from cost_lakehouse.outlook.series import Series, added
+from cost_lakehouse.outlook.series import Series
 
 _MAD_TO_DEVIATION = Decimal("1.4826")
 _LEAST_RESIDUALS = WEEK  # with fewer nobody knows how far the series usually strays
@@ -58,7 +59,7 @@ def anomalies(series: Series, begin: date, thresholds: Thresholds) -> list[Anoma
 
     def close() -> None:
         if run and kind is not None:
-            cost, base = added(amounts[index] for index in run), added(_known(bases[index]) for index in run)
+            cost, base = exact_sum(amounts[index] for index in run), exact_sum(_known(bases[index]) for index in run)
             last = series.day(run[-1])
             found.append(Anomaly(kind, series.day(run[0]), last, cost, base, run[-1] == len(amounts) - 1))
         run.clear()
@@ -82,7 +83,7 @@ def contributors(parts: Mapping[str, Series], anomaly: Anomaly, most: int = 3) -
     for name, series in parts.items():
         first, after = series.index(anomaly.first_day), series.index(anomaly.last_day) + 1
         usual = expected_days(series.amounts[:first], after - first) or []
-        impact = added(series.amounts[first:after]) - added(usual)
+        impact = exact_sum(series.amounts[first:after]) - exact_sum(usual)
         if impact and (impact > 0) == (anomaly.impact > 0):
             strayed.append((name, impact))
     return sorted(strayed, key=lambda part: (-abs(part[1]), part[0]))[:most]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from cost_lakehouse.formats.decimals import exact_sum
 from cost_lakehouse.outlook.baseline import LEAST_WEEKS, WEEK, expected_days
-from cost_lakehouse.outlook.series import RECURRING_LUMPS, Series, added
+from cost_lakehouse.outlook.series import RECURRING_LUMPS, Series
 
 WINDOWS = 8
 _LEAST_TRIED = LEAST_WEEKS * WEEK  # days before a window: with fewer its weekdays are not known
@@ -48,7 +49,7 @@ class Forecast:
     @property
     def total(self) -> Decimal:
         """What the whole period comes to."""
-        return self.settled + self.lumps + added(self.days)
+        return self.settled + self.lumps + exact_sum(self.days)
 
 
 def forecast(series: Series, lumps: Decimal, begin: date, end: date) -> Forecast | None:
@@ -64,7 +65,7 @@ def forecast(series: Series, lumps: Decimal, begin: date, end: date) -> Forecast
     days = tuple(ahead[skipped:])
     settled = series.between(begin, end)
     tried = backtest(series, count)
-    total = settled + lumps + added(days)
+    total = settled + lumps + exact_sum(days)
     low, high = None, None
     if count == 0:
         low = high = total
@@ -83,18 +84,18 @@ def backtest(series: Series, length: int) -> Backtest:
         if at < _LEAST_TRIED:
             break
         said = expected_days(series.amounts[:at], length)
-        cost = added(series.amounts[at : at + length])
-        residuals.append(cost - added(said or []))
+        cost = exact_sum(series.amounts[at : at + length])
+        residuals.append(cost - exact_sum(said or []))
         if cost:
             errors.append(abs(residuals[-1] / cost) * 100)
-    mean = added(errors) / len(errors) if errors else None
+    mean = exact_sum(errors) / len(errors) if errors else None
     return Backtest(tuple(residuals), mean, _coverage(residuals))
 
 
 def lumps_of(this_month: Mapping[tuple[str, str], Decimal], last_month: Mapping[tuple[str, str], Decimal]) -> Decimal:
     """What comes once a month, by type and service: as this month has it, else (what recurs) as the month before had it."""
     expected = [amount for key, amount in last_month.items() if key[0] in RECURRING_LUMPS and key not in this_month]
-    return added([*this_month.values(), *expected])
+    return exact_sum([*this_month.values(), *expected])
 
 
 def quantile(values: Sequence[Decimal], share: Decimal) -> Decimal:

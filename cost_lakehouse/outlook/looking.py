@@ -13,12 +13,13 @@ from cost_lakehouse.ask.ranges import plus_months
 from cost_lakehouse.ask.request import conditions_of
 from cost_lakehouse.config.budgets import BudgetSettings
 from cost_lakehouse.errors import ConfigurationError, LakeError
+from cost_lakehouse.formats.decimals import exact_sum
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.anomalies import Anomaly, Thresholds, anomalies, contributors
 from cost_lakehouse.outlook.budgets import BudgetStatus, budget_status, period_of
 from cost_lakehouse.outlook.forecast import Forecast, forecast, lumps_of
 from cost_lakehouse.outlook.history import History, Key, NoUsage, Scope, history
-from cost_lakehouse.outlook.series import Series, added
+from cost_lakehouse.outlook.series import Series
 from cost_lakehouse.proof.settling import DEFAULT_DAYS, measured_settling, settling_days
 
 
@@ -70,7 +71,7 @@ def forecasts(past: History, begin: date, end: date) -> list[Outlook]:
     found = []
     for key, series in past.series.items():
         lumps, spent_lumps = _lumps(past, key, begin, end)
-        spent = added([series.between(begin, end), spent_lumps])
+        spent = exact_sum([series.between(begin, end), spent_lumps])
         found.append(Outlook(key, spent, forecast(series, lumps, begin, end)))
     return sorted(found, key=lambda one: (-(one.forecast.total if one.forecast else one.spent), str(one.key)))
 
@@ -164,9 +165,9 @@ def _lumps(past: History, key: Key, begin: date, end: date) -> tuple[Decimal, De
     month, latest = begin, by_month.get(plus_months(begin, -1), {})
     while month < end:
         own = by_month.get(month, {})
-        there.append(added(own.values()))
+        there.append(exact_sum(own.values()))
         is_over = plus_months(month, 1) <= past.settled_until
-        expected.append(added(own.values()) if is_over else lumps_of(own, latest))
+        expected.append(exact_sum(own.values()) if is_over else lumps_of(own, latest))
         latest = {**latest, **own} if not is_over else own
         month = plus_months(month, 1)
-    return added(expected), added(there)
+    return exact_sum(expected), exact_sum(there)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from cost_lakehouse.ask.asking import newest_month
 from cost_lakehouse.ask.ranges import plus_months
-from cost_lakehouse.formats.decimals import in_cents
+from cost_lakehouse.formats.decimals import exact_sum, in_cents
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.small_tables import replace_table
@@ -29,7 +29,6 @@ from cost_lakehouse.outlook.anomalies import Thresholds
 from cost_lakehouse.outlook.history import HISTORY_DAYS, History, Key, NoUsage, Scope, histories
 from cost_lakehouse.outlook.looking import Found, Outlook, PeriodBudget, forecasts, found_anomalies, period_budgets, today_of
 from cost_lakehouse.outlook.objects import contributors_text
-from cost_lakehouse.outlook.series import added
 
 ALL, SERVICE, ACCOUNT = "all", "service", "account"
 MOST_SERIES = 50
@@ -107,7 +106,7 @@ def dearest(past: History, most: int = MOST_SERIES) -> History:
     """The series of each currency that cost most, either way, in the last 60 settled days. Pure."""
     begin = past.settled_until - timedelta(days=ANOMALY_DAYS)
     weights = {
-        key: added(abs(amount) for amount in series.amounts[max(series.index(begin), 0) :])
+        key: exact_sum(abs(amount) for amount in series.amounts[max(series.index(begin), 0) :])
         for key, series in past.series.items()
     }
     kept: list[Key] = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from cost_lakehouse.formats.decimals import EXACT
+from cost_lakehouse.formats.decimals import exact_sum
 
 LUMPS = frozenset({"Tax", "Fee", "RIFee", "SavingsPlanUpfrontFee", "Credit", "Refund", "Adjustment", "Purchase", "Correction"})
 """Types of lines that come once or a few times a month, and say nothing of the days after (dimension ``type``)."""
@@ -44,7 +44,7 @@ class Series:
 
     def between(self, begin: date, end: date) -> Decimal:
         """What the days from ``begin`` up to ``end`` come to, exactly."""
-        return added(self.amounts[max(self.index(begin), 0) : max(self.index(end), 0)])
+        return exact_sum(self.amounts[max(self.index(begin), 0) : max(self.index(end), 0)])
 
     def until(self, end: date) -> Series:
         """The days before ``end`` alone."""
@@ -61,14 +61,6 @@ def lumps_among(days: Mapping[str, Collection[date]]) -> frozenset[str]:
     """Which types of lines are lumps; discounts are where they came on 3 days of each month at most."""
     monthly = {name: Counter(day.replace(day=1) for day in found) for name, found in days.items() if name in DISCOUNTS}
     return LUMPS | {name for name, months in monthly.items() if max(months.values(), default=0) <= _LUMP_DAYS}
-
-
-def added(amounts: Iterable[Decimal]) -> Decimal:
-    """A sum without any rounding."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
 
 
 def settled_end(newest: Mapping[str, date], today: date, settling_days: Mapping[str, int]) -> tuple[date, str]:
