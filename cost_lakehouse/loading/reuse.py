@@ -11,10 +11,11 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,6 +25,7 @@ from cost_lakehouse.audit.file_totals import FileTotals, from_text
 from cost_lakehouse.audit.receipts import Receipt
 from cost_lakehouse.errors import CostLakehouseError, LakeError
 from cost_lakehouse.formats.reader_version import reader_version
+from cost_lakehouse.formats.table_format import FORMATS
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.data_files import load_of
 from cost_lakehouse.lake.ledger_rows import ledger_rows
@@ -32,6 +34,7 @@ from cost_lakehouse.lake.manifests import file_tasks
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.splice import Kept, NotSpliceable, StoredFile, digests_of, splice
 from cost_lakehouse.lake.tables import FILES
+from cost_lakehouse.loading.read import LoadedFiles
 from cost_lakehouse.sources.delivery import Delivery
 from cost_lakehouse.storage.object_store import StoredObject
 
@@ -194,6 +197,50 @@ def take_over(found: Unchanged, delivery_id: str, folder: Path, load_id: str) ->
             path.unlink()
         raise NotSpliceable(f"the rows of {min(changed)} are not those that its load has put on record")
     found.paths = spliced.paths
+
+
+def unchanged_rows(
+    lake: Lake,
+    source: Openable,
+    delivery: Delivery,
+    loads: Loads,
+    load_id: str,
+    label: str,
+    folder_of: Callable[[date], Path],
+) -> Unchanged:
+    """The files of a whole month that come again as they were, their rows in new files of the load.
+
+    None where the slice's rows cannot be taken over. ``label`` says for people what is loaded, ``folder_of`` is asked where
+    there is something to write. Raises what opening and reading the source's objects raises.
+    """
+    month = delivery.billing_period
+    if month is None or FORMATS[delivery.table].adds_up:
+        return Unchanged()
+    found = unchanged(lake, source, delivery, loads)
+    if not found.groups:
+        return Unchanged()
+    try:
+        take_over(found, delivery.delivery_id, folder_of(month), load_id)
+    except (NotSpliceable, FileNotFoundError, LakeError) as error:
+        _LOG.warning("%s: all files are read, as rows cannot be taken over: %s", label, error)
+        return Unchanged()
+    return found
+
+
+def add_unchanged(loaded: LoadedFiles, found: Unchanged, month: date | None) -> None:
+    """Add what was taken over to what was read: the delivery is the sum of both."""
+    for key, kept in found.files.items():
+        assert month is not None  # noqa: S101  # only files of whole months are taken over
+        part = loaded.month(month)
+        part.totals.merge(kept.totals.totals)
+        part.rounded += kept.totals.rounded
+        part.records[key] += kept.held.rows
+        loaded.records[key] = kept.held.rows
+        loaded.files[key] = kept.totals
+        loaded.contents[key] = kept.held.content
+        loaded.rows_digests[key] = kept.held.rows_digest
+    if found.paths and month is not None:
+        loaded.month(month).files += found.paths
 
 
 def rows_digests(files: Sequence[Path], rows: Mapping[str, int]) -> dict[str, str]:
