@@ -27,6 +27,7 @@ from cost_lakehouse.lake.slice_writer import SliceWriter, new_load_id
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.serve.application import application
+from cost_lakehouse.serve.starting import start
 
 NEWEST, NEWEST_DAYS = date(2026, 10, 1), 27
 Span = tuple[float, float]
@@ -105,7 +106,8 @@ def main() -> int:
     lake, rows = lake_of(wanted.out / f"page-{wanted.payers}-{wanted.months}-{wanted.kinds}", wanted)
     table = []
     with TestClient(application(lake), base_url="http://localhost") as client:
-        asked(client, f"/?month={plus_months(NEWEST, -3):%Y-%m}", 1)  # the manifests of the marts are read once a process
+        start(lake)
+        asked(client, f"/?month={plus_months(NEWEST, -3):%Y-%m}", 1)  # templates are compiled once a process
         for name, path in (
             ("first page", "/"),
             ("a month before", f"/?month={plus_months(NEWEST, -1):%Y-%m}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import socket
 from collections.abc import Callable
+from threading import Thread
 
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
@@ -13,6 +14,7 @@ from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.served import StartLoad
+from cost_lakehouse.serve.starting import start
 
 _CONNECTIONS = 64
 _LONGEST_HEAD = 32_768  # bytes of a request's line and headers
@@ -39,6 +41,7 @@ def serve(lake: Lake, host: str, port: int, ready: Callable[[str], None], start_
                 h11_max_incomplete_event_size=_LONGEST_HEAD,
             )
         )
+        Thread(target=start, args=(lake,), daemon=True).start()
         ready(address_of(listener))
         server.run(sockets=[listener])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import socket
@@ -11,10 +12,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from pyiceberg.manifest import ManifestFile
 
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import CostLakehouseError
+from cost_lakehouse.lake import manifests
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.serve.server import address_of, bound
+from cost_lakehouse.serve.starting import start
 from tests.demo import command
 
 
@@ -31,6 +37,29 @@ def test_the_command_answers_until_it_is_stopped(lake: Lake) -> None:
             process.send_signal(signal.SIGTERM)
             _, logged = process.communicate(timeout=60)
     assert "GET /v1/sources" in logged
+
+
+def test_pages_do_not_wait_for_manifests_and_garbage(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "_entries", Remembered(100_000, len))
+    try:
+        start(lake)
+        assert gc.get_freeze_count()
+        frozen = {id(known) for known in manifests.manifests_of(lake.current("marts.daily_costs"))}
+        assert frozen
+        assert not frozen & {id(one) for one in gc.get_objects()}  # the collector does not look at them any more
+        monkeypatch.setattr(ManifestFile, "fetch_manifest_entry", lambda *_: pytest.fail("a manifest is read twice"))
+        assert manifests.file_tasks(lake.current("marts.daily_costs"))
+    finally:
+        gc.unfreeze()
+
+
+def test_a_server_starts_where_no_lake_is_yet(tmp_path: Path) -> None:
+    config = tmp_path / "lakehouse.yaml"
+    config.write_text("lake: {first_month: 2026-01, catalog: 'sqlite:////nowhere/catalog.db'}\nsources: []\n")
+    try:
+        start(Lake(load_settings(config)))
+    finally:
+        gc.unfreeze()
 
 
 def test_a_taken_port_is_said_with_what_to_do() -> None:
