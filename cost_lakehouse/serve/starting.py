@@ -16,15 +16,15 @@ _log = logging.getLogger("cost_lakehouse.serve")
 def start(lake: Lake) -> None:
     """Read what every page reads, and freeze what is in memory then. Raises nothing: what is wrong is told to who asks.
 
-    Years of many payers' bills are hundreds of thousands of objects, which live as long as the server. Python's garbage collector
-    looks at all of them again whenever a quarter as many are new, and the page that is being made then waits for it.
+    Years of many payers' bills are hundreds of thousands of objects, which live as long as the server. Python's garbage
+    collector looks at all of them again whenever a quarter as many are new, and the page that is being made waits for it.
     """
     try:
         there = set(lake.table_names())
         for name in tables_read(Served(lake)):
             if name in there:
                 file_tasks(lake.current(name))
-    except Exception as error:  # a catalog that is not there yet: each request says so
+    except Exception as error:  # noqa: BLE001  # whatever the catalog or the store says, each request says it again
         _log.info("The marts' manifests are not read ahead: %s", error)
     gc.collect()
     gc.freeze()
