@@ -18,7 +18,7 @@ SUMMARIES = {
     "focus": "focus_daily_summary",
     "lakehouse": "lakehouse_daily_summary",
 }
-"""The marts that add up to ``daily_costs``: how ``dimensions.yaml`` calls each, and its name."""
+"""The marts that add up to ``daily_costs``: the provider, as ``dimensions.yaml`` calls each, and its name."""
 
 DAILY_COSTS = "daily_costs"
 ALLOCATED, CLUSTERS = "allocated_costs", "cluster_costs"

@@ -22,12 +22,10 @@ from cost_lakehouse.lake.invoiced import AsInvoiced, Moment, tables_as_invoiced
 from cost_lakehouse.lake.manifests import Span, is_live, manifests_of
 from cost_lakehouse.lake.moments import tables_at
 from cost_lakehouse.lake.table_by_month import ShownTable, Version, version_of
+from cost_lakehouse.sources.registry import main_table_of
 
 Fetch = Callable[[Statement], list[tuple[Any, ...]]]
 """Runs a statement and gives all its rows."""
-
-
-_RAW_TABLES = {"aws": "raw.aws_cur", "oci": "raw.oci_cost", "focus": "raw.focus", "lakehouse": "raw.lakehouse_costs"}
 
 
 class TooMuchAsked(ConfigurationError):
@@ -72,9 +70,10 @@ def _may_be_missing(lake: Lake, name: str, there: Collection[str]) -> bool:
 
     So it is in a lake whose marts were last built before there was such a summary.
     """
-    raw = next((_RAW_TABLES[kind] for kind, mart in SUMMARIES.items() if name == f"marts.{mart}"), None)
-    if raw is None or f"marts.{DAILY_COSTS}" not in there:
+    provider = next((provider for provider, mart in SUMMARIES.items() if name == f"marts.{mart}"), None)
+    if provider is None or f"marts.{DAILY_COSTS}" not in there:
         return False
+    raw = main_table_of(provider)
     return raw not in there or not any(map(is_live, manifests_of(lake.current(raw))))
 
 

@@ -69,7 +69,7 @@ def task_of(text: str) -> Task:
 
 def work_folder(table: str, source: str) -> str:
     """Where tasks of a source's load are in the warehouse, and what workers answer."""
-    return f"{table.replace('.', '/')}/work/source={source}"
+    return f"{table.replace('.', '/')}/tasks/source={source}"
 
 
 def tasks_of(delivery: Delivery, objects: Sequence[StoredObject], load_id: str, count: int) -> list[Task]:

@@ -22,10 +22,10 @@ from cost_lakehouse.lake.splice import NotSpliceable, StoredFile
 from cost_lakehouse.loading.shard_worker import ANSWER, TASK
 from cost_lakehouse.loading.shards import ATTEMPTS, FILES_OF_AN_ATTEMPT, Answer, Task, answer_of, tasks_of, work_folder
 from cost_lakehouse.sources.delivery import Delivery
+from cost_lakehouse.sources.registry import KINDS
 from cost_lakehouse.storage.object_store import StoredObject
 
 _LOG = logging.getLogger(__name__)
-SHARED_KINDS = ("aws_cur", "aws_data_export")
 _END_SECONDS = 5.0
 
 
@@ -58,7 +58,7 @@ class Sharing:
         machine: only exports of whole months are shared out.
         """
         is_large = sum(found.size for found in objects) >= self.settings.min_bytes
-        if self.settings.count < 2 or len(objects) < 2 or not is_large or kind not in SHARED_KINDS:
+        if self.settings.count < 2 or len(objects) < 2 or not is_large or not KINDS[kind].is_shared_out:
             return []
         return tasks_of(delivery, objects, load_id, self.settings.count)
 

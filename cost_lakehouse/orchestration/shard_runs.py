@@ -8,14 +8,14 @@ import dagster as dg
 
 from cost_lakehouse.config import Settings
 from cost_lakehouse.errors import CostLakehouseError
-from cost_lakehouse.formats.table_format import AWS_CUR
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.shard_worker import TASK, NotWanted, work
 from cost_lakehouse.loading.shards import Task, work_folder
-from cost_lakehouse.loading.share import SHARED_KINDS, ProcessWorkers, Sharing, Workers
+from cost_lakehouse.loading.share import ProcessWorkers, Sharing, Workers
 from cost_lakehouse.orchestration.constants import PROCESS_TAG, SHARD_JOB, SHARD_TAG, SOURCE_TAG
 from cost_lakehouse.orchestration.instance import process_label
 from cost_lakehouse.orchestration.resources import lake_resources
+from cost_lakehouse.sources.registry import kind_of
 
 INTERVAL_SECONDS = 10
 _OP = "read_shard"
@@ -91,7 +91,8 @@ def shard_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """The sensor ``shards_waiting``; none where loads share nothing out among runs."""
     if settings.lake.workers.launch != "runs":
         return []
-    folders = [work_folder(AWS_CUR.table, source.name) for source in settings.sources if source.kind in SHARED_KINDS]
+    kinds = {source.name: kind_of(source) for source in settings.sources}
+    folders = [work_folder(table, name) for name, kind in kinds.items() if kind.is_shared_out for table in kind.tables]
 
     @dg.sensor(
         name="shards_waiting",

@@ -36,7 +36,7 @@ class SourceKind:
     into a bucket, ``adds_files`` that their months may be known only once they are read. ``punctual_table`` is the table
     whose reports tell whether it is late, where others may end; ``late_after_hours`` is what its provider promises, with
     room for bad days: AWS at least once a day, Oracle every 6 hours. ``is_queried`` says
-    that each look is a query that costs money.
+    that each look is a query that costs money, ``is_shared_out`` that several workers may read parts of a large month.
     """
 
     kind: str
@@ -48,14 +48,17 @@ class SourceKind:
     adds_files: bool = False
     punctual_table: str | None = None
     is_queried: bool = False
+    is_shared_out: bool = False
     late_after_hours: float = 36.0
 
 
 KINDS: Mapping[str, SourceKind] = {
     item.kind: item
     for item in (
-        SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
-        SourceKind("aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True),
+        SourceKind("aws_cur", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True, is_shared_out=True),
+        SourceKind(
+            "aws_data_export", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, exported_by_aws=True, is_shared_out=True
+        ),
         SourceKind("aws_athena", "aws", ("raw.aws_cur",), _AWS_DESCRIPTION, _AWS_HINT, is_queried=True),
         SourceKind(
             "oci_cost_reports",
@@ -96,6 +99,11 @@ KINDS: Mapping[str, SourceKind] = {
 def kind_of(source: SourceSettings) -> SourceKind:
     """What is true of a source by its kind."""
     return KINDS[source.kind]
+
+
+def main_table_of(provider: str) -> str:
+    """The raw table that a provider's daily summary is of."""
+    return next(item.tables[0] for item in KINDS.values() if item.provider == provider)
 
 
 def open_source(settings: Settings, source: SourceSettings) -> Source:

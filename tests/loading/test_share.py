@@ -93,7 +93,7 @@ def unknown_files(workshop: Workshop) -> set[str]:
         for manifest in snapshot.manifests(table.io)
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
     }
-    there = [*workshop.lake.warehouse.list("raw/aws_cur/data"), *workshop.lake.warehouse.list("raw/aws_cur/work")]
+    there = [*workshop.lake.warehouse.list("raw/aws_cur/data"), *workshop.lake.warehouse.list("raw/aws_cur/tasks")]
     return {found.location for found in there} - known
 
 
@@ -203,7 +203,7 @@ def processes_of(workshop: Workshop) -> list[str]:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux lists them")
 def test_a_load_that_is_killed_while_its_workers_read_leaves_nothing_that_counts(workshop: Workshop, tmp_path: Path) -> None:
     with coordinator(workshop) as process:
-        wait_until(lambda: len(list(workshop.warehouse.glob(f"raw/aws_cur/work/*/*/*{TASK}"))) == 2)
+        wait_until(lambda: len(list(workshop.warehouse.glob(f"raw/aws_cur/tasks/*/*/*{TASK}"))) == 2)
         process.send_signal(signal.SIGKILL)
         process.wait()
 
@@ -249,7 +249,7 @@ def test_a_torn_file_that_a_worker_finds_fails_the_load_by_its_own_name(workshop
 
 def test_a_worker_of_a_load_that_has_ended_writes_nothing(workshop: Workshop) -> None:
     with pytest.raises(NotWanted):
-        work(workshop.settings, workshop.lake, "raw/aws_cur/work/source=acme/load-0123456789abcdef/00001")
+        work(workshop.settings, workshop.lake, "raw/aws_cur/tasks/source=acme/load-0123456789abcdef/00001")
 
     assert unknown_files(workshop) == set()
 
