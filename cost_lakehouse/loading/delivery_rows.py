@@ -64,6 +64,7 @@ class DeliveryRows:
         self._workers = workers
         self._reads_all = reads_all
         self._unchanged = Unchanged()
+        self._tasks: list[Task] = []  # of the load so far, first attempts
         self._answers: list[Answer] = []
 
     def read(self, stack: ExitStack) -> None:
@@ -87,9 +88,8 @@ class DeliveryRows:
         locations = {
             month: [*self._lake.warehouse.keep(part.files, self._folder(month))] for month, part in self.loaded.slices.items()
         }
-        for answer in self._answers:
-            (month,) = locations
-            locations[month] += answer.files
+        for month, files in (entry for answer in self._answers for entry in answer.files.items()):
+            locations[month] += files
         return locations
 
     def read_by(self, key: str) -> str:
@@ -102,10 +102,8 @@ class DeliveryRows:
         self.stored = {
             month: stored_totals(part.files, self._format, self._unchanged.paths) for month, part in self.loaded.slices.items()
         }
-        month = self._delivery.billing_period
-        for answer in self._answers:
-            assert month is not None  # noqa: S101  # only whole months are shared out
-            self.stored[month].merge(answer.stored)
+        for month, stored in (entry for answer in self._answers for entry in answer.stored.items()):
+            self.stored[month].merge(stored)
 
     def _is_proven(self) -> bool:
         try:
@@ -118,12 +116,17 @@ class DeliveryRows:
     def _read_all(self, stack: ExitStack) -> None:
         """Every object, whatever the lake holds of it: what was taken over does not add up with what was read."""
         _LOG.warning("%s: the rows that the lake holds are not those on record; all files are read.", self._label)
+        self._remove_written()
+        self._unchanged, self._reads_all = Unchanged(), True
+        self._read(stack)
+
+    def _remove_written(self) -> None:
+        """The new files, here and of workers: other ones take their place."""
         for part in self.loaded.slices.values():
             for path in part.files:
                 path.unlink(missing_ok=True)
-        self._lake.warehouse.delete([location for answer in self._answers for location in answer.files])
-        self._unchanged, self._reads_all, self._answers = Unchanged(), True, []
-        self._read(stack)
+        self._lake.warehouse.delete([location for answer in self._answers for location in answer.locations])
+        self._answers = []
 
     def _read(self, stack: ExitStack) -> None:
         """Every object, without those that say again what another one says: these are left out, and read no second time.
@@ -132,23 +135,15 @@ class DeliveryRows:
         """
         self._take_over(stack)
         objects = [found for found in self._delivery.objects if found.key not in self._unchanged.files]
-        sharing, kind = self._workers, self._source.settings.kind
-        tasks = sharing.tasks(kind, self._delivery, objects, self._load_id) if sharing is not None else []
-        if tasks and sharing is not None:
-            self._answers = read_by_workers(self._lake, tasks, sharing.workers, self._tell_progress)
-            self.loaded = LoadedFiles()
-            for answer in self._answers:
-                self.loaded.add(answer.loaded)
-        else:
-            self.loaded = self._read_objects(stack, objects)
+        self.loaded = self._read_objects(stack, objects)
         add_unchanged(self.loaded, self._unchanged, self._delivery.billing_period)
         repeated: Mapping[str, WithoutRows] = {}
         if self._delivery.billing_period is None:
-            repeated = repeated_objects(self._lake, self._label, self._delivery, self.loaded, self._loads, self._leaving)
+            new = [str(path) for part in self.loaded.slices.values() for path in part.files]
+            new += [location for answer in self._answers for location in answer.locations]
+            repeated = repeated_objects(self._lake, self._label, self._delivery, self.loaded, new, self._loads, self._leaving)
         if repeated:
-            for part in self.loaded.slices.values():
-                for path in part.files:
-                    path.unlink()
+            self._remove_written()
             self.loaded = self._read_objects(stack, [found for found in objects if found.key not in repeated])
         self.without = objects_without_rows(self._delivery, self.loaded, repeated)
 
@@ -173,6 +168,19 @@ class DeliveryRows:
             self._progress.advance(sum(found.size for found in task.objects), sum(answer.loaded.records.values()))
 
     def _read_objects(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
+        """Some objects of the delivery, by workers where they are large, else here."""
+        sharing, kind = self._workers, self._source.settings.kind
+        tasks = sharing.tasks(kind, self._delivery, objects, self._load_id, self._tasks) if sharing is not None else []
+        if sharing is None or not tasks:
+            return self._read_here(stack, objects)
+        self._tasks += tasks
+        self._answers = read_by_workers(self._lake, tasks, sharing.workers, self._tell_progress)
+        loaded = LoadedFiles()
+        for answer in self._answers:
+            loaded.add(answer.loaded)
+        return loaded
+
+    def _read_here(self, stack: ExitStack, objects: Sequence[StoredObject]) -> LoadedFiles:
         """Some objects of the delivery, their rows in new files of the months they belong to."""
 
         def folder_of(month: date) -> Path:

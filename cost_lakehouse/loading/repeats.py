@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
@@ -61,19 +60,19 @@ def overlaps(
     lake: Lake,
     table: TableFormat,
     order: Sequence[str],
-    new: Sequence[Path],
+    new: Sequence[str],
     held: Sequence[str],
     leaving: Collection[str],
 ) -> list[Overlap]:
     """New objects with lines that another object has.
 
-    ``new`` are the files with their rows, ``held`` the locations of those that are in the lake, in which the rows of the
+    ``new`` are the locations of their rows' files, ``held`` those of files that are in the lake, in which the rows of the
     objects ``leaving`` do not count. Only reference numbers are read, unless some come twice.
     """
     if not table.reference or not new:
         return []
     tenant, number = table.reference
-    fresh = parquet_rows(duckdb_list([str(path) for path in new]), "union_by_name = true")
+    fresh = parquet_rows(duckdb_list(new), "union_by_name = true")
     present = parquet_rows(duckdb_list(held), "union_by_name = true") if held else f"(from {fresh} limit 0)"
     columns = [name for name in table.columns if name != FINDINGS]
     line = f"hash({', '.join(columns)})"
@@ -140,9 +139,17 @@ def refuse_partial(label: str, found: Overlap, records: int) -> None:
 
 
 def repeated_objects(
-    lake: Lake, label: str, delivery: Delivery, loaded: LoadedFiles, loads: Loads, leaving: Collection[str]
+    lake: Lake,
+    label: str,
+    delivery: Delivery,
+    loaded: LoadedFiles,
+    new: Sequence[str],
+    loads: Loads,
+    leaving: Collection[str],
 ) -> dict[str, WithoutRows]:
     """The objects of a delivery all of whose lines are in others, new ones or held ones; ``leaving`` (keys) do not count.
+
+    ``new`` are the locations of the files with their rows.
 
     Raises DeliveryRefused where a part of an object's lines is; ``label`` says for people what is loaded.
     """
@@ -150,7 +157,6 @@ def repeated_objects(
     others = {key: item for key, item in loads.objects.items() if key not in leaving}
     copies = same_content(order, loaded.contents, others)
     slices = [Slice(delivery.source, month) for month in sorted(loaded.slices)]
-    new = [path for part in loaded.slices.values() for path in part.files]
     held = [file.file_path for file in data_files(lake.current(delivery.table), slices)]
     table = FORMATS[delivery.table]
     for found in overlaps(lake, table, [key for key in order if key not in copies], new, held, leaving):

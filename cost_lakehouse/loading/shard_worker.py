@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def work(settings: Settings, lake: Lake, name: str, threads: int = 0) -> None:
     task = wanted_task(lake, name)
     try:
         source = open_source(settings, settings.source(task.source))
-        text = _answer(lake, source, task, threads).as_text(task.month)
+        text = _answer(lake, source, task, threads).as_text()
     except CostLakehouseError as error:
         text = failure_text(error)
     wanted_task(lake, name)
@@ -59,7 +60,6 @@ def work(settings: Settings, lake: Lake, name: str, threads: int = 0) -> None:
 
 def _answer(lake: Lake, source: Source, task: Task, threads: int) -> Answer:
     table = FORMATS[task.table]
-    folder = lake.data_folder(task.table, Slice(task.source, task.month))
     wanted = FilesToLoad(
         task.source,
         task.delivery_id,
@@ -67,23 +67,31 @@ def _answer(lake: Lake, source: Source, task: Task, threads: int) -> Answer:
         table,
         task.file_format,
         task.month,
+        adds=task.month is None,
         first_file=task.first_file,
         threads=threads,
     )
-    with lake.warehouse.writing(folder, task.load_id) as local:
+    with ExitStack() as stack:
 
-        def folder_of(_: date) -> Path:
-            return local
+        def data_folder(month: date) -> str:
+            return lake.data_folder(task.table, Slice(task.source, month))
+
+        def folder_of(month: date) -> Path:
+            return stack.enter_context(lake.warehouse.writing(data_folder(month), task.load_id))
 
         loaded = load_files(source, wanted, folder_of, task.load_id)
-        part = loaded.month(task.month)
-        if len(part.files) > FILES_OF_AN_ATTEMPT:
-            raise LakeError(f"{task.name} has {len(part.files)} data files.", "Set lake.workers.count higher.")
-        stored = stored_totals(part.files, table, services=_SERVICES)
-        loaded.rows_digests.update(rows_digests(part.files, part.records))
-        rows = [sum(group.rows for group in StoredFile.of_path(path).groups) for path in part.files]
-        wanted_task(lake, task.name)
-        return Answer(loaded, stored, dict(zip(lake.warehouse.keep(part.files, folder), rows, strict=True)))
+        answer = Answer(loaded, {}, {})
+        for month, part in loaded.slices.items():
+            if len(part.files) > FILES_OF_AN_ATTEMPT:
+                raise LakeError(f"{task.name} has {len(part.files)} data files.", "Set lake.workers.count higher.")
+            answer.stored[month] = stored_totals(part.files, table, services=_SERVICES)
+            if not table.adds_up:
+                loaded.rows_digests.update(rows_digests(part.files, part.records))
+        for month, part in loaded.slices.items():
+            rows = [sum(group.rows for group in StoredFile.of_path(path).groups) for path in part.files]
+            wanted_task(lake, task.name)
+            answer.files[month] = dict(zip(lake.warehouse.keep(part.files, data_folder(month)), rows, strict=True))
+        return answer
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from cost_lakehouse import errors
-from cost_lakehouse.audit.file_totals import as_text, from_text
+from cost_lakehouse.audit.file_totals import FileTotals, as_text, from_text
 from cost_lakehouse.audit.stored_totals import StoredTotals
 from cost_lakehouse.errors import CostLakehouseError, RejectedValue
 from cost_lakehouse.formats.control_totals import Group
@@ -21,17 +21,21 @@ from cost_lakehouse.storage.object_store import StoredObject
 # Of one attempt at one shard: as many data files may it write, so that no two attempts ever write the same one.
 FILES_OF_AN_ATTEMPT = 100
 ATTEMPTS = 3
-MOST_SHARDS = 100_000 // (FILES_OF_AN_ATTEMPT * ATTEMPTS) - 1  # files of a load are numbered with five digits
+ROUNDS = 2  # what is left once it is known which objects say again what others say is read once more
+MOST_SHARDS = 100_000 // (FILES_OF_AN_ATTEMPT * ATTEMPTS * ROUNDS) - 1  # files of a load are numbered with five digits
 
 
 @dataclass(frozen=True)
 class Task:
-    """Some objects of a delivery, for one worker. ``number`` tells its attempt from all others of the load; 1 is the first."""
+    """Some objects of a delivery, for one worker. ``number`` tells its attempt from all others of the load; 1 is the first.
+
+    ``month`` is None where each row tells its own.
+    """
 
     source: str
     table: str
     delivery_id: str
-    month: date
+    month: date | None
     file_format: FileFormat
     load_id: str
     number: int
@@ -63,7 +67,8 @@ def task_of(text: str) -> Task:
         StoredObject(one["key"], one["etag"], one["size"], datetime.fromisoformat(one["last_modified"]))
         for one in said["objects"]
     )
-    month, kind = date.fromisoformat(said["month"]), FileFormat(said["file_format"])
+    month = date.fromisoformat(said["month"]) if said["month"] else None
+    kind = FileFormat(said["file_format"])
     return Task(**{**said, "month": month, "file_format": kind, "objects": objects})
 
 
@@ -72,12 +77,15 @@ def work_folder(table: str, source: str) -> str:
     return f"{table.replace('.', '/')}/tasks/source={source}"
 
 
-def tasks_of(delivery: Delivery, objects: Sequence[StoredObject], load_id: str, count: int) -> list[Task]:
-    """The objects of a whole month in at most ``count`` shards of like size, one task each. Pure.
+def tasks_of(
+    delivery: Delivery, objects: Sequence[StoredObject], load_id: str, count: int, after: Sequence[Task] = ()
+) -> list[Task]:
+    """The objects of a delivery in at most ``count`` shards of like size, one task each. Pure.
+
+    ``after`` are all first attempts of the load so far, no attempt of which ever writes the same files.
 
     The largest object comes first, each to the shard that has least; objects of a shard stay in the delivery's order.
     """
-    assert delivery.billing_period is not None  # noqa: S101  # whole months alone are shared out
     shards: list[list[StoredObject]] = [[] for _ in range(min(count, len(objects), MOST_SHARDS))]
     for found in sorted(objects, key=lambda one: (-one.size, one.key)):
         min(shards, key=lambda shard: sum(one.size for one in shard)).append(found)
@@ -93,41 +101,51 @@ def tasks_of(delivery: Delivery, objects: Sequence[StoredObject], load_id: str, 
             number,
             tuple(sorted(shard, key=lambda one: place[one.key])),
         )
-        for number, shard in enumerate(shards, 1)
+        for number, shard in enumerate(shards, 1 + len(after) * ATTEMPTS)
     ]
 
 
 @dataclass
 class Answer:
-    """What a worker's reading gave: what was delivered, what it stored, and where that is (location -> rows)."""
+    """What a worker's reading gave: what was delivered, and by month what it stored and where that is (location -> rows)."""
 
     loaded: LoadedFiles
-    stored: StoredTotals
-    files: dict[str, int]
+    stored: dict[date, StoredTotals]
+    files: dict[date, dict[str, int]]
 
-    def as_text(self, month: date) -> str:
+    @property
+    def locations(self) -> list[str]:
+        """The data files of all months."""
+        return [location for files in self.files.values() for location in files]
+
+    def as_text(self) -> str:
         """JSON, read by ``answer_of``."""
-        loaded, stored = self.loaded, self.stored
+        loaded = self.loaded
         return json.dumps(
             {
-                "files": self.files,
+                "months": {month.isoformat(): self._said_of(month) for month in loaded.slices},
                 "records": loaded.records,
-                "rows": loaded.month(month).records,
                 "contents": loaded.contents,
                 "totals": {key: as_text(found) for key, found in loaded.files.items()},
                 "rows_digests": loaded.rows_digests,
                 "rejected": [asdict(value) for value in loaded.rejected],
                 "rejected_count": loaded.rejected_count,
                 "rejected_by_object": loaded.rejected_by_object,
-                "stored_rows": [[*group, rows] for group, rows in stored.rows.items()],
-                "stored_sums": [
-                    [*group, metric, count, str(amount)] for (group, metric), (count, amount) in stored.sums.items()
-                ],
-                "services": [[service, currency, str(amount)] for service, currency, amount in stored.top_services],
-                "accounts": sorted(stored.accounts),
-                "unreadable": stored.unreadable,
             }
         )
+
+    def _said_of(self, month: date) -> dict[str, Any]:
+        part, stored = self.loaded.slices[month], self.stored[month]
+        return {
+            "files": self.files[month],
+            "rows": part.records,
+            "totals": as_text(FileTotals(part.totals, part.rounded)),
+            "stored_rows": [[*group, rows] for group, rows in stored.rows.items()],
+            "stored_sums": [[*group, metric, count, str(amount)] for (group, metric), (count, amount) in stored.sums.items()],
+            "services": [[service, currency, str(amount)] for service, currency, amount in stored.top_services],
+            "accounts": sorted(stored.accounts),
+            "unreadable": stored.unreadable,
+        }
 
 
 def failure_text(error: CostLakehouseError) -> str:
@@ -136,31 +154,35 @@ def failure_text(error: CostLakehouseError) -> str:
     return json.dumps({"failure": said})
 
 
-def answer_of(text: str, month: date) -> Answer:
+def answer_of(text: str) -> Answer:
     """What a worker answered; raises its CostLakehouseError where it failed."""
     said = json.loads(text)
     if "failure" in said:
         raise _failure(said["failure"])
     loaded = LoadedFiles()
-    part = loaded.month(month)
-    for key, totals in said["totals"].items():
-        loaded.files[key] = from_text(totals)
-        part.totals.merge(loaded.files[key].totals)
-        part.rounded += loaded.files[key].rounded
-    part.records.update(said["rows"])
+    months = {date.fromisoformat(month): its for month, its in said["months"].items()}
+    for month, its in months.items():
+        part, totals = loaded.month(month), from_text(its["totals"])
+        part.totals, part.rounded = totals.totals, totals.rounded
+        part.records.update(its["rows"])
+    loaded.files = {key: from_text(totals) for key, totals in said["totals"].items()}
     loaded.records = said["records"]
     loaded.contents, loaded.rows_digests = said["contents"], said["rows_digests"]
     loaded.rejected = [RejectedValue(**value) for value in said["rejected"]]
     loaded.rejected_count = said["rejected_count"]
     loaded.rejected_by_object.update(said["rejected_by_object"])
-    stored = StoredTotals(
+    stored = {month: _stored(its) for month, its in months.items()}
+    return Answer(loaded, stored, {month: its["files"] for month, its in months.items()})
+
+
+def _stored(said: dict[str, Any]) -> StoredTotals:
+    return StoredTotals(
         rows={Group(*group): rows for *group, rows in said["stored_rows"]},
         sums={(Group(*group), metric): (count, Decimal(text_)) for *group, metric, count, text_ in said["stored_sums"]},
         top_services=[(service, currency, Decimal(text_)) for service, currency, text_ in said["services"]],
         accounts={(payer, account) for payer, account in said["accounts"]},
         unreadable=said["unreadable"],
     )
-    return Answer(loaded, stored, said["files"])
 
 
 def _failure(said: dict[str, Any]) -> CostLakehouseError:

@@ -51,16 +51,17 @@ class Sharing:
     settings: WorkerSettings
     workers: Workers
 
-    def tasks(self, kind: str, delivery: Delivery, objects: Sequence[StoredObject], load_id: str) -> list[Task]:
+    def tasks(
+        self, kind: str, delivery: Delivery, objects: Sequence[StoredObject], load_id: str, after: Sequence[Task] = ()
+    ) -> list[Task]:
         """The tasks of a delivery's ``objects``; none where one process reads them. ``kind`` is that of the source. Pure.
 
-        Files that add to a bill are compared with each other while they are read, and what Athena has answered is on one
-        machine: only exports of whole months are shared out.
+        ``after`` are the load's tasks so far.
         """
         is_large = sum(found.size for found in objects) >= self.settings.min_bytes
         if self.settings.count < 2 or len(objects) < 2 or not is_large or not KINDS[kind].is_shared_out:
             return []
-        return tasks_of(delivery, objects, load_id, self.settings.count)
+        return tasks_of(delivery, objects, load_id, self.settings.count, after)
 
 
 class ProcessWorkers:
@@ -123,7 +124,7 @@ def read_by_workers(lake: Lake, tasks: Sequence[Task], workers: Workers, told: C
                     done.add(task.name)
                 elif is_gone:
                     dead.append(task)
-                    waiting[index] = _again(lake, workers, task, len(tasks))
+                    waiting[index] = _again(lake, workers, task, tasks)
             waiting = [task for task in waiting if task.name not in done]
             if waiting:
                 time.sleep(workers.look_seconds)
@@ -144,19 +145,22 @@ def _remove_files(lake: Lake, dead: Sequence[Task]) -> None:
     """What workers that died have written: once the load is committed, nobody would take it for a killed load's."""
     for task in dead:
         names = {file_name(task.load_id, task.first_file + number) for number in range(FILES_OF_AN_ATTEMPT)}
-        there = lake.warehouse.list(lake.data_folder(task.table, Slice(task.source, task.month)))
+        folder = lake.source_folder(task.table, task.source)
+        if task.month is not None:
+            folder = lake.data_folder(task.table, Slice(task.source, task.month))
+        there = lake.warehouse.list(folder)
         lake.warehouse.delete([found.location for found in there if found.location.rsplit("/", 1)[-1] in names])
 
 
 def _look(lake: Lake, task: Task) -> Answer | None:
     text = lake.warehouse.read(f"{task.name}{ANSWER}")
-    return None if text is None else answer_of(text.decode(), task.month)
+    return None if text is None else answer_of(text.decode())
 
 
-def _again(lake: Lake, workers: Workers, task: Task, count: int) -> Task:
-    """The task for another worker, under a number of its own."""
-    following = task.again(task.number + count)
-    if following.number > count * ATTEMPTS:
+def _again(lake: Lake, workers: Workers, task: Task, tasks: Sequence[Task]) -> Task:
+    """The task for another worker, under a number of its own; ``tasks`` are all first attempts."""
+    following = task.again(task.number + len(tasks))
+    if following.number >= tasks[0].number + len(tasks) * ATTEMPTS:
         raise LakeError(
             f"{ATTEMPTS} workers died, one after the other, while they read {task.objects[0].key} and "
             f"{len(task.objects) - 1} other files.",
@@ -169,7 +173,7 @@ def _again(lake: Lake, workers: Workers, task: Task, count: int) -> Task:
 
 def _check(lake: Lake, answer: Answer) -> None:
     """Look into the footer of every file that a worker says it has written."""
-    for location, rows in answer.files.items():
+    for location, rows in (entry for files in answer.files.values() for entry in files.items()):
         try:
             found = sum(group.rows for group in StoredFile.at(lake.warehouse.file_io, location).groups)
         except (OSError, NotSpliceable) as error:

@@ -36,7 +36,7 @@ class SourceKind:
     into a bucket, ``adds_files`` that their months may be known only once they are read. ``punctual_table`` is the table
     whose reports tell whether it is late, where others may end; ``late_after_hours`` is what its provider promises, with
     room for bad days: AWS at least once a day, Oracle every 6 hours. ``is_queried`` says
-    that each look is a query that costs money, ``is_shared_out`` that several workers may read parts of a large month.
+    that each look is a query that costs money, ``is_shared_out`` that several workers may read parts of a large delivery.
     """
 
     kind: str
@@ -70,6 +70,7 @@ KINDS: Mapping[str, SourceKind] = {
             "of a file's rows are known once it is read.",
             "Look whether the mirror still runs and copies, and whether OCI still writes reports.",
             adds_files=True,
+            is_shared_out=True,
             punctual_table="raw.oci_cost",
             late_after_hours=18.0,
         ),
@@ -83,6 +84,7 @@ KINDS: Mapping[str, SourceKind] = {
             "Look whether the provider still writes FOCUS files there.",
             exported_by_aws=True,
             adds_files=True,
+            is_shared_out=True,
         ),
         SourceKind(
             "lakehouse",

@@ -9,7 +9,8 @@ import pytest
 
 from cost_lakehouse.loading import read
 from tests.builders import Workshop, line
-from tests.loading.test_share import HereWorkers, load_with
+from tests.loading.test_share import load_with
+from tests.loading.workers import HereWorkers
 from tests.services.production import ProductionStack
 
 FILES = [[line(UnblendedCost=f"{file}.{row}", ProductCode=f"P{file}") for row in range(1, 4)] for file in (1, 2, 3)]

@@ -1,13 +1,24 @@
-"""``python -m tests.loading.sharing_load FOLDER``: the load of the October that lies in a workshop's folder, by two workers."""
+"""``python -m tests.loading.sharing_load FOLDER``: loads what is new in a folder, by two workers.
+
+The folder is a workshop's with its October, or a mirror's with its reports.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from cost_lakehouse.loading.share import ProcessWorkers
 from tests.builders import Workshop
-from tests.loading.test_share import load_with, two_processes
+from tests.loading.test_share import load_with
+from tests.loading.test_share_files import load_reports_with
+from tests.oci_builders import Mirror
 
 if __name__ == "__main__":
-    workshop = Workshop(Path(sys.argv[1]))
-    load_with(workshop, two_processes(workshop))
+    folder = Path(sys.argv[1])
+    if (folder / "acme-oci").is_dir():
+        mirror = Mirror(folder)
+        load_reports_with(mirror, ProcessWorkers(mirror.settings))
+    else:
+        workshop = Workshop(folder)
+        load_with(workshop, ProcessWorkers(workshop.settings))

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,20 +17,28 @@ from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.loading import read
 from cost_lakehouse.loading.load import load_delivery
 from cost_lakehouse.loading.result import LoadResult
-from cost_lakehouse.loading.shard_worker import ANSWER, TASK, NotWanted, work
+from cost_lakehouse.loading.shard_worker import ANSWER, NotWanted, work
 from cost_lakehouse.loading.shards import Task, answer_of, task_of, tasks_of
 from cost_lakehouse.loading.share import ProcessWorkers, Sharing, Workers
 from cost_lakehouse.sources.delivery import Delivery, FileFormat
 from cost_lakehouse.sources.registry import open_source
 from cost_lakehouse.storage.object_store import StoredObject
 from tests.builders import Workshop, line
-from tests.kill_points import chosen
 from tests.loading.test_reuse import as_read_whole, bill, proves_the_same
+from tests.loading.workers import (
+    HereWorkers,
+    KilledOnce,
+    coordinator,
+    kill_points,
+    processes_of,
+    tasks_there,
+    unknown_files,
+    wait_until,
+)
 
 OCTOBER = date(2026, 10, 1)
 MOMENT = datetime(2026, 11, 3, 4, 2, 11, tzinfo=UTC)
 FILES = [[line(UnblendedCost=f"{file}.{row}", ProductCode=f"P{file}") for row in range(1, 4)] for file in (1, 2, 3)]
-KILL_POINTS, FEW = 20, 2
 
 
 @pytest.fixture
@@ -58,43 +61,8 @@ def load_with(workshop: Workshop, workers: Workers, count: int = 2) -> LoadResul
     return load_delivery(workshop.lake, source, workshop.delivery(), workers=sharing)
 
 
-class HereWorkers:
-    """Does a task in this process when it is started; the tasks whose numbers are ``dead`` it leaves undone."""
-
-    look_seconds = 0.0
-
-    def __init__(self, workshop: Workshop, dead: Sequence[int] = ()) -> None:
-        self.workshop = workshop
-        self.dead = dead
-        self.tasks: list[Task] = []
-
-    def start(self, task: Task) -> None:
-        self.tasks.append(task)
-        if task.number not in self.dead:
-            work(self.workshop.settings, self.workshop.lake, task.name)
-
-    def is_gone(self, task: Task) -> bool:
-        return True
-
-    def stop(self) -> None:
-        return None
-
-
 def two_processes(workshop: Workshop) -> ProcessWorkers:
     return ProcessWorkers(workshop.settings)
-
-
-def unknown_files(workshop: Workshop) -> set[str]:
-    """Data files that no snapshot knows, and whatever is left of tasks."""
-    table = workshop.lake.table("raw.aws_cur")
-    known = {
-        entry.data_file.file_path
-        for snapshot in table.metadata.snapshots
-        for manifest in snapshot.manifests(table.io)
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
-    }
-    there = [*workshop.lake.warehouse.list("raw/aws_cur/data"), *workshop.lake.warehouse.list("raw/aws_cur/tasks")]
-    return {found.location for found in there} - known
 
 
 def assert_loaded_whole(workshop: Workshop, result: LoadResult, folder: Path) -> None:
@@ -130,23 +98,6 @@ def test_what_a_worker_stored_is_taken_over_by_the_next_delivery(workshop: Works
     assert unknown_files(workshop) == set()
 
 
-class KilledOnce(HereWorkers):
-    """The first task is done by a process that is killed at one of its calls; all others here."""
-
-    def __init__(self, workshop: Workshop, call: int) -> None:
-        super().__init__(workshop, dead=(1,))
-        self.call = call
-        self.ended_by = 0
-        self.said = ""
-
-    def start(self, task: Task) -> None:
-        super().start(task)
-        if task.number == 1:
-            program = [sys.executable, "-m", "tests.loading.killed_worker", str(self.workshop.settings.file), task.name]
-            done = subprocess.run([*program, str(self.call)], capture_output=True, text=True, check=False)
-            self.ended_by, self.said = -done.returncode, done.stdout
-
-
 @pytest.mark.timeout(300)
 def test_a_worker_that_is_killed_at_any_point_is_done_again(
     workshop: Workshop, tmp_path: Path, pytestconfig: pytest.Config
@@ -155,9 +106,9 @@ def test_a_worker_that_is_killed_at_any_point_is_done_again(
     counting = KilledOnce(workshop, 0)
     load_with(workshop, counting)
     calls = int(counting.said)
-    for point in chosen(KILL_POINTS, FEW, pytestconfig.getoption("randomly_seed", 0)):
+    for point, call in kill_points(calls, pytestconfig.getoption("randomly_seed", 0)):
         workshop.write(*FILES, [line(UnblendedCost=str(point))], assembly=f"B{point:02d}")
-        workers = KilledOnce(workshop, 1 + calls * point // KILL_POINTS)
+        workers = KilledOnce(workshop, call)
 
         load_with(workshop, workers)
 
@@ -168,42 +119,11 @@ def test_a_worker_that_is_killed_at_any_point_is_done_again(
         assert unknown_files(workshop) == set()
 
 
-@contextmanager
-def coordinator(workshop: Workshop) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.loading.sharing_load", str(workshop.settings.base)])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def processes_of(workshop: Workshop) -> list[str]:
-    """Processes of this machine that work with this configuration."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:  # it ended just now
-                continue
-            if str(workshop.settings.file).encode() in command:
-                found.append(entry.name)
-    return found
-
-
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux lists them")
 def test_a_load_that_is_killed_while_its_workers_read_leaves_nothing_that_counts(workshop: Workshop, tmp_path: Path) -> None:
     with coordinator(workshop) as process:
-        wait_until(lambda: len(list(workshop.warehouse.glob(f"raw/aws_cur/tasks/*/*/*{TASK}"))) == 2)
+        wait_until(lambda: len(tasks_there(workshop)) == 2)
         process.send_signal(signal.SIGKILL)
         process.wait()
 
@@ -258,8 +178,8 @@ def test_files_that_a_worker_says_it_wrote_are_looked_at(workshop: Workshop) -> 
     class Careless(HereWorkers):
         def start(self, task: Task) -> None:
             super().start(task)
-            answer = answer_of((self.workshop.lake.warehouse.read(f"{task.name}{ANSWER}") or b"").decode(), OCTOBER)
-            self.workshop.lake.warehouse.delete(list(answer.files))
+            answer = answer_of((self.place.lake.warehouse.read(f"{task.name}{ANSWER}") or b"").decode())
+            self.place.lake.warehouse.delete(answer.locations)
 
     with pytest.raises(LakeError, match="which a worker wrote, cannot be read"):
         load_with(workshop, Careless(workshop))
