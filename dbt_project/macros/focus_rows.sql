@@ -34,12 +34,10 @@
 {%- endmacro %}
 
 {#-
-  One select of FOCUS rows out of the common row: each column as it is there, or as `changed` (column -> SQL) says; tags have
-  their keys in order. `part` says which row of its line it is.
+  One select of FOCUS rows out of the common row: each column as it is there, or as `changed` (column -> SQL) says. Tags and cost
+  categories keep their text: `int_costs__focus_labels` says what FOCUS writes for it. `part` says which row of its line it is.
 -#}
 {% macro focus_row(lines, part, changed={}, where='true') -%}
-    {%- set written = {'tags': text_to_json('tags'), 'x_cost_categories': text_to_json('x_cost_categories')} %}
-    {%- do written.update(changed) %}
     select
         source,
         billing_period,
@@ -50,7 +48,7 @@
         {%- for columns in [focus_1_2_columns(), focus_own_columns()] %}
         {%- set last_columns = loop.last %}
         {%- for column, type in columns.items() %}
-        {{ written[column] ~ ' as ' ~ column if column in written else column }}{{ ',' if not (last_columns and loop.last) }}
+        {{ changed[column] ~ ' as ' ~ column if column in changed else column }}{{ ',' if not (last_columns and loop.last) }}
         {%- endfor %}
         {%- endfor %}
     from {{ lines }}

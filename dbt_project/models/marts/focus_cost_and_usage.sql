@@ -9,6 +9,10 @@ with all_rows as (
     {%- endfor %}
 ),
 
+labels as (
+    select * from {{ ref('int_costs__focus_labels') }}
+),
+
 categories as (
     select
         listed.service,
@@ -35,6 +39,8 @@ categories as (
     'service_subcategory':
         "coalesce(all_rows.service_subcategory, case when all_rows.service_category is null then categories.subcategory end,"
         ~ " 'Other (' || coalesce(all_rows.service_category, 'Other') || ')')",
+    'tags': "case all_rows.bill_kind when 'aws' then tag_labels.labels_without_prefix else tag_labels.labels end",
+    'x_cost_categories': 'category_labels.labels',
 } %}
 
 final as (
@@ -49,11 +55,13 @@ final as (
         {%- endfor %}
         all_rows.x_part,
         {%- for column, type in focus_own_columns().items() %}
-        cast(all_rows.{{ column }} as {{ type }}) as {{ column }}{{ ',' if not loop.last }}
+        cast({{ filled.get(column, 'all_rows.' ~ column) }} as {{ type }}) as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from all_rows
     left join categories
         on case all_rows.bill_kind when 'aws' then all_rows.x_service_code else all_rows.service_name end = categories.service
+    left join labels as tag_labels on all_rows.tags = tag_labels.label_text
+    left join labels as category_labels on all_rows.x_cost_categories = category_labels.label_text
 )
 
 select * from final

@@ -257,6 +257,15 @@ quantified as (
     from priced
 ),
 
+-- Worked out once: two columns say each of them.
+unit_priced as (
+    select
+        quantified.*,
+        {{ unit_price('line_list_cost', 'line_pricing_quantity') }} as line_list_unit_price,
+        {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }} as line_contracted_unit_price
+    from quantified
+),
+
 final as (
     select
         ---------- where the line comes from
@@ -473,16 +482,14 @@ final as (
         line_contracted_cost as contracted_cost,
         line_pricing_quantity as pricing_quantity,
         case when line_pricing_quantity is not null then coalesce(unit, 'Units') end as pricing_unit,
-        {{ unit_price('line_list_cost', 'line_pricing_quantity') }} as list_unit_price,
-        {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }} as contracted_unit_price,
+        line_list_unit_price as list_unit_price,
+        line_contracted_unit_price as contracted_unit_price,
         -- The bill says what is charged in its own currency only.
         case
-            when coalesce(pricing_currency, currency_code) = currency_code
-                then {{ unit_price('line_list_cost', 'line_pricing_quantity') }}
+            when coalesce(pricing_currency, currency_code) = currency_code then line_list_unit_price
         end as pricing_currency_list_unit_price,
         case
-            when coalesce(pricing_currency, currency_code) = currency_code
-                then {{ unit_price('line_contracted_cost', 'line_pricing_quantity') }}
+            when coalesce(pricing_currency, currency_code) = currency_code then line_contracted_unit_price
         end as pricing_currency_contracted_unit_price,
         case
             when (coalesce(pricing_currency, currency_code) is distinct from currency_code) or is_split_row then null
@@ -534,7 +541,7 @@ final as (
         case when is_usage and not is_split_row then coalesce(normalized_usage_amount, 0) else 0 end
             as x_normalized_usage_amount,
         cast(0 as decimal(38, 20)) as x_consumed_quantity_overage
-    from quantified
+    from unit_priced
 )
 
 select * from final

@@ -9,8 +9,6 @@
 {%- set unused = 'x_unused_commitment_cost' %}
 {%- set unused_quantity = '(case when x_unused_commitment_quantity <> 0 then x_unused_commitment_quantity else 1 end)' %}
 {%- set unused_price = unit_price(unused, unused_quantity) %}
-{#- Tags of users stand without AWS's prefix, those of providers with it. -#}
-{%- set user_tags = regexp_replace_all(text_to_json('tags'), '([{,])"user[:_]', '{1}"') %}
 {#- Three reads of the same lines, each with the columns that it needs: put into one part, all would be worked out for all. -#}
 {%- set lines = ref('int_aws__costs') %}
 with line_rows as (
@@ -27,7 +25,6 @@ with line_rows as (
         'consumed_unit': 'case when ' ~ usage ~ " then " ~ focus_unit("coalesce(consumed_unit, 'Units')") ~ " end",
         'pricing_unit': focus_unit('pricing_unit'),
         'pricing_category': 'case when pricing_quantity is not null then pricing_category end',
-        'tags': user_tags,
     }, "not x_is_container_share and coalesce(x_line_item_type <> 'SavingsPlanNegation', true)") }}
 ),
 
@@ -57,7 +54,6 @@ unused_rows as (
             ~ unused_price ~ ' end',
         'consumed_quantity': no_amount,
         'consumed_unit': nothing,
-        'tags': user_tags,
         'x_net_unblended_cost': 'cast(0 as decimal(38, 20))',
         'x_blended_cost': 'cast(0 as decimal(38, 20))',
     }, "x_line_item_type in ('RIFee', 'SavingsPlanRecurringFee') and not x_is_container_share and x_unused_commitment_cost <> 0") }}
