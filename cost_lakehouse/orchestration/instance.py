@@ -213,7 +213,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(unfinished):
         label = run.tags.get(PROCESS_TAG)
-        if label is None or not _is_gone(instance, run, label):
+        if label is None or _is_of_parent(instance, run, label) or not _is_gone(instance, run, label):
             continue
         instance.report_run_failed(
             run, message="The process of this run ended without a word (killed, or the machine stopped)."
@@ -222,6 +222,16 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         forget(instance, label)
         ended.append(run.run_id)
     return ended
+
+
+def _is_of_parent(instance: dg.DagsterInstance, run: dg.DagsterRun, label: str) -> bool:
+    """Whether a label came with the tags of the run that this one repeats: its own process has not said yet who it is.
+
+    Dagster gives a retry the tags of the run that was killed. Where it dies before it says so, Dagster's own monitoring of
+    runs that do not start ends it.
+    """
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return parent is not None and parent.tags.get(PROCESS_TAG) == label
 
 
 def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun, label: str) -> bool:

@@ -13,6 +13,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from cost_lakehouse.alerts.dispatch import Dispatched
 from cost_lakehouse.alerts.incidents import Kind
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.locks import FileLocks
@@ -20,8 +21,8 @@ from cost_lakehouse.orchestration import alerting
 from cost_lakehouse.orchestration.alert_memory import AlertingElsewhere, alone
 from cost_lakehouse.orchestration.alerting import close
 from cost_lakehouse.orchestration.instance import command_instance
-from cost_lakehouse.orchestration.sensors.alerts import AlertsNotSent, alert_sensor
-from tests.alerts.builders import NOON, Listener
+from cost_lakehouse.orchestration.sensors.alerts import AlertsNotSent, alert_sensor, summary
+from tests.alerts.builders import NOON, Listener, incidents, trouble
 from tests.alerts.conftest import Office
 from tests.alerts.servers import http_server
 from tests.services.postgres import PostgresServer
@@ -63,6 +64,16 @@ def test_what_failed_before_the_first_look_is_nobodys_news(office: Office) -> No
     office.look()
     office.look()
     assert office.listener.heard == []
+
+
+def test_a_tick_says_that_alerts_without_a_channel_reach_nobody(tmp_path: Path) -> None:
+    config = tmp_path / "lakehouse.yaml"
+    config.write_text(
+        "sources: [{name: acme, kind: aws_cur, location: bills}]\nalerts: {lateness: {sources: {acme: off}}}\n",
+        encoding="utf-8",
+    )
+    said = summary(load_settings(config), Dispatched([], []), incidents(trouble()))
+    assert said == "1 new problem; nobody is told: `alerts` of lakehouse.yaml has no channel."
 
 
 def test_one_of_two_channels_is_dead(office: Office) -> None:

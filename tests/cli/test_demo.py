@@ -330,4 +330,9 @@ def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> N
 
 def test_a_change_without_an_old_total_says_so() -> None:
     change = {"source": "acme", "month": "2026-09", "currency": "USD", "old": None, "new": "1.5"}
-    assert list(change_lines([change])) == ["acme 2026-09: 1.5 USD (was not there)"]
+    assert list(change_lines([change])) == ["acme 2026-09: 1.50 USD (was not there)"]
+
+
+def test_a_change_is_told_in_plain_numbers_as_everywhere_else() -> None:
+    change = {"source": "acme", "month": "2026-09", "currency": "EUR", "old": "1E+2", "new": "4636.66567759676500000000"}
+    assert list(change_lines([change])) == ["acme 2026-09: 4636.665677596765 EUR (was 100.00)"]

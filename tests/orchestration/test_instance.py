@@ -123,3 +123,25 @@ def test_a_run_whose_process_was_killed_is_ended_and_its_pool_is_free_again(
         assert going.status is dg.DagsterRunStatus.STARTED
         assert len(list((settings.dagster_home / "processes").iterdir())) == 1
     assert list((settings.dagster_home / "processes").iterdir()) == []
+
+
+def test_the_retry_of_a_killed_run_is_not_taken_for_dead_before_its_process_says_who_it_is(settings: Settings) -> None:
+    @dg.job
+    def nothing() -> None:
+        pass
+
+    settings.file.write_text("lake: {}\n", encoding="utf-8")
+    started = dg.DagsterRunStatus.STARTED
+    with command_instance(settings) as instance:
+        killed = instance.create_run_for_job(nothing, tags={PROCESS_TAG: killed_process()}, status=started)
+        assert end_dead_runs(instance) == [killed.run_id]
+        # Dagster copies the tags of a run to its retry, and those to the next one.
+        retry = killed
+        for _ in range(2):
+            retry = instance.create_run_for_job(
+                nothing, tags=killed.tags, status=started, parent_run_id=retry.run_id, root_run_id=killed.run_id
+            )
+        assert end_dead_runs(instance) == []
+
+        instance.add_run_tags(retry.run_id, {PROCESS_TAG: killed_process()})
+        assert end_dead_runs(instance) == [retry.run_id]

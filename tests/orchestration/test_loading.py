@@ -253,7 +253,9 @@ def test_asking_for_a_month_without_a_delivery_says_so_and_is_no_load(
     failure = result.failure_data_for_node("line_items__acme")
     assert failure is not None
     assert failure.user_failure_data is not None
-    assert "Nothing to load for acme 2026-10" in (failure.user_failure_data.description or "")
+    description = failure.user_failure_data.description or ""
+    assert "Nothing to load for acme 2026-10" in description
+    assert "months there: 2026-09. Nothing was changed." in description
     assert instance.get_latest_materialization_event(line_items_key("acme")) is None
 
 

@@ -271,6 +271,7 @@ class _Loading:
         reasons = [planned.reason for planned in self._planned if planned.finding.billing_period in (None, *self._window)]
         reason = next(filter(None, reasons), "no file is new there" if kind_of(self._source).adds_files else "no manifest yet")
         return NothingDelivered(
-            f"Nothing to load for {self._source.name} {_subject(self._window)} at {self._source.place}: {reason}.",
+            f"Nothing to load for {self._source.name} {_subject(self._window)} at {self._source.place}: "
+            f"{reason.removesuffix('.')}.",
             "Nothing was changed. Wait for the provider's next delivery, or check the location with `cost-lakehouse doctor`.",
         )

@@ -51,5 +51,6 @@ def summary(settings: Settings, dispatched: Dispatched, new: list[Incident]) -> 
     if dispatched.accepted:
         return "\n".join(f"Sent through {channel}: {title}" for channel, title in dispatched.accepted)
     if new and not settings.alerts.has_channels:
-        return f"{len(new)} new problems; nobody is told: lakehouse.yaml has no `alerts`."
+        problems = "1 new problem" if len(new) == 1 else f"{len(new)} new problems"
+        return f"{problems}; nobody is told: `alerts` of lakehouse.yaml has no channel."
     return "Nothing new to tell."

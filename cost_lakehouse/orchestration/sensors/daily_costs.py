@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
+
+from cost_lakehouse.orchestration.assets.load_metadata import plain
 
 DAILY_COSTS = dg.AssetKey(["marts", "daily_costs"])
 # A first load of many months publishes more than one tick handles; the rest follows in the next.
@@ -23,8 +26,8 @@ def changes_of(materialization: dg.AssetMaterialization) -> list[Mapping[str, An
 def change_lines(changes: list[Mapping[str, Any]]) -> Iterator[str]:
     """One line a change, for people."""
     for change in changes:
-        was = "was not there" if change["old"] is None else f"was {change['old']}"
-        yield f"{change['source']} {change['month']}: {change['new']} {change['currency']} ({was})"
+        was = "was not there" if change["old"] is None else f"was {plain(Decimal(change['old']))}"
+        yield f"{change['source']} {change['month']}: {plain(Decimal(change['new']))} {change['currency']} ({was})"
 
 
 def daily_cost_sensor() -> dg.SensorDefinition:
