@@ -21,7 +21,7 @@ from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.publish.postgres.rows import ROWS_A_BATCH, csv_rows
-from cost_lakehouse.publish.postgres.tables import create_part, index_part, month_of, quoted, rest_of
+from cost_lakehouse.publish.postgres.tables import create_part, index_part, month_of, order_of, quoted, rest_of
 
 MANY_ROWS = 100_000
 """From so many rows on a source's month has a table of its own."""
@@ -61,6 +61,8 @@ class MonthTables:
                 self._cursor.execute(f"delete from {place} where source = %s", [slice_.source])
             names = ", ".join(map(quoted, columns))
             options = "format csv, freeze" if part else "format csv"
+            if part is not None:
+                rows_of += _in_order(marts, f"from marts.{table} where {slice_.condition}", columns)
             with csv_rows(marts.execute(rows_of).to_arrow_reader(ROWS_A_BATCH)) as rows:
                 self._cursor.copy_expert(f"copy {place} ({names}) from stdin with ({options})", rows, _READ_BYTES)
         self._prove(slice_, table, columns, place, expected)
@@ -143,6 +145,19 @@ class MonthTables:
 
     def _named(self, table: str) -> str:
         return f"{quoted(self._schema)}.{quoted(table)}"
+
+
+def _in_order(marts: duckdb.DuckDBPyConnection, rows: str, columns: Mapping[str, str]) -> str:
+    """ORDER BY as the index of a table of its own wants it; texts as numbers of an enum, which sort in half the time."""
+    keys: list[str] = []
+    for column in order_of(columns):
+        key = quoted(column)
+        if columns[column] == "text":
+            text, kind = f"coalesce({key}, '')", quoted(f"order_of_{column}")
+            marts.execute(f"create type {kind} as enum (select '' union select {text} {rows} order by 1)")
+            key = f"{text}::{kind}"
+        keys.append(key)
+    return f" order by {', '.join(keys)}" if keys else ""
 
 
 def _amounts(columns: Mapping[str, str]) -> list[str]:

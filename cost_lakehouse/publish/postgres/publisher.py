@@ -201,7 +201,7 @@ class _Publisher:
                 for month in sorted(months):
                     kind = kinds.get(month_of(table, month))
                     if kind is None:
-                        for statement in create_month(self._schema, table, month):
+                        for statement in create_month(self._schema, table, month, columns):
                             cursor.execute(statement)
                     elif kind != PARTED:
                         raise PushFailed(

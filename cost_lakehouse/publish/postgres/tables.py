@@ -16,6 +16,10 @@ _JSON = {"tags", "cost_categories"}
 
 # What tables are usually filtered by; of those a mart has.
 _INDEXED = ("usage_date", "usage_account_id", "account_id", "tenant_id", "sub_account_id", "product_code", "service")
+_ORDERED = ("usage_date", "product_code", "service")
+"""Those of them by which the rows of a table of its own lie in order, the first one first."""
+_PAGES = 16
+"""Of one entry of the index over rows in order: some hundreds of rows, so that a service's are in few of them."""
 
 
 def quoted(name: str) -> str:
@@ -62,23 +66,28 @@ def create_table(schema: str, table: str, columns: Mapping[str, str]) -> str:
     return f"create table if not exists {name} ({shown}) partition by range (billing_period)"
 
 
-def index_columns(columns: Mapping[str, str]) -> dict[str, str]:
-    """What a table is usually filtered by: an index's name behind the table's, and what it is over.
-
-    Months and sources that have parts of their own need none.
-    """
-    made = {f"by_{column}": f"({column})" for column in _INDEXED if column in columns}
-    if columns.get("tags") == "jsonb":
-        made["by_tags"] = "using gin (tags jsonb_path_ops)"
-    return made
+def order_of(columns: Mapping[str, str]) -> list[str]:
+    """By which a table's rows lie in order where a source's month has a table of its own; none of them, no order."""
+    return [column for column in _ORDERED if column in columns]
 
 
 def create_indexes(schema: str, table: str, columns: Mapping[str, str]) -> list[str]:
-    """Indexes of the whole table, which each of its parts has: by day, account, service, tags."""
+    """Indexes of the whole table, which each of its parts has: by account and tags.
+
+    Months and sources that have parts of their own need none; by day and service a part has what suits the order of its rows.
+    """
     return [
         f"create index if not exists {quoted(f'{table}_{name}')} on {quoted(schema)}.{quoted(table)} {over}"
-        for name, over in index_columns(columns).items()
+        for name, over in _everywhere(columns).items()
     ]
+
+
+def _everywhere(columns: Mapping[str, str]) -> dict[str, str]:
+    """An index's name behind the table's, and what it is over."""
+    made = {f"by_{column}": f"({column})" for column in _INDEXED if column in columns and column not in _ORDERED}
+    if columns.get("tags") == "jsonb":
+        made["by_tags"] = "using gin (tags jsonb_path_ops)"
+    return made
 
 
 def month_of(table: str, month: date) -> str:
@@ -91,14 +100,14 @@ def rest_of(table: str, month: date) -> str:
     return f"{month_of(table, month)}_rest"
 
 
-def create_month(schema: str, table: str, month: date) -> list[str]:
+def create_month(schema: str, table: str, month: date, columns: Mapping[str, str]) -> list[str]:
     """A month's part, parted by source, with one part for all sources. Made aside, then attached: that locks no reader out."""
     name, rest = f"{quoted(schema)}.{quoted(month_of(table, month))}", f"{quoted(schema)}.{quoted(rest_of(table, month))}"
     whole, following = f"{quoted(schema)}.{quoted(table)}", date(month.year + month.month // 12, month.month % 12 + 1, 1)
     return [
         f"create table {name} ({_alike(whole)}) partition by list (source)",
         f"create table {rest} partition of {name} default",
-        f"create index on {rest} (source)",
+        *(f"create index on {rest} ({column})" for column in ("source", *order_of(columns))),
         f"alter table {whole} attach partition {name} for values from ('{month}') to ('{following}')",
     ]
 
@@ -112,8 +121,13 @@ def create_part(schema: str, table: str, slice_: Slice, name: str) -> str:
 
 
 def index_part(schema: str, name: str, columns: Mapping[str, str]) -> list[str]:
-    """The indexes of the whole table, on a part that is not attached yet."""
-    return [f"create index on {quoted(schema)}.{quoted(name)} {over}" for over in index_columns(columns).values()]
+    """The indexes of the whole table, on a part that is not attached yet, and one over the order of its rows.
+
+    That one is a fraction of a B-tree's work and size, and leads to a day's or a service's rows as fast.
+    """
+    place, order = f"{quoted(schema)}.{quoted(name)}", ", ".join(order_of(columns))
+    made = [f"create index on {place} {over}" for over in _everywhere(columns).values()]
+    return [*made, f"create index on {place} using brin ({order}) with (pages_per_range = {_PAGES})"] if order else made
 
 
 def _alike(whole: str) -> str:

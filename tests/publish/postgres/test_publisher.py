@@ -28,7 +28,7 @@ from cost_lakehouse.publish.postgres import months as months_module
 from cost_lakehouse.publish.postgres import publisher as publisher_module
 from cost_lakehouse.publish.postgres.publisher import first_kept, months_due, publish_to_postgres
 from tests.dbt.building import PROJECT
-from tests.publish.backbone.lakes import NOVEMBER, OCTOBER, PushingLake
+from tests.publish.backbone.lakes import DAILY, NOVEMBER, OCTOBER, PushingLake
 from tests.services.postgres import PostgresServer
 from tests.services.small_disk import small_disk
 
@@ -95,7 +95,10 @@ def test_marts_are_plain_tables_with_exact_types_partitions_and_indexes(database
     months = "daily_costs_2026_10", "daily_costs_2026_11"
     assert [row[0] for row in partitions] == [name for month in months for name in (month, f"{month}_rest")]
     indexes = {row[0] for row in database.ask("select indexname from pg_indexes where tablename = 'daily_costs'")}
-    assert {"daily_costs_by_usage_date", "daily_costs_by_account_id", "daily_costs_by_service"} <= indexes
+    assert indexes == {"daily_costs_by_account_id"}
+    of_month = database.ask("select indexdef from pg_indexes where tablename = 'daily_costs_2026_10_rest'")
+    over = {definition.partition(" USING ")[2] for (definition,) in of_month}
+    assert over == {f"btree ({column})" for column in ("source", "usage_date", "account_id", "service")}
     published = database.ask(
         "select source, delivery_id, state, tables, row_counts from costs.publications order by billing_period"
     )
@@ -235,16 +238,37 @@ def test_a_month_of_many_rows_has_a_table_of_its_own_and_keeps_one(database: Dat
     parts = "pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'costs.daily_costs_2026_10'::regclass"
     steps = ((["1", "2"], 0), (["3", "4", "5"], 1), (["6", "7", "8", "9"], 1), (["1"], 1))
     for number, (costs, own) in enumerate(steps):
-        database.made.publish(OCTOBER, costs, assembly=f"20261105T0{number}0000Z")
+        receipt = database.made.publish(OCTOBER, costs, assembly=f"20261105T0{number}0000Z")
 
         assert "acme 2026-10" in database.publish()
 
         assert database.costs() == [*map(Decimal, costs), Decimal(9)]
         assert database.ask("select count(*) from costs.daily_costs_2026_10_rest") == [(0 if own else len(costs),)]
-        # By day, account and service, as the whole table; nothing is left of those before.
-        count = "(select count(*) from pg_index x where x.indrelid = c.oid)"
-        assert database.ask(f"select {count} from {parts} and c.relname not like '%rest'") == [(3,)] * own
+        # By account, and by day and service as its rows lie; nothing is left of those before.
+        over = "select split_part(pg_get_indexdef(x.indexrelid), ' USING ', 2) from pg_index x"
+        indexes = database.ask(f"{over}, {parts} and c.relname not like '%rest' and x.indrelid = c.oid order by 1")
+        assert indexes == [("brin (usage_date, service) WITH (pages_per_range='16')",), ("btree (account_id)",)] * own
         assert database.ask("select count(*) from pg_class where relname ~ 'daily_costs_2026_10_[0-9a-f]{8}$'") == [(own,)]
+    database.made.publish_rows(OCTOBER, receipt, [], "estimated")
+    assert database.publish() == ["acme 2026-10"]
+    assert database.costs() == [Decimal(9)]
+
+
+def test_rows_of_a_table_of_its_own_lie_by_day_and_in_a_day_by_service(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months_module, "MANY_ROWS", 1)
+    receipt = database.made.publish(OCTOBER, ["1"])
+    lies = [(2, "b"), (1, None), (2, "a"), (1, "b"), (1, "B")]
+    row = {"source": "acme", "billing_period": OCTOBER}
+    rows = [{**row, "usage_date": OCTOBER.replace(day=day), "service": service} for day, service in lies]
+    database.made.publish_rows(OCTOBER, receipt, ["1"], "estimated")
+    replace_rows(database.made.lake, "marts.daily_costs", DAILY, {Slice("acme", OCTOBER): rows})
+
+    database.publish()
+
+    found = database.ask("select extract(day from usage_date)::int, service from costs.daily_costs order by ctid")
+    assert found == [(1, None), (1, "B"), (1, "b"), (2, "a"), (2, "b")]
 
 
 def test_a_query_that_reads_on_keeps_its_rows_and_the_change_waits_for_it(
