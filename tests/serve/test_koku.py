@@ -106,7 +106,7 @@ def test_a_scope_is_the_window_that_koku_makes_of_it(scope: dict[str, str], begi
         ("start_date=2025-12-31&end_date=2026-10-01", "start_date"),
         ("start_date=2026-10-01&end_date=2026-10-05", "end_date"),
         ("start_date=October&end_date=2026-10-01", "start_date"),
-        ("group_by[service]=*&group_by[account]=*&group_by[region]=*", "group_by"),
+        ("group_by[service]=*&group_by[account]=*&group_by[region]=*&group_by[az]=*", "group_by"),
         ("order_by[service]=asc", "service"),
         ("order_by[delta]=asc", "delta"),
         ("order_by[cost]=up", "cost"),
@@ -147,6 +147,22 @@ def test_two_groups_lie_inside_each_other_and_what_has_no_value_is_named_so() ->
     ] == [("AmazonEC2", [("1", 10.25), ("2", 5.25)]), ("AmazonS3", [("1", 7.0)]), ("No-service", [("1", 2.0)])]
     row = month["services"][0]["accounts"][0]["values"][0]
     assert (row["date"], row["account_alias"], len(row["source_uuid"])) == ("2026-10", "1", 1)
+
+
+def test_three_groups_lie_inside_each_other() -> None:
+    document = report("filter[time_scope_value]=-1&group_by[service]=*&group_by[account]=*&group_by[tag:team]=*")
+
+    (service, *_) = document["data"][0]["services"]
+    assert [
+        (account["account"], [(one["tag:team"], cost(one["values"][0])) for one in account["tag:teams"]])
+        for account in service["accounts"]
+    ] == [("1", [("red", 10.25)]), ("2", [("blue", 5.25)])]
+    types = report(
+        "filter[time_scope_value]=-1&group_by[service]=*&group_by[account]=2&group_by[tag:team]=*", kind="instance-types"
+    )
+    (service,) = types["data"][0]["services"]
+    (inner,) = service["accounts"][0]["tag:teams"][0]["instance_types"]
+    assert (inner["instance_type"], inner["values"][0]["usage"]["value"]) == ("t3.micro", 7.5)
 
 
 def test_beyond_the_limit_is_one_row_others_last_and_all_adds_up() -> None:

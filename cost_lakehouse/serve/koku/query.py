@@ -51,7 +51,7 @@ BASES: Mapping[str, str] = {
     "calculated_amortized_cost": "amortized",
     "savingsplan_effective_cost": "amortized",
 }
-MOST_GROUPS = 2
+MOST_GROUPS = 3
 MOST_BUCKETS = 1_000
 _SCOPE = ("resolution", "time_scope_units", "time_scope_value")
 _PLAIN = ("start_date", "end_date", "delta", "cost_type", "currency", "limit", "offset")

@@ -23,7 +23,7 @@ from cost_lakehouse.ask.request import Condition, Request, in_currency
 from cost_lakehouse.formats.decimals import EXACT
 from cost_lakehouse.serve.costs import rate_meta
 from cost_lakehouse.serve.koku.kinds import Usage, usage_of
-from cost_lakehouse.serve.koku.query import BASES, MOST_GROUPS, Query
+from cost_lakehouse.serve.koku.query import BASES, Query
 from cost_lakehouse.serve.koku.units import BESIDE, UNIT, entity_of, inside
 from cost_lakehouse.serve.parameters import Pairs
 
@@ -87,7 +87,7 @@ def question_of(query: Query, currency: str, provider: Iterable[Condition], rate
         basis=BASES[query.cost_type],
         compare=query.window.compare if query.has_delta else None,
         where=inside(query.unit) if query.unit else ALWAYS,
-        most_groups=MOST_GROUPS + len(beside),
+        most_groups=len(query.dimensions) + len(beside),
     )
     return in_currency(question, currency, rates if query.currency else None)
 
