@@ -12,14 +12,19 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from cost_lakehouse.ask.rates import NoRate, rates_of
 from cost_lakehouse.ask.tags import added_up
+from cost_lakehouse.config import load_settings
 from cost_lakehouse.config.serve import RoleSettings, ServeSettings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.tables import ACCOUNT_NAMES, ACCOUNT_NAMES_COLUMNS
 from cost_lakehouse.outlook.forecast import Backtest, Forecast
+from cost_lakehouse.outlook.history import Key
+from cost_lakehouse.outlook.looking import Outlook, today_of
 from cost_lakehouse.serve.application import application
-from cost_lakehouse.serve.koku.forecasts import forecast_rows
+from cost_lakehouse.serve.koku.forecasts import Ahead, ahead_of, converted, forecast_rows
 from cost_lakehouse.serve.koku.organizations import units_of
+from tests.ask.marts import Line
 from tests.serve.conftest import small_lake
 
 BASE = "/api/cost-management/v1"
@@ -149,13 +154,58 @@ def test_a_forecast_is_told_day_by_day_within_its_range() -> None:
         Decimal(96), Decimal(112), Backtest((), None, None),
     )  # fmt: skip
 
-    rows = forecast_rows(found, "USD")
+    rows = forecast_rows(ahead_of(found), "USD")
 
     assert [
         (row["date"], *(row["values"][0]["cost"][name]["value"] for name in ("total", "confidence_min", "confidence_max")))
         for row in rows
     ] == [("2026-10-30", 3.0, -3.0, 9.0), ("2026-10-31", 1.0, -1.0, 3.0)]
     assert rows[0]["values"][0]["infrastructure"] == rows[0]["values"][0]["cost"]
+
+
+def test_forecasts_of_all_currencies_are_told_in_one_at_the_month_s_rates() -> None:
+    def outlook(currency: str, days: tuple[int, ...], total: int, low: int | None) -> Outlook:
+        one = Forecast(
+            date(2026, 10, 1), date(2026, 11, 1), date(2026, 10, 30), Decimal(0), Decimal(total - sum(days)),
+            tuple(map(Decimal, days)), None if low is None else Decimal(low), None, Backtest((), None, None),
+        )  # fmt: skip
+        return Outlook(Key((), currency), Decimal(0), one)
+
+    month = date(2026, 10, 1)
+    rates = rates_of("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", "rates.csv")
+    found = [outlook("USD", (3, 1), 100, 96), outlook("EUR", (4, 8), 20, None), outlook("JPY", (0, 0), 0, None)]
+
+    whole, used = converted(found, month, "USD", rates)
+
+    assert whole == Ahead(date(2026, 11, 1), (Decimal(8), Decimal(11)), Decimal(125), Decimal(121), Decimal(125))
+    assert [(rate.base, rate.rate) for rate in used] == [("EUR", Decimal("1.25"))]
+    assert converted([*found, Outlook(Key((), "GBP"), Decimal(1), None)], month, "USD", rates) == (None, ())
+    assert converted([], month, "USD", rates) == (None, ())
+    with pytest.raises(NoRate, match="There is no rate of 2026-11 from EUR to USD"):
+        converted(found, date(2026, 11, 1), "USD", rates)
+
+
+def test_a_forecast_is_converted_where_there_are_rates(tmp_path: Path) -> None:
+    days = (date(2026, 9, 1) + timedelta(days=number) for number in range(60))
+    lines = tuple(
+        Line(day, day.replace(day=1), "1", "AmazonEC2", currency, Decimal(1)) for day in days for currency in ("USD", "EUR")
+    )
+    config = small_lake(tmp_path, lines).settings.file
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    rates = "month,from,to,rate,source\n{},EUR,USD,1.25,ECB\n"
+    config.with_name("rates.csv").write_text(rates.format("2026-10"), encoding="utf-8")
+    lake = Lake(load_settings(config))
+    month = f"{today_of(lake):%Y-%m}"
+    config.with_name("rates.csv").write_text(rates.format(month), encoding="utf-8")
+    with TestClient(application(lake), base_url="http://localhost") as client:
+        own, dollars = (get(client, f"/forecasts/aws/costs/{asked}") for asked in ("", "?currency=USD"))
+        euros = client.get(f"{BASE}/forecasts/aws/costs/?currency=EUR")
+
+    assert {row["values"][0]["cost"]["total"]["value"] for row in own["data"]} == {1.0}
+    assert {row["values"][0]["cost"]["total"]["value"] for row in dollars["data"]} == {2.25}
+    assert "exchange_rates" not in own["meta"]
+    assert [rate["rate"] for rate in dollars["meta"]["exchange_rates"]] == ["1.25"]
+    assert euros.json()["currency"][0].startswith(f"There is no rate of {month} from USD to EUR.")
 
 
 def test_a_forecast_ends_with_its_month(client: TestClient) -> None:
@@ -180,6 +230,7 @@ def test_nothing_is_forecast_of_no_usage(client: TestClient) -> None:
         ("/tags/aws/?limit=x", "limit"),
         ("/sources/?nope=1", "nope"),
         ("/forecasts/aws/costs/?cost_type=guessed", "cost_type"),
+        ("/forecasts/aws/costs/?currency=usd", "currency"),
         ("/forecasts/aws/costs/?limit=1001", "limit"),
     ],
 )

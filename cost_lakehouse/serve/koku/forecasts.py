@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cost_lakehouse.ask.rates import CURRENCY, NoRate, Rate, Rates
 from cost_lakehouse.ask.request import Condition
+from cost_lakehouse.formats.decimals import EXACT, exact_sum
 from cost_lakehouse.outlook.forecast import Forecast
 from cost_lakehouse.outlook.history import NoUsage, Scope
-from cost_lakehouse.outlook.looking import month_forecasts, today_of
+from cost_lakehouse.outlook.looking import Outlook, month_forecasts, today_of
+from cost_lakehouse.serve.costs import rate_meta
 from cost_lakehouse.serve.koku.lists import answering, known_only, page
 from cost_lakehouse.serve.koku.query import BASES
 from cost_lakehouse.serve.koku.wrong import WrongParameter
@@ -20,6 +26,20 @@ from cost_lakehouse.serve.served import Handler, Served
 
 KNOWN = ("limit", "offset", "cost_type", "currency", "filter[account]", "filter[exact:account]")
 _PAGE = 100
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The days that are left of a month, up to ``end``: what each is expected to cost, at least and at most, and all of it.
+
+    ``low`` and ``high`` hold the whole of the month, ``total``.
+    """
+
+    end: date
+    days: tuple[Decimal, ...]
+    total: Decimal
+    low: Decimal
+    high: Decimal
 
 
 def forecast_of(provider: str) -> Handler:
@@ -32,7 +52,11 @@ def forecast_of(provider: str) -> Handler:
         cost_type = given.get("cost_type", "unblended_cost")
         if cost_type not in BASES:
             raise WrongParameter("cost_type", f'"{cost_type}" is not a valid choice.')
-        currency = given.get("currency") or served.usual_currency()
+        wanted = given.get("currency")
+        if wanted is not None and not CURRENCY.fullmatch(wanted):
+            raise WrongParameter("currency", f'"{wanted}" is not a valid choice.')
+        currency = wanted or served.usual_currency()
+        rates = served.rates() if wanted else None
         conditions = [Condition("provider", (provider,)), *served.conditions()]
         conditions += [
             Condition("account", (given[name],), contains=name == "filter[account]")
@@ -40,26 +64,72 @@ def forecast_of(provider: str) -> Handler:
             if name in given
         ]
         scope = Scope(tuple(conditions), (), BASES[cost_type])
-        try:
-            _, _, found = month_forecasts(served.lake, scope, (), None, today_of(served.lake), None)
-        except NoUsage:
-            found = []
-        known = [one.forecast for one in found if one.key.currency_code == currency and one.forecast is not None]
-        return page(request, pairs, forecast_rows(known[0], currency) if known else [], _PAGE)
+        begin: date | None = None
+        found: list[Outlook] = []
+        with suppress(NoUsage):
+            _, begin, found = month_forecasts(served.lake, scope, (), None, today_of(served.lake), None)
+        if rates is not None and begin is not None:
+            try:
+                ahead, used = converted(found, begin, currency, rates)
+            except NoRate as error:
+                raise WrongParameter("currency", f"{error.problem} {error.fix}") from None
+        else:
+            own = [one.forecast for one in found if one.key.currency_code == currency and one.forecast is not None]
+            ahead, used = (ahead_of(own[0]) if own else None), ()
+        says = {"exchange_rates": [rate_meta(rate) for rate in used]} if used else {}
+        return page(request, pairs, forecast_rows(ahead, currency) if ahead else [], _PAGE, says=says)
 
     return answering(handler)
 
 
-def forecast_rows(found: Forecast, currency: str) -> list[dict[str, Any]]:
+def ahead_of(found: Forecast) -> Ahead:
+    """The days of one forecast; where it has no range, it is its own."""
+    low = found.total if found.low is None else found.low
+    return Ahead(found.end, found.days, found.total, low, found.total if found.high is None else found.high)
+
+
+def converted(found: Sequence[Outlook], month: date, into: str, rates: Rates) -> tuple[Ahead | None, tuple[Rate, ...]]:
+    """The forecasts of all currencies in one, added up at the month's rates, and these. Pure.
+
+    None where one of them has not enough history: the others are not the whole. The ranges are added up as well, so that
+    the sum's is rather too wide than too narrow. Raises NoRate where one is missing that an amount needs.
+    """
+    parts: list[tuple[Ahead, Decimal]] = []
+    used: dict[str | None, Rate] = {}
+    for one in found:
+        if one.forecast is None:
+            return None, ()
+        own = ahead_of(one.forecast)
+        if not any((*own.days, own.total, own.low, own.high)):
+            parts.append((own, Decimal(0)))
+            continue
+        rate = rates.rate(month, one.key.currency_code, into)
+        parts.append((own, rate.rate))
+        if rate.base != into:
+            used[rate.base] = rate
+    if not parts:
+        return None, ()
+    days: Mapping[int, list[Decimal]] = {left: [] for left in range(max(len(own.days) for own, _ in parts), 0, -1)}
+    for own, rate_of_it in parts:
+        for left, amount in zip(range(len(own.days), 0, -1), own.days, strict=True):
+            days[left].append(EXACT.multiply(amount, rate_of_it))
+    total, low, high = (
+        exact_sum(EXACT.multiply(amount, rate_of_it) for amount, (_, rate_of_it) in zip(amounts, parts, strict=True))
+        for amounts in zip(*((own.total, own.low, own.high) for own, _ in parts), strict=True)
+    )
+    whole = Ahead(parts[0][0].end, tuple(map(exact_sum, days.values())), total, low, high)
+    return whole, tuple(used[base] for base in sorted(used, key=str))
+
+
+def forecast_rows(found: Ahead, currency: str) -> list[dict[str, Any]]:
     """The days that are left. The range of the whole month is shared out by what each day is expected to cost. Pure."""
     begin = found.end - timedelta(days=len(found.days))
-    expected = sum(found.days, Decimal(0))
-    low, high = found.low if found.low is not None else found.total, found.high if found.high is not None else found.total
+    expected = exact_sum(found.days)
     rows = []
     for number, amount in enumerate(found.days):
         share = amount / expected if expected else Decimal(0)
         day = (begin + timedelta(days=number)).isoformat()
-        least, most = amount + (low - found.total) * share, amount + (high - found.total) * share
+        least, most = amount + (found.low - found.total) * share, amount + (found.high - found.total) * share
         costs = _values(amount, least, most, currency)
         none = _values(Decimal(0), Decimal(0), Decimal(0), currency)
         rows.append({"date": day, "values": [{"date": day, "infrastructure": costs, "supplementary": none, "cost": costs}]})

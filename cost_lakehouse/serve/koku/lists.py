@@ -47,8 +47,18 @@ def truth(name: str, text: str) -> bool:
     return text.lower() == "true"
 
 
-def page(request: Request, pairs: Pairs, rows: Sequence[Any], usual: int = 10, most: int = MOST_LISTED) -> Response:
-    """One page of a list, of ``usual`` rows unless more are asked for, ``most`` at most. Raises WrongParameter."""
+def page(
+    request: Request,
+    pairs: Pairs,
+    rows: Sequence[Any],
+    usual: int = 10,
+    most: int = MOST_LISTED,
+    says: Mapping[str, Any] | None = None,
+) -> Response:
+    """One page of a list, of ``usual`` rows unless more are asked for, ``most`` at most; ``says`` stands in ``meta``, too.
+
+    Raises WrongParameter.
+    """
     numbers = {"limit": usual, "offset": 0}
     for name, value in pairs:
         if name in numbers:
@@ -57,7 +67,7 @@ def page(request: Request, pairs: Pairs, rows: Sequence[Any], usual: int = 10, m
             numbers[name] = int(value[:7])
     limit, offset = numbers["limit"] or most, numbers["offset"]
     document = {
-        "meta": {"count": len(rows), "limit": limit, "offset": offset},
+        "meta": {"count": len(rows), "limit": limit, "offset": offset, **(says or {})},
         "links": links_of(request.url.path, pairs, limit, offset, len(rows)),
         "data": rows[offset : offset + limit],
     }
