@@ -13,11 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.answer import Row
+from cost_lakehouse.ask.rates import rates_of
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.outlook.marts import refresh_outlook
 from cost_lakehouse.report.charts import daily_chart
 from cost_lakehouse.serve.application import application
+from cost_lakehouse.serve.page.ahead import in_one_currency
 from cost_lakehouse.serve.page.view import cents, first_of
 from tests.ask.marts import Line
 from tests.serve.conftest import LINES, line, small_lake
@@ -143,6 +145,56 @@ def test_costs_are_told_in_one_currency_where_there_are_rates(client: TestClient
     assert 'href="/lines' not in page
     assert (missing.status_code, missing.json()["error"]) == (400, "There is no rate of 2026-09 from USD to EUR.")
     assert 'name="currency"' not in client.get("/").text
+
+
+def test_a_forecast_is_told_in_one_currency_at_its_month_s_rate(tmp_path: Path) -> None:
+    registrar = Line(date(2026, 11, 1), date(2026, 10, 1), "1", "Registrar", "USD", Decimal(14))
+    config = small_lake(tmp_path, (*LINES, registrar)).settings.file
+    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
+    config.with_name("rates.csv").write_text("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", encoding="utf-8")
+    lake = Lake(load_settings(config))
+    refresh_outlook(lake, datetime(2026, 11, 10, tzinfo=UTC))
+    with TestClient(application(lake), base_url="http://localhost") as client:
+        page = client.get("/?month=2026-10&currency=USD").text
+        own = client.get("/?month=2026-10").text
+
+    assert ["EUR in USD", "3.75", "3.75", "3.75", "3.75", "–"] in cells(page)
+    assert ["USD", "25.50", "25.50", "25.50", "25.50", "–"] in cells(page)
+    assert ["all in USD", "29.25", "–", "–", "29.25", "–"] in cells(page)
+    assert "A forecast is of the month's days. Converted by the rates of the months: 2026-10 EUR at 1.25 (ECB)." in page
+    assert "Its bills come to" not in page
+    assert ["EUR", "3.00", "3.00", "3.00", "3.00", "–"] in cells(own)
+    assert "all in" not in own
+
+
+def test_budgets_are_converted_where_one_rate_is_that_of_all_their_costs() -> None:
+    def budget(name: str, currency: str, end: date, forecast: str | None = "12") -> dict[str, object]:
+        ahead = None if forecast is None else Decimal(forecast)
+        return {"budget": name, "currency_code": currency, "period_begin": date(2026, 10, 1), "period_end": end,
+                "amount": Decimal(10), "spent": Decimal("2.5"), "forecast_cost": ahead}  # fmt: skip
+
+    rates = rates_of("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", "rates.csv")
+    month, quarter = date(2026, 11, 1), date(2027, 1, 1)
+    budgets = [
+        budget("a", "EUR", month),
+        budget("b", "EUR", quarter),
+        budget("c", "GBP", month, None),
+        budget("d", "USD", quarter),
+    ]
+
+    told = in_one_currency([], budgets, "USD", rates)
+
+    shown = [(row["budget"], row["told_in"], row["amount"], row["spent"], row["forecast_cost"]) for row in told.budgets]
+    own = (Decimal(10), Decimal("2.5"))
+    assert shown == [
+        ("a", "USD", Decimal("12.5"), Decimal("3.125"), Decimal(15)),
+        ("b", "EUR", *own, Decimal(12)),
+        ("c", "GBP", *own, None),
+        ("d", "USD", *own, Decimal(12)),
+    ]
+    assert told.longer == ["b"]
+    assert told.missing == ("There is no rate of 2026-10 from GBP to USD",)
+    assert [(rate.base, rate.rate) for rate in told.rates] == [("EUR", Decimal("1.25"))]
 
 
 def test_what_is_added_up_as_others_is_what_the_query_core_adds_up() -> None:

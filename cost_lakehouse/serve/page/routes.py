@@ -16,6 +16,7 @@ from cost_lakehouse.ask.dimensions import measures
 from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.report.charts import HEIGHT, WIDTH
 from cost_lakehouse.serve.page import view
+from cost_lakehouse.serve.page.ahead import Ahead, in_one_currency, in_own_currencies
 from cost_lakehouse.serve.page.gathering import BARS, TOP, Contents, gathered, tables_read
 from cost_lakehouse.serve.page.lines import explained, lines_asked
 from cost_lakehouse.serve.page.state import CHARTED, NAMES, State, condition_text, csv_link, state_of
@@ -63,7 +64,7 @@ def shown(contents: Contents) -> dict[str, Any]:
             ("region", "Regions", contents.regions, str),
         )
     ]  # fmt: skip
-    forecasts = _forecasts(contents)
+    ahead = _ahead(contents)
     tag = None if contents.tags is None else contents.tags.request.groups[0]
     if contents.tags is not None and tag is not None:
         lines = view.lines_of(contents, contents.tags)
@@ -85,10 +86,9 @@ def shown(contents: Contents) -> dict[str, Any]:
         "totals": view.totals_of(contents.services),
         "totals_csv": link(compare=compare),
         "totals_lines": view.lines_link(state, asked),
-        "forecasts": forecasts,
-        "beside": view.beside_forecasts(contents, forecasts),
+        "ahead": ahead,
+        "beside": () if contents.services.request.into else view.beside_forecasts(contents, ahead.forecasts),
         "rates": contents.services.rates,
-        "budgets": () if state.conditions or state.currency else contents.budgets,
         "days": view.days_of(contents),
         "days_csv": link(granularity="day", group_by=state.by, top=str(BARS)),
         "tables": tables,
@@ -155,6 +155,17 @@ def _invoices(contents: Contents) -> dict[str, str]:
     return {source: ", ".join(sorted(states)) for source, states in found.items()}
 
 
+def _ahead(contents: Contents) -> Ahead:
+    """Forecast and budgets, in the currency that the page is told in: converted where there are rates."""
+    asked, forecasts = contents.services.request, _forecasts(contents)
+    budgets = [] if contents.state.conditions else contents.budgets
+    if asked.into is not None and asked.rates is not None:
+        return in_one_currency(forecasts, budgets, asked.into, asked.rates)
+    if asked.currency is not None:
+        forecasts, budgets = ([row for row in rows if row["currency_code"] == asked.currency] for rows in (forecasts, budgets))
+    return in_own_currencies(forecasts, budgets)
+
+
 def _forecasts(contents: Contents) -> list[dict[str, Any]]:
     """The forecasts of what the page is of: of all, or where it is narrowed to one service or account alone, of that."""
     wanted: tuple[str, str | None] | None = ("all", None)
@@ -162,7 +173,7 @@ def _forecasts(contents: Contents) -> list[dict[str, Any]]:
         first, *more = contents.state.conditions
         is_one = not more and first.name in ("service", "account") and len(first.values) == 1 and not first.contains
         wanted = (first.name, first.values[0]) if is_one else None
-    if contents.state.basis != "billed" or contents.state.currency is not None:
+    if contents.state.basis != "billed":
         wanted = None
     of_month = [row for row in contents.forecast if row["billing_period"] == contents.state.month]
     return [row for row in of_month if wanted is not None and (row["dimension"], row["value"]) == wanted]
