@@ -112,6 +112,17 @@ def test_a_source_that_cannot_be_listed_fails_the_command_and_the_others_load(co
     assert "fix:" in examined.stdout
 
 
+def test_a_manifest_that_cannot_be_used_says_what_to_do_and_holds_back_no_other_month(config: str, tmp_path: Path) -> None:
+    deliver(tmp_path, SEPTEMBER, 2)
+    deliver(tmp_path, OCTOBER, 3).manifest.write_text('{"assemblyId": ', encoding="utf-8")
+    result = command("run", "--no-summarize")
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "Error: acme 2026-10: The manifest" in said
+    assert "Fix: Nothing was changed for it. Put right what is delivered there, or wait for the next delivery" in said
+    assert [row["month"] for row in json.loads(command("status", "--json").stdout)] == ["2026-09"]
+
+
 def test_nothing_delivered_yet_is_no_failure(config: str) -> None:
     result = command("run")
     assert result.exit_code == 0

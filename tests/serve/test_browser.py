@@ -16,7 +16,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.report.contents import contents_of
+from cost_lakehouse.report.page import page_of
 from tests.serve.conftest import small_lake
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -176,3 +180,19 @@ def test_it_fits_a_telephone_and_is_reached_by_keys(page: Page) -> None:
     assert page.url.endswith("#whole")
     page.set_viewport_size({"width": 3840, "height": 2160})
     assert page.evaluate("document.documentElement.scrollWidth") <= 3840
+
+
+def test_the_report_can_be_read_on_a_telephone(browser: Browser, lake: Lake, tmp_path: Path) -> None:
+    file = tmp_path / "costs.html"
+    file.write_text(page_of(contents_of(lake, date(2026, 10, 1))), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    shown = context.new_page()
+    shown.goto(file.as_uri())
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 320
+    # Letters of 11 pixels at the chart's full width; squeezed into the telephone's they were 4 high.
+    assert (
+        min(shown.evaluate("[...document.querySelectorAll('svg text')].map(text => text.getBoundingClientRect().height)")) >= 9
+    )
+    found = Axe().run(shown)
+    assert [wrong["id"] for wrong in found.response["violations"]] == []
+    context.close()

@@ -120,7 +120,8 @@ def test_a_bill_that_differs_from_the_forecast_of_its_days_says_why(tmp_path: Pa
         narrowed = client.get("/?month=2026-10&filter=service=AmazonEC2").text
 
     assert ["USD", "39.50", "6.00", "+33.50", "+558.3%"] in cells(page)
-    assert ["USD", "25.50", "25.50", "25.50", "25.50", "–"] in cells(page)
+    forecasts = [["EUR", "3.00", "3.00", "3.00", "3.00", "–"], ["USD", "25.50", "25.50", "25.50", "25.50", "–"]]
+    assert [row for row in cells(page) if row in forecasts] == forecasts  # in the order of currencies, as everywhere
     said = (
         "Its bills come to 39.50 USD: 14.00 of them is dated on days outside the month, and 0.00 is of its days on other bills"
     )

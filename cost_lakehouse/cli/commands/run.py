@@ -68,7 +68,10 @@ def run_once(
     due = [item for item in planned if is_due(item, force)]
     for unread in planned:
         if unread.status is Status.FAILED:
-            print_problem(f"{unread.label}: {unread.reason}", "Nothing was changed for it.")
+            print_problem(
+                f"{unread.label}: {unread.reason}",
+                "Nothing was changed for it. Put right what is delivered there, or wait for the next delivery; then run again.",
+            )
     for error in errors:
         print_problem(error.problem, error.fix)
     failed = bool(errors) or any(candidate.status is Status.FAILED for candidate in planned)

@@ -167,7 +167,10 @@ def _ahead(contents: Contents) -> Ahead:
 
 
 def _forecasts(contents: Contents) -> list[dict[str, Any]]:
-    """The forecasts of what the page is of: of all, or where it is narrowed to one service or account alone, of that."""
+    """The forecasts of what the page is of: of all, or where it is narrowed to one service or account alone, of that.
+
+    In the order of currencies, as all that the page shows.
+    """
     wanted: tuple[str, str | None] | None = ("all", None)
     if contents.state.conditions:
         first, *more = contents.state.conditions
@@ -176,7 +179,8 @@ def _forecasts(contents: Contents) -> list[dict[str, Any]]:
     if contents.state.basis != "billed":
         wanted = None
     of_month = [row for row in contents.forecast if row["billing_period"] == contents.state.month]
-    return [row for row in of_month if wanted is not None and (row["dimension"], row["value"]) == wanted]
+    found = [row for row in of_month if wanted is not None and (row["dimension"], row["value"]) == wanted]
+    return sorted(found, key=lambda row: row["currency_code"] or "")
 
 
 def _is_of(row: dict[str, Any], state: State) -> bool:
