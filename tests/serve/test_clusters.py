@@ -126,10 +126,15 @@ def test_what_opencost_s_page_asks_is_answered(asked: TestClient) -> None:
     (whole,) = get(asked, f"/model/allocation/compute?{WINDOW}&aggregate=pod&includeIdle=true&step=1d&accumulate=true"
                           f"&filter={wanted}&shareIdle=false")  # fmt: skip
     assets = get(asked, f"/model/assets?{WINDOW}&aggregate=namespace&includeIdle=true&accumulate=true&step=1d")
+    dashboard = get(asked, f"/model/assets?{WINDOW}&aggregate=assetType&includeIdle=true&accumulate=true&step=1d")
+    (report,) = get(asked, "/model/allocation/compute?window=2026-10-01T00:00:00Z,2026-10-01T23:59:59Z&aggregate=namespace"
+                           "&includeIdle=true&metrics=totalCost&accumulate=day")  # fmt: skip
 
     assert (len(days), sum(sum(totals(day).values()) for day in days)) == (31, Decimal("7.75") + DIGIT)
     assert totals(whole) == {"shop-1": 5 + DIGIT}
     assert sorted(asset["properties"]["name"] for asset in assets.values()) == ["i-0a", "i-0b", "vol-0c"]
+    assert dashboard == assets
+    assert totals(report) == {"web": 3 + DIGIT, HOSTILE: 1, "__idle__": Decimal("1.5")}
 
 
 def test_steps_and_accumulation_make_the_sets(asked: TestClient) -> None:

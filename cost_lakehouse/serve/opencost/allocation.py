@@ -24,9 +24,10 @@ from cost_lakehouse.serve.parameters import Parameters
 
 # What would change amounts in a way that the bill does not tell: clients may say that they do not want it.
 NOT_OFFERED = ("shareIdle", "sharelb", "includeProportionalAssetResourceCosts", "includeAggregatedMetadata")
+# ``metrics`` names the amounts that a client will look at: all are in the answer, as OpenCost has them.
 PARAMETERS = (
     "window", "aggregate", "step", "resolution", "accumulate", "accumulateBy", "includeIdle", "idleByNode", "filter",
-    "currency", "format", *NOT_OFFERED,
+    "currency", "format", "metrics", *NOT_OFFERED,
 )  # fmt: skip
 MOST_PROPERTIES = 12
 VOLUME = "volume"

@@ -94,12 +94,15 @@ def assets_document(query: Query, rows: Iterable[Row], groups: tuple[str, ...]) 
 
 
 def _property_of(text: str) -> str | None:
-    """None of what only allocations have: it tells no assets apart, and OpenCost passes over it."""
+    """None of what only allocations and filters have: it tells no assets apart, and OpenCost passes over it.
+
+    opencost-ui asks by ``assetType``, and shows asset by asset what it is told.
+    """
     name = text.strip()
     for known in _PROPERTIES:
         if known.lower() == name.lower():
             return known
-    if name.lower() in map(str.lower, ALLOCATED) or name.startswith(("label:", "annotation:")):
+    if name.lower() in map(str.lower, (*ALLOCATED, "assetType")) or name.startswith(("label:", "annotation:")):
         return None
     raise ConfigurationError(f"{shortened(name)!r} is no property of an asset.", f"Use some of {', '.join(_PROPERTIES)}.")
 
