@@ -18,6 +18,7 @@ from cost_lakehouse.orchestration.dagster_internals import DagsterSqliteStorage
 from tests.demo import demo as demo
 from tests.engines import pipelines as pipelines
 from tests.grouping import MARKS, mark_of, place_of
+from tests.new_lakes import copied
 from tests.services.host import RemoteHost, ServiceHost
 from tests.services.oci import OciServer
 from tests.services.or_skip import or_skip
@@ -112,6 +113,13 @@ def a_new_dagster_home_is_a_copy(run_folder: Path) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DagsterSqliteStorage, "from_local", from_local)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_new_lake_s_tables_are_copies() -> Iterator[None]:
+    """Most tests make a lake in a folder of their own."""
+    with copied():
         yield
 
 
