@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from pyiceberg.manifest import ManifestFile
 
-from cost_lakehouse.config import load_settings
 from cost_lakehouse.errors import CostLakehouseError
 from cost_lakehouse.lake import manifests
 from cost_lakehouse.lake.catalog import Lake
@@ -53,13 +52,16 @@ def test_pages_do_not_wait_for_manifests_and_garbage(lake: Lake, monkeypatch: py
         gc.unfreeze()
 
 
-def test_a_server_starts_where_no_lake_is_yet(tmp_path: Path) -> None:
-    config = tmp_path / "lakehouse.yaml"
-    config.write_text("lake: {first_month: 2026-01, catalog: 'sqlite:////nowhere/catalog.db'}\nsources: []\n")
+def test_a_server_starts_while_its_catalog_does_not_answer(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lake, "table_names", lambda: lake.current("marts.that_is_not_there"))
     try:
-        start(Lake(load_settings(config)))
+        with caplog.at_level("INFO", "cost_lakehouse.serve"):
+            start(lake)
     finally:
         gc.unfreeze()
+    assert "The marts' manifests are not read ahead: " in caplog.text
 
 
 def test_a_taken_port_is_said_with_what_to_do() -> None:
