@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from cost_lakehouse.errors import LakeError
 from cost_lakehouse.lake import ledger_rows as reading
-from cost_lakehouse.lake.ledger import receipts
+from cost_lakehouse.lake.ledger import receipts, rollback
 from cost_lakehouse.lake.ledger_rows import ledger_rows
+from cost_lakehouse.lake.remembered import Remembered
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.tables import FILES, RECEIPTS
 from tests.builders import Workshop, line
@@ -62,6 +65,74 @@ def test_rows_of_a_month_or_a_slice_are_asked_for_alone(tmp_path: Path, read: li
     assert read == []
     assert len(ledger_rows(workshop.lake, "raw.files", FILES, months=[slice_.billing_period])) == 1
     assert len(ledger_rows(workshop.lake, "raw.receipts", RECEIPTS, [slice_])) == 1
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a new process begins."""
+    monkeypatch.setattr(reading, "_ROWS", Remembered[tuple[reading.Row, ...]](500_000, len))
+
+
+def kept_file(workshop: Workshop) -> Path:
+    (found,) = workshop.warehouse.glob("ledgers/raw.receipts-*.rows")
+    return found
+
+
+def test_what_one_process_read_of_many_files_the_next_one_reads_in_one(
+    tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop = Workshop(tmp_path)
+    for number in (1, 2):
+        deliver(workshop, number)
+    monkeypatch.setattr(reading, "MANY_FILES", 2)
+    forget(monkeypatch)
+    read.clear()
+    from_files = ledger_rows(workshop.lake, "raw.receipts", RECEIPTS)
+    assert (len(from_files), read) == (2, [2])
+
+    # A load that came since is read from its own file; one that was taken back is not there again.
+    deliver(workshop, 3)
+    forget(monkeypatch)
+    read.clear()
+    rows = ledger_rows(workshop.lake, "raw.receipts", RECEIPTS)
+    assert read == [1]
+    assert len(rows) == 3
+    assert {*from_files} < {*rows}
+    first, *others = receipts(workshop.lake)
+    rollback(workshop.lake, first)
+    forget(monkeypatch)
+    assert receipts(workshop.lake) == others
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no rows", None])
+def test_a_kept_file_that_is_damaged_is_not_believed(
+    tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
+) -> None:
+    workshop = Workshop(tmp_path)
+    for number in (1, 2):
+        deliver(workshop, number)
+    monkeypatch.setattr(reading, "MANY_FILES", 2)
+    forget(monkeypatch)
+    known = receipts(workshop.lake)
+    whole = kept_file(workshop).read_bytes()
+    kept_file(workshop).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if damaged is None else damaged)
+    forget(monkeypatch)
+    read.clear()
+
+    assert receipts(workshop.lake) == known
+    assert read == [2]
+    assert kept_file(workshop).read_bytes() == whole
+
+
+def test_who_may_not_write_reads_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workshop = Workshop(tmp_path)
+    for number in (1, 2):
+        deliver(workshop, number)
+    monkeypatch.setattr(reading, "MANY_FILES", 2)
+    forget(monkeypatch)
+    lake = workshop.lake
+    monkeypatch.setattr(type(lake.warehouse), "write", Mock(side_effect=LakeError("No right to write.", "")))
+
+    assert [receipt.delivery_id for receipt in receipts(lake)] == ["A0001", "A0002"]
 
 
 def test_a_ledger_keeps_the_snapshots_of_its_last_loads_only(tmp_path: Path) -> None:
