@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -61,6 +61,23 @@ def punctuality(
     least = settings.minimum_hours or KINDS[kind].late_after_hours
     hours = settings.factor * usual.total_seconds() / 3600 if usual else 0.0
     return Punctuality(last, last, timedelta(hours=max(least, min(hours, LONGEST_HOURS))), usual)
+
+
+def writers_punctuality(
+    pushes: Mapping[str, Sequence[tuple[datetime, datetime]]],
+    configured_since: datetime,
+    source: str,
+    kind: str,
+    settings: LatenessSettings,
+) -> dict[str, Punctuality]:
+    """How each writer stands whose pushes (when pushed, when loaded) one source has loaded; who is never late is left out."""
+    found: dict[str, Punctuality] = {}
+    for writer, moments in pushes.items():
+        history = [Arrival(pushed, loaded) for pushed, loaded in moments]
+        standing = punctuality(history, configured_since, f"{source}/{writer}", kind, settings)
+        if standing is not None:
+            found[writer] = standing
+    return found
 
 
 def usual_pause(history: Sequence[Arrival]) -> timedelta | None:

@@ -133,6 +133,7 @@ class SourceStatus:
     looked_at: datetime | None
     newest_delivery: datetime | None
     problem: str
+    silent_writers: Mapping[str, datetime] = field(default_factory=dict)  # of many who push: who is late, and last push
 
 
 def source_statuses(settings: Settings, looks: Mapping[str, LastPoll], found: Sequence[SliceStatus]) -> list[SourceStatus]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cost_lakehouse.alerts.incidents import Kind, Recovery, Trouble
-from cost_lakehouse.alerts.lateness import Arrival, Punctuality, duration_text, punctuality
+from cost_lakehouse.alerts.lateness import Punctuality, duration_text, writers_punctuality
 from cost_lakehouse.alerts.memory import Memory
 from cost_lakehouse.alerts.messages import moment
 from cost_lakehouse.audit.receipts import Receipt
@@ -27,13 +27,8 @@ def writers_seen(
     settings: Settings, lake: Lake, source: LakehouseSettings, known: Sequence[Receipt], memory: Memory, now: datetime
 ) -> list[Seen]:
     """Who is late, and who is not (any more). The place is asked where somebody seems to be: perhaps only loads fail."""
-    standings: dict[str, Punctuality] = {}
-    for writer, pushes in writers_heard(lake, source.name, known).items():
-        history = [Arrival(pushed, loaded) for pushed, loaded in pushes]
-        since = memory.sources_since[source.name]
-        standing = punctuality(history, since, f"{source.name}/{writer}", source.kind, settings.alerts.lateness)
-        if standing is not None:
-            standings[writer] = standing
+    heard, since = writers_heard(lake, source.name, known), memory.sources_since[source.name]
+    standings = writers_punctuality(heard, since, source.name, source.kind, settings.alerts.lateness)
     late = {writer for writer, standing in standings.items() if standing.late_by(now) is not None}
     there, cause = _asked(settings, source) if late else ({}, "")
     seen: list[Seen] = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
+import pytest
 import yaml
 
+from cost_lakehouse.cli.commands import status
 from cost_lakehouse.config import load_settings
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.loading.load import load_delivery
@@ -13,6 +17,7 @@ from cost_lakehouse.loading.writers import pushes_of, writer_of_key
 from cost_lakehouse.publish.backbone.push import push
 from cost_lakehouse.sources.registry import open_source
 from tests.alerts.conftest import Office
+from tests.demo import command
 from tests.publish.backbone.lakes import OCTOBER, PAYER, PushingLake
 
 START = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)
@@ -74,6 +79,25 @@ def test_a_writer_that_falls_silent_is_told_once_though_the_others_push_and_so_i
     # What it pushed is there, whether it could be loaded or not.
     fleet.push("eu", START + timedelta(hours=42), "4")
     assert fleet.look(START + timedelta(hours=43)) == ["Recovered: fleet eu delivers again"]
+
+
+def test_status_names_a_silent_writer(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(office)
+    fleet.push("eu", START, "1")
+    fleet.push("us", START, "2")
+    fleet.load()
+    fleet.push("us", START + timedelta(hours=34), "3")
+    fleet.load()
+    monkeypatch.setattr(status, "datetime", Mock(now=lambda zone: START + timedelta(hours=40)))
+
+    (row,) = json.loads(command("status", "--json", "--config", str(office.config)).stdout)
+    assert row["silent_writers"] == {"eu": "2026-11-02T05:00:00+00:00"}
+    shown = command("status", "--config", str(office.config)).stdout
+    assert "fleet: no push of eu was loaded for 1 day 16 hours, since 2026-11-02 05:00 UTC." in shown
+    # Who is not waited for is not named.
+    fleet.configure(**{"fleet/eu": "off"})
+    (row,) = json.loads(command("status", "--json", "--config", str(office.config)).stdout)
+    assert row["silent_writers"] == {}
 
 
 def test_a_writer_that_is_gone_is_told_until_nobody_waits_for_it(office: Office) -> None:

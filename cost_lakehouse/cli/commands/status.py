@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cost_lakehouse.alerts.lateness import duration_text, writers_punctuality
 from cost_lakehouse.audit.receipts import ACCEPTED, REFUSED
 from cost_lakehouse.cli.choices import settings_of
 from cost_lakehouse.cli.output import money, print_json, print_table, print_wrapped, say, size
 from cost_lakehouse.cli.tables import Column
+from cost_lakehouse.config import Settings
+from cost_lakehouse.config.source import LakehouseSettings
 from cost_lakehouse.lake.catalog import Lake
+from cost_lakehouse.lake.ledger import receipts
 from cost_lakehouse.loading.last_polls import last_polls
 from cost_lakehouse.loading.statuses import SliceStatus, SourceStatus, source_statuses, statuses
+from cost_lakehouse.loading.writers import writers_heard
 
 _SOURCES = (
     Column("source"),
@@ -38,8 +46,12 @@ _MONTHS = (
 def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     """Print how everything stands; the exit code (0: showing a failure is no failure)."""
     settings = settings_of(config)
-    found = statuses(Lake(settings))
-    sources = source_statuses(settings, last_polls(settings), found)
+    lake, now = Lake(settings), datetime.now(UTC)
+    found, silent = statuses(lake), silent_writers(settings, lake, now)
+    sources = [
+        replace(one, silent_writers=silent.get(one.source, {}))
+        for one in source_statuses(settings, last_polls(settings), found)
+    ]
     if as_json:
         by_name = {candidate.source: candidate for candidate in sources}
         idle = [candidate for candidate in sources if candidate.source not in {every.slice_.source for every in found}]
@@ -48,6 +60,9 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
     if sources:
         refused = {entry.refused.reason for entry in found if entry.refused}
         print_table(_SOURCES, [_as_source_row(candidate, refused) for candidate in sources], elsewhere="`--json` has them.")
+        for candidate in sources:
+            for writer, pushed_at in candidate.silent_writers.items():
+                print_wrapped(f"{candidate.source}: {_silence(writer, pushed_at, now)}")
         say()
     if not found:
         say("Nothing is loaded yet. Load what is delivered with `cost-lakehouse run`.")
@@ -58,6 +73,23 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
             say()
             print_wrapped(f"{entry.slice_}: delivery {entry.refused.delivery_id} was refused: {entry.refused.reason}")
     return 0
+
+
+def silent_writers(settings: Settings, lake: Lake, now: datetime) -> dict[str, Mapping[str, datetime]]:
+    """Source of many writers -> who is late at ``now``, and when he pushed last (UTC, aware), as the ledgers tell it."""
+    found: dict[str, Mapping[str, datetime]] = {}
+    shared = [one for one in settings.sources if isinstance(one, LakehouseSettings) and one.writer is None and not one.paused]
+    known = receipts(lake) if shared else []
+    for source in shared:
+        heard = writers_heard(lake, source.name, known)
+        standings = writers_punctuality(heard, now, source.name, source.kind, settings.alerts.lateness)
+        late = {writer: one.last for writer, one in standings.items() if one.last and one.late_by(now) is not None}
+        found[source.name] = dict(sorted(late.items()))
+    return found
+
+
+def _silence(writer: str, pushed_at: datetime, now: datetime) -> str:
+    return f"no push of {writer} was loaded for {duration_text(now - pushed_at)}, since {pushed_at:%Y-%m-%d %H:%M} UTC."
 
 
 def _as_source_row(status: SourceStatus, refused: set[str]) -> tuple[Any, ...]:
@@ -151,4 +183,5 @@ def _source_as_json(source: SourceStatus | None) -> dict[str, Any]:
         "last_polled_at": source.looked_at if source else None,
         "newest_delivery_at": source.newest_delivery if source else None,
         "source_error": (source.problem or None) if source else None,
+        "silent_writers": dict(source.silent_writers) if source else {},
     }
