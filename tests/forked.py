@@ -34,7 +34,7 @@ OURS, DBT = "cost-lakehouse", "dbt"
 
 
 @cache
-def _server() -> ForkServerContext:
+def fork_server() -> ForkServerContext:
     """The process that others are forked from; it starts with the first of them, and ends with this process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.forked", *IMPORTED])
@@ -61,7 +61,7 @@ class ForkedCommand:
         output.unlink(missing_ok=True)
         given = dict(without_own_variables() if environment is None else environment)
         where = (str(output), str(folder or Path.cwd()))
-        self._process = _server().Process(target=_run, args=(*where, program, arguments, given, kill_at))
+        self._process = fork_server().Process(target=_run, args=(*where, program, arguments, given, kill_at))
         self._process.start()
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from filelock import FileLock
 
 from cost_lakehouse.config import CONFIG_VARIABLE, DEFAULT_CONFIG, Settings
 from cost_lakehouse.orchestration.constants import PROCESS_TAG
@@ -74,6 +75,7 @@ run_monitoring:
 # How long a run's process on another machine must have been silent before the run counts as dead: long enough for it to
 # take its lock again several times after the database was restarted.
 SILENCE_SECONDS = 90
+_LOCKS_FOLDER = "locks"
 SILENT_TAG = ".dagster/cost_lakehouse.silent_since"
 _LOCKS = ProcessLocks()
 
@@ -111,14 +113,31 @@ class SharedStorage(DagsterStorage, ConfigurableClass):
     ) -> DagsterStorage:
         """Open, and on first use create, the storage.
 
-        Raises LakeError where PostgreSQL cannot be used, ConfigurationError where COST_LAKEHOUSE_DAGSTER_DB is wrong.
+        Raises LakeError where PostgreSQL cannot be used, ConfigurationError where COST_LAKEHOUSE_DAGSTER_DB is wrong or
+        the home cannot be written.
         """
         given = config_value.get("configuration")
         database = dagster_database(Path(given) if given else configuration_file())
         if database is None:
-            home = str(plain_path(home_of_this_configuration()))
-            return keep_open(DagsterSqliteStorage.from_local(base_dir=home, inst_data=inst_data))
+            home = home_of_this_configuration()
+            # Of two processes that are the first ever one makes the tables, and the other must not do so meanwhile.
+            with _making_records(home):
+                return keep_open(DagsterSqliteStorage.from_local(base_dir=str(plain_path(home)), inst_data=inst_data))
         return open_storage(database, inst_data)
+
+
+@contextmanager
+def _making_records(home: Path) -> Iterator[None]:
+    """No other process opens the records of that home meanwhile. Raises ConfigurationError where it cannot be written."""
+    with explained_home(home):
+        folder = home / _LOCKS_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "records.lock")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class SharedArtifactStorage(LocalArtifactStorage):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from sqlalchemy import Engine, event
 
-from cost_lakehouse.config import Settings
+from cost_lakehouse.config import Settings, load_settings
 from cost_lakehouse.orchestration.instance import command_instance
 from tests.builders import settings_for
+from tests.forked import fork_server
 
 
 @pytest.fixture
@@ -88,3 +91,23 @@ def test_records_that_are_wiped_are_made_anew(settings: Settings) -> None:
         second = run_that_says(1, instance)
         assert instance.all_logs(second)
         assert instance.all_logs(first) == []
+
+
+def test_processes_that_are_the_first_ever_at_the_same_moment_all_open_the_records(settings: Settings) -> None:
+    context = fork_server()
+    together = context.Barrier(3)
+    processes = [context.Process(target=open_together, args=(settings.file, together)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+
+
+def open_together(file: Path, together: Barrier) -> None:
+    """Open the records of a configuration in the moment that others do."""
+    os.environ.pop("DAGSTER_HOME", None)
+    settings = load_settings(file)
+    together.wait(timeout=60)
+    with command_instance(settings) as instance:
+        assert instance.get_runs() == []
