@@ -11,40 +11,26 @@ from urllib.parse import parse_qsl
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance, unsupported_method
-from schemathesis.transport.asgi import ASGI_TRANSPORT
 from starlette.testclient import TestClient
 
 from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.koku import routes
 from cost_lakehouse.serve.koku.kinds import KINDS
 from cost_lakehouse.serve.koku.openapi import document, report_parameters
 from cost_lakehouse.serve.koku.query import PROVIDERS, query_of
+from tests.serve.documented import assert_answered_as_documented, documented, questions
 
-DOCUMENT = schemathesis.openapi.from_dict(document(routes.BASE))
-DOCUMENT.config.phases.coverage.enabled = False
-DOCUMENT.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+DOCUMENT = documented(document(routes.BASE))
 # What fits the schema may make no sense together (a limit without a group): that is refused too. What does not fit may be
 # taken all the same: `type=` of a short list has no wrong value. TRACE is answered by the guard.
 LEFT_OUT = [positive_data_acceptance, negative_data_rejection, unsupported_method]
 
 
 @DOCUMENT.parametrize()
-@settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@questions(3)
 def test_a_route_does_what_its_document_says(case: schemathesis.Case[Any], lake: Lake) -> None:
-    response = ASGI_TRANSPORT.send(case, app=application(lake), base_url="http://localhost")
-
-    case.validate_response(response, excluded_checks=LEFT_OUT)
+    assert_answered_as_documented(case, lake, LEFT_OUT)
 
 
 def test_every_route_that_only_reads_is_in_the_document() -> None:

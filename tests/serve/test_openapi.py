@@ -8,38 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS
-from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
-from schemathesis.transport.asgi import ASGI_TRANSPORT
 from starlette.testclient import TestClient
 
 from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.serve import ahead, changes, explained, v1
-from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.openapi import openapi_document
+from tests.serve.documented import assert_answered_as_documented, documented, questions
 
-DOCUMENT = schemathesis.openapi.from_dict(openapi_document())
-DOCUMENT.config.phases.coverage.enabled = False
-DOCUMENT.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+DOCUMENT = documented(openapi_document())
 # What fits the schema may make no sense together (from without to): that is refused too. TRACE is answered by the guard.
 LEFT_OUT = [positive_data_acceptance, unsupported_method]
 
 
 @DOCUMENT.parametrize()
-@settings(
-    max_examples=6,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@questions(6)
 def test_a_route_does_what_its_document_says(case: schemathesis.Case[Any], lake: Lake) -> None:
-    response = ASGI_TRANSPORT.send(case, app=application(lake), base_url="http://localhost")
-
-    case.validate_response(response, excluded_checks=LEFT_OUT)
+    assert_answered_as_documented(case, lake, LEFT_OUT)
 
 
 def test_every_route_is_in_the_document() -> None:
