@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from cost_lakehouse.alerts.incidents import Incident
+from cost_lakehouse.alerts.incidents import Incident, Kind, Recovery, Trouble
 
 VERSION = 2
 
@@ -43,6 +44,15 @@ class Memory:
         """What is wrong now, oldest first."""
         going_on = (incident for incident in self.incidents if incident.ended is None)
         return sorted(going_on, key=lambda incident: (incident.since, incident.key))
+
+    def settled(self, how: Mapping[Kind, str], troubles: Sequence[Trouble], now: datetime) -> list[Recovery]:
+        """What of some kinds was wrong and is none of the ``troubles`` that all of them are now; ``how`` it ended, by kind."""
+        wrong = {trouble.key for trouble in troubles}
+        return [
+            Recovery(item.kind, item.what, max(now, item.last), how[item.kind], item.source, part=item.part, months=item.months)
+            for item in self.open
+            if item.kind in how and item.key not in wrong
+        ]
 
 
 _MEMORY = TypeAdapter(Memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
@@ -59,14 +60,14 @@ class SourceSettings(AwsAccess):
         return value
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where the bill arrives, for people."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def identity(self) -> tuple[Any, ...]:
         """What two sources that read the same place have in common."""
-        raise NotImplementedError
 
     @property
     def address(self) -> str:

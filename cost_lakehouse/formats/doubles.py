@@ -14,7 +14,7 @@ import pyarrow as pa
 # Whole numbers below it have at most 15 digits, and powers of ten up to 10**22 are doubles: no step before the division rounds.
 _LIMIT = 1e15
 _MOST_PLACES = 20
-_POWERS = np.array([float(10**number) for number in range(_MOST_PLACES + 1)])
+_POWERS = np.array([10.0**number for number in range(_MOST_PLACES + 1)])
 _HIGH = np.array([10**number >> 64 for number in range(_MOST_PLACES + 1)], np.uint64)
 _LOW = np.array([10**number & (2**64 - 1) for number in range(_MOST_PLACES + 1)], np.uint64)
 _HALF, _MASK = np.uint64(32), np.uint64(2**32 - 1)

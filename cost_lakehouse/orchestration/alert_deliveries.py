@@ -86,15 +86,7 @@ def bills_seen(
     """What is odd about bills: months changed after they were invoiced or closed, days without rows; and what is so no more."""
     troubles = [_of_correction(correction, now) for correction in corrections]
     troubles += [_of_gaps(slice_, found, now) for slice_, found in sorted(gaps.items())]
-    wrong = {trouble.key for trouble in troubles}
-    ended = [
-        Recovery(
-            item.kind, item.what, max(now, item.last), _SETTLED[item.kind], item.source, part=item.part, months=item.months
-        )
-        for item in memory.open
-        if item.kind in _SETTLED and item.key not in wrong
-    ]
-    return [*ended, *troubles]
+    return [*memory.settled(_SETTLED, troubles, now), *troubles]
 
 
 def _of_correction(correction: LateCorrection, now: datetime) -> Trouble:

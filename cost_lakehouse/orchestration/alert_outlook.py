@@ -26,15 +26,7 @@ def outlook_seen(
     """A trouble for each recent anomaly and each budget that is or will be exceeded; and what ended. Pure."""
     troubles = [_of_anomaly(row, now) for row in reportable(anomalies)]
     troubles += [_of_budget(row, now) for row in budgets if row["state"] in _EXCEEDED]
-    wrong = {trouble.key for trouble in troubles}
-    ended = [
-        Recovery(
-            item.kind, item.what, max(now, item.last), _SETTLED[item.kind], item.source, part=item.part, months=item.months
-        )
-        for item in memory.open
-        if item.kind in _SETTLED and item.key not in wrong
-    ]
-    return [*ended, *troubles]
+    return [*memory.settled(_SETTLED, troubles, now), *troubles]
 
 
 def anomaly_label(row: Mapping[str, Any]) -> str:
