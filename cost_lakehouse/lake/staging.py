@@ -43,7 +43,7 @@ def staging_folder(load_id: str) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         raise LakeError(
             f"There is no space left in {base}, where bills are written before they go to the store.",
@@ -70,6 +70,7 @@ def _remove_abandoned(base: Path) -> None:
             continue
 
 
-def _is_full(error: OSError) -> bool:
+def is_full(error: OSError) -> bool:
+    """Whether a disk, or what a user may have of it, is full."""
     # Arrow puts the number into its message.
     return error.errno in _FULL or any(f"errno {number}]" in str(error) for number in _FULL)

@@ -31,6 +31,7 @@ from cost_lakehouse.lake.replace import replace_files
 from cost_lakehouse.lake.retraction import Retraction
 from cost_lakehouse.lake.slice_writer import new_load_id
 from cost_lakehouse.lake.slices import Slice
+from cost_lakehouse.lake.staging import is_full
 from cost_lakehouse.loading.delivery_rows import DeliveryRows
 from cost_lakehouse.loading.effort import Meter
 from cost_lakehouse.loading.holders import LOCK_WAIT_SECONDS, commit_lock, refuse_other_holders
@@ -173,6 +174,14 @@ class Load:
         except (DeliveryRefused, DeliveryFailed) as error:
             self._record_refused(error)
             raise
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise LakeError(
+                f"{self.label}: there is no space left where the lake ({self.lake.warehouse.location}) "
+                "or its temporary files are.",
+                "Nothing is lost: free some, then run it again.",
+            ) from error
         finally:
             if not committed:
                 remove_files_of_killed_loads(

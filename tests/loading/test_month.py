@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused
+from cost_lakehouse.errors import DeliveryFailed, DeliveryRefused, LakeError
 from cost_lakehouse.lake.duckdb_views import connect
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.sources.delivery import Status
 from tests.builders import BASE, Workshop, csv_bytes, line
+from tests.services.small_disk import small_disk
 
 
 @pytest.fixture
@@ -280,3 +282,23 @@ def test_months_are_slices_of_their_own(workshop: Workshop) -> None:
         (date(2026, 9, 1), Decimal("1")),
         (date(2026, 10, 1), Decimal("2")),
     ]
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_the_month_as_it_was(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "2m", os.getuid()) as disk:
+        workshop = Workshop(tmp_path, {"acme": "bucket/cur/hourly"}, {"warehouse": str(disk / "warehouse")})
+        workshop.write([line(UnblendedCost="1")], assembly="A1")
+        workshop.load()
+        workshop.write([line(UnblendedCost="2")], assembly="A2")
+        filler = disk / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(b"0" * 4096):
+                pass
+
+        with pytest.raises(LakeError, match="there is no space left where the lake .* run it again"):
+            workshop.load()
+
+        assert costs(workshop) == [Decimal(1)]
+        filler.unlink()
+        workshop.load()
+        assert costs(workshop) == [Decimal(2)]
