@@ -151,7 +151,9 @@ def assembled(models: Sequence[CompiledModel], wanted: str, keep: Keep | None = 
 
     for model in order[:-1]:
         readers = sum(model.name in other.reads for other in order)
-        way = keep if model.is_table and (readers > 1 or not model.name.startswith(_ASKED)) else show
+        # A copy of the asked lines would have every column, whatever is asked of them.
+        is_asked = model.name.startswith(_ASKED)
+        way = keep if model.is_table and not (is_asked and (readers == 1 or show)) else show
         if way is not None:
             kept[model.name] = way(model.name, statement(model))
     return statement(order[-1])
