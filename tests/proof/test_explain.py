@@ -155,6 +155,30 @@ def test_some_lines_are_asked_alone_of_models_that_say_something_of_each() -> No
     )
 
 
+def test_asked_lines_that_two_models_read_are_a_view_where_the_engine_has_views_else_a_table() -> None:
+    models = [
+        CompiledModel("lines_of_x", None, "select * from db.costs, db.sets", ("costs", "sets"), by_line=True),
+        CompiledModel("costs", "db.costs", "select * from db.stg", ("stg",), by_line=True),
+        CompiledModel("sets", "db.sets", "select * from db.stg", ("stg",), is_table=True, by_line=True),
+        CompiledModel("stg", "db.stg", "select 1 as x", (), by_line=True),
+    ]
+    asked, made = narrowed(models, {"stg": "x in (1)"}), {"table": list[str](), "view": list[str]()}
+
+    def keep(name: str, _: str) -> str:
+        made["table"].append(name)
+        return name
+
+    def show(name: str, _: str) -> str:
+        made["view"].append(name)
+        return name
+
+    assembled(asked, "lines_of_x", keep, show)
+    assert made == {"table": ["sets"], "view": ["stg", "asked_stg", "costs"]}
+    made["table"].clear()
+    assembled(asked, "lines_of_x", keep)
+    assert made["table"] == ["asked_stg", "sets"]
+
+
 def test_lines_are_picked_by_what_the_rows_have_in_common_and_nulls_pick_none() -> None:
     picked = conditions({"usage_date": [date(2026, 10, 5)], "service": ["Amazon'EC2", "S3"], "invoice_id": ["i", None]})
     assert picked["stg_aws__line_items"] == (
