@@ -285,6 +285,7 @@ class Load:
 
     def _result(self) -> LoadResult:
         month = self.delivery.billing_period
+        previous = self.loads.newest.get(month) if month is not None else None
         return LoadResult(
             Status.LOADED,
             tuple(self._on_record),
@@ -292,6 +293,12 @@ class Load:
             {month: part.totals.row_count for month, part in self.rows.loaded.slices.items()},
             {month: part.totals.by_currency(self.format.cost) for month, part in self.rows.loaded.slices.items()},
             {month: totals.top_services for month, totals in self.rows.stored.items()},
-            tuple(item.sentence(key) for key, item in sorted(self.rows.without.items())),
-            self.loads.newest.get(month) if month is not None else None,
+            (*(item.sentence(key) for key, item in sorted(self.rows.without.items())), *self._emptied(previous)),
+            previous,
         )
+
+    def _emptied(self, previous: Receipt | None) -> tuple[str, ...]:
+        """That a whole month came without a line where it had some: nothing is wrong with the files, and it is worth a look."""
+        if previous is None or not previous.rows or any(receipt.rows for receipt in self._on_record):
+            return ()
+        return (f"{self.label} has no lines; gone from the month are those of {previous.delivery_id}: {previous.rows:,}.",)

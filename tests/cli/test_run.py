@@ -53,7 +53,7 @@ def test_loading_without_summaries_then_nothing_is_new(config: str, tmp_path: Pa
     assert f"{written.expected.rows:,}" in first.stdout
     again = command("run", "--no-summarize")
     assert again.exit_code == 0
-    assert "Nothing new to load; 1 deliveries are up to date." in again.stdout
+    assert "Nothing new to load; 1 delivery is up to date." in again.stdout
     (row,) = json.loads(command("status", "--json").stdout)
     assert (row["source"], row["month"], row["rows"], row["summarized"]) == ("acme", "2026-09", written.expected.rows, False)
 
@@ -93,6 +93,16 @@ def test_force_loads_again_what_the_lake_holds(config: str, tmp_path: Path) -> N
     after = json.loads(command("status", "--json").stdout)
     assert after[0]["loaded_at"] > before[0]["loaded_at"]
     assert after[0]["totals"] == before[0]["totals"]
+
+
+def test_a_month_that_comes_again_without_a_line_is_loaded_with_a_warning(config: str, tmp_path: Path) -> None:
+    written = deliver(tmp_path, SEPTEMBER, 2)
+    command("run", "--no-summarize")
+    deliver(tmp_path, SEPTEMBER, 3, Fault.HEADER_ONLY)
+    emptied = command("run", "--no-summarize")
+    assert emptied.exit_code == 0, emptied.output
+    assert "  warning: acme 2026-09" in emptied.stdout
+    assert f"gone from the month are those of 20261102T053000Z: {written.expected.rows:,}." in emptied.stdout
 
 
 def test_a_source_that_cannot_be_listed_fails_the_command_and_the_others_load(config: str, tmp_path: Path) -> None:

@@ -173,7 +173,11 @@ def test_a_header_only_delivery_empties_the_slice_and_is_current_afterwards(work
     workshop.load()
     workshop.write(gzip.compress(csv_bytes([], header=list(BASE)), mtime=0), assembly="A2")
 
-    assert workshop.load().receipt.rows == 0
+    result = workshop.load()
+
+    assert result.receipt.rows == 0
+    (finding,) = result.findings
+    assert finding.endswith("A2 has no lines; gone from the month are those of A1: 1.")
     assert costs(workshop) == []
     assert workshop.load().status is Status.UNCHANGED
 

@@ -116,7 +116,8 @@ def is_due(planned: Planned, force: bool) -> bool:
 def nothing_new(planned: Sequence[Planned]) -> str:
     """Why there is nothing to load, for people."""
     current = sum(candidate.status is Status.CURRENT for candidate in planned)
-    return f"Nothing new to load; {current} deliveries are up to date." if current else "Nothing new to load."
+    held = "1 delivery is" if current == 1 else f"{current} deliveries are"
+    return f"Nothing new to load; {held} up to date." if current else "Nothing new to load."
 
 
 def left_out(planned: Sequence[Planned]) -> list[str]:
@@ -212,15 +213,28 @@ _COLUMNS = (
 )
 
 
+_MOST_FINDINGS = 5
+
+
 def print_loads(loads: Sequence[Loaded], exact: bool = False) -> None:
     """A table of what was loaded, and every failure with its fix; costs in cents on a terminal, unless ``exact``."""
     if not loads:
         return
     print_table(_COLUMNS, [row for loaded in loads for row in _rows(loaded, exact)], elsewhere="`status --json` has them.")
+    for finding in _findings(loads):
+        say(f"  warning: {finding}")
     for loaded in loads:
         if not loaded.outcome.ok:
             problem, label = loaded.outcome.problem, loaded.planned.label
             print_problem(problem if label in problem else f"{label}: {problem}", loaded.outcome.fix)
+
+
+def _findings(loads: Sequence[Loaded]) -> list[str]:
+    """What loads found that is no failure, a sentence each; of many the first ones."""
+    texts = [str(facts["findings"]) for loaded in loads for facts in loaded.outcome.facts.values() if "findings" in facts]
+    found = list(dict.fromkeys(line.removeprefix("* ") for text in texts for line in text.splitlines()))
+    more = [f"and {len(found) - _MOST_FINDINGS:,} more: marts.bill_findings lists them."] if len(found) > _MOST_FINDINGS else []
+    return [*found[:_MOST_FINDINGS], *more]
 
 
 def _rows(loaded: Loaded, exact: bool) -> list[tuple[Any, ...]]:
