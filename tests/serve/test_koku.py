@@ -6,31 +6,23 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from jsonschema import Draft202012Validator
-from starlette.testclient import TestClient
 
 from cost_lakehouse.ask.answer import Row
 from cost_lakehouse.ask.request import Condition, Granularity
-from cost_lakehouse.config import load_settings
-from cost_lakehouse.lake.catalog import Lake
-from cost_lakehouse.serve.application import application
 from cost_lakehouse.serve.koku.kinds import KINDS, usage_of
 from cost_lakehouse.serve.koku.query import AWS, Query, query_of
 from cost_lakehouse.serve.koku.report import document_of, question_of, report_of, usage_question_of
 from cost_lakehouse.serve.koku.windows import window_of
 from cost_lakehouse.serve.koku.wrong import WrongParameter
 from tests.ask.marts import asked, marts_of_lines
-from tests.serve.conftest import LINES, small_lake
+from tests.serve.conftest import LINES
+from tests.serve.koku_documents import COSTS, SCHEMA, cost
 
 TODAY, FIRST = date(2026, 10, 3), date(2026, 1, 1)
-SCHEMA = Draft202012Validator(json.loads(Path(__file__).with_name("koku_costs.schema.json").read_text(encoding="utf-8")))
-COSTS = "/api/cost-management/v1/reports/aws/costs/"
-OCTOBER = "start_date=2026-10-01&end_date=2026-10-31"
 
 
 def query(text: str, today: date = TODAY, kind: str = "costs") -> Query:
@@ -56,12 +48,6 @@ def report(text: str, today: date = TODAY, kind: str = "costs", accounts: Sequen
     if chosen.unit is None:  # an account or unit has its type beside its id
         SCHEMA.validate(document)
     return document
-
-
-def cost(row: Any) -> float:
-    assert row["infrastructure"] == row["cost"]
-    assert row["supplementary"]["total"]["value"] == 0
-    return float(row["cost"]["total"]["value"])
 
 
 @pytest.mark.parametrize(
@@ -337,93 +323,3 @@ def test_limit_and_offset_page_over_the_dates() -> None:
     assert document["links"]["next"].endswith("limit=4&offset=8")
     assert document["links"]["last"] == document["links"]["next"]
     assert len(report("limit=0")["data"]) == 10
-
-
-def test_the_route_answers_on_a_lake(client: TestClient) -> None:
-    answer = client.get(f"{COSTS}?{OCTOBER}&filter[resolution]=monthly&group_by[service]=*")
-
-    assert answer.status_code == 200, answer.text
-    document = answer.json()
-    SCHEMA.validate(document)
-    assert (document["meta"]["currency"], cost(document["meta"]["total"])) == ("USD", 25.5)
-    again = client.get(
-        f"{COSTS}?{OCTOBER}&filter[resolution]=monthly&group_by[service]=*", headers={"If-None-Match": answer.headers["etag"]}
-    )
-    assert again.status_code == 304
-    euros = client.get(f"{COSTS}?{OCTOBER}&filter[resolution]=monthly&currency=EUR").json()
-    assert cost(euros["meta"]["total"]) == 3
-    flat = client.get(f"{COSTS}?{OCTOBER}&filter[resolution]=monthly&group_by[service]=*", headers={"Accept": "text/csv"})
-    assert flat.text.splitlines()[0] == "date,service,source_uuid,infrastructure,supplementary,cost"
-    assert flat.text.splitlines()[1].startswith("2026-10,AmazonEC2,")
-    assert flat.text.splitlines()[1].endswith("15.5,0.0,15.5")
-
-
-def test_a_currency_is_converted_into_by_the_table_s_rates(tmp_path: Path) -> None:
-    lake = small_lake(tmp_path)
-    config = lake.settings.file
-    config.write_text(f"{config.read_text(encoding='utf-8')}\ncurrency_rates: rates.csv\n", encoding="utf-8")
-    table = config.with_name("rates.csv")
-    table.write_text("month,from,to,rate,source\n2026-10,EUR,USD,1.25,ECB\n", encoding="utf-8")
-    path = f"{COSTS}?{OCTOBER}&filter[resolution]=monthly"
-
-    with TestClient(application(Lake(load_settings(config))), base_url="http://localhost") as client:
-        plain = client.get(path).json()
-        dollars = client.get(f"{path}&currency=USD").json()
-        euros = client.get(f"{path}&currency=EUR")
-        own = client.get("/v1/costs?month=2026-10&currency=USD&group_by=service&top=1")
-        table.write_text("month,from,to,rate,source\n2026-10,EUR,USD,2,ECB\n", encoding="utf-8")
-        newer = client.get("/v1/costs?month=2026-10&currency=USD", headers={"If-None-Match": own.headers["etag"]}).json()
-        currencies = client.get("/api/cost-management/v1/currency/").json()["data"]
-
-    SCHEMA.validate(dollars)
-    assert cost(plain["meta"]["total"]) == 25.5
-    assert cost(dollars["meta"]["total"]) == 29.25
-    used = [{"month": "2026-10", "from": "EUR", "to": "USD", "rate": "1.25", "source": "ECB"}]
-    assert dollars["meta"]["exchange_rates"] == used
-    assert euros.status_code == 400
-    assert euros.json()["currency"][0].startswith("There is no rate of 2026-10 from USD to EUR. Add a line to ")
-    meta = own.json()["meta"]
-    assert (meta["rates"], meta["currency"], [total["cost"] for total in meta["totals"]]) == (used, "USD", ["29.25"])
-    assert [(row["service"], row["cost"], row["others"]) for row in own.json()["data"]] == [
-        ("AmazonEC2", "15.5", 0),
-        (None, "13.75", 3),
-    ]
-    assert [total["cost"] for total in newer["meta"]["totals"]] == ["31.5"]
-    assert [row["code"] for row in currencies] == ["EUR", "USD"]
-
-
-@pytest.mark.parametrize(
-    ("path", "usage"),
-    [("aws/instance-types", (31.5, "Hrs")), ("aws/storage", (300.125, "GB-Mo")), ("oci/instance-types", (0.0, "Hrs"))],
-)
-def test_usage_reports_answer_on_a_lake(client: TestClient, path: str, usage: tuple[float, str]) -> None:
-    address = f"{COSTS.replace('aws/costs', path)}?{OCTOBER}&filter[resolution]=monthly"
-
-    document = client.get(address).json()
-    flat = client.get(address, headers={"Accept": "text/csv"}).text.splitlines()
-
-    SCHEMA.validate(document)
-    assert document["meta"]["total"]["usage"] == dict(zip(("value", "units"), usage, strict=True))
-    assert flat[0].endswith("cost,usage") or path.startswith("oci")
-
-
-def test_oracles_costs_are_asked_by_their_own_names(client: TestClient) -> None:
-    path = COSTS.replace("aws", "oci")
-
-    answer = client.get(f"{path}?{OCTOBER}&group_by[product_service]=*")
-
-    assert answer.status_code == 200, answer.text
-    SCHEMA.validate(answer.json())
-    assert client.get(f"{path}?group_by[service]=*").json() == {"service": ["Unsupported parameter or invalid value"]}
-
-
-def test_the_short_lists_that_clients_ask_for_first(client: TestClient) -> None:
-    base = "/api/cost-management/v1"
-    services = client.get(f"{base}/resource-types/aws-services/?search=amazon").json()
-    assert services["data"] == [{"value": "AmazonEC2"}, {"value": "AmazonS3"}]
-    assert {"value": "1", "account_alias": "1"} in client.get(f"{base}/resource-types/aws-accounts/").json()["data"]
-    assert {row["type"]: row["access"] for row in client.get(f"{base}/user-access/").json()["data"]}["aws"] is True
-    assert [row["code"] for row in client.get(f"{base}/currency/").json()["data"]] == ["EUR", "USD"]
-    assert client.get(f"{base}/account-settings/currency/").json() == {"data": {"currency": "USD"}}
-    wrong = client.get(f"{base}/user-access/?nope=1")
-    assert (wrong.status_code, wrong.json()) == (400, {"nope": ["Unsupported parameter or invalid value"]})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,66 +11,20 @@ from unittest.mock import Mock
 import pyarrow as pa
 import pytest
 import yaml
-from sqlalchemy import text
 from typer.testing import CliRunner
 
 from cost_lakehouse.cli.app import app
 from cost_lakehouse.config import load_settings
-from cost_lakehouse.config.publish import PostgresSettings
 from cost_lakehouse.errors import ConfigurationError, PushFailed
 from cost_lakehouse.formats.raw_schema import MONEY
-from cost_lakehouse.lake.catalog import Lake
 from cost_lakehouse.lake.slices import Slice
 from cost_lakehouse.lake.small_tables import replace_rows
 from cost_lakehouse.publish.postgres import months as months_module
-from cost_lakehouse.publish.postgres import publisher as publisher_module
-from cost_lakehouse.publish.postgres.publisher import first_kept, months_due, publish_to_postgres
+from cost_lakehouse.publish.postgres.publisher import first_kept, months_due
 from tests.dbt.building import PROJECT
 from tests.publish.backbone.lakes import DAILY, NOVEMBER, OCTOBER, PushingLake
+from tests.publish.postgres.conftest import FEW_AND_MANY, NOW, Database
 from tests.services.postgres import PostgresServer
-from tests.services.small_disk import small_disk
-
-NOW = datetime(2026, 12, 5, tzinfo=UTC)
-
-
-class Database:
-    """A database of its own, and a lake that publishes to it."""
-
-    def __init__(self, folder: Path, server: PostgresServer) -> None:
-        self.server = server
-        self.name = server.make_database()
-        self.made = PushingLake(folder, [])
-        self.configure()
-
-    def configure(self, **options: Any) -> None:
-        document = yaml.safe_load(self.made.config.read_text())
-        document["publish"] = {"postgres": {"url": self.server.url(self.name), "schema": "costs", **options}}
-        self.made.config.write_text(yaml.safe_dump(document, sort_keys=False))
-
-    @property
-    def settings(self) -> PostgresSettings:
-        found = load_settings(self.made.config).publish.postgres
-        assert found is not None
-        return found
-
-    def publish(self, lake: Lake | None = None) -> list[str]:
-        """One pass; the months that it replaced."""
-        report = publish_to_postgres(lake or self.made.lake, self.settings, clock=lambda: NOW)
-        return [str(slice_) for slice_ in report.slices]
-
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.server.connect(self.name) as connection:
-            return [tuple(row) for row in connection.execute(text(sql)).fetchall()]
-
-    def costs(self) -> list[Decimal]:
-        return [row[0] for row in self.ask("select billed_cost from costs.daily_costs order by usage_date")]
-
-
-@pytest.fixture
-def database(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Database]:
-    made = Database(tmp_path, postgres_server)
-    yield made
-    postgres_server.drop_database(made.name)
 
 
 def test_marts_are_plain_tables_with_exact_types_partitions_and_indexes(database: Database) -> None:
@@ -154,84 +106,6 @@ def test_empty_texts_nulls_quotes_and_json_arrive_as_they_are(database: Database
     assert {row[1:] for row in found} == {('"x", y', True, seen)}
 
 
-FEW_AND_MANY = pytest.mark.parametrize("many", [100, 1], ids=["few-rows", "many-rows"])
-"""A month whose rows are among the others', and one that has a table of its own."""
-
-
-@FEW_AND_MANY
-@pytest.mark.parametrize("moment", ["fill", "attach", "_status"])
-def test_a_connection_that_is_lost_leaves_the_old_month(
-    database: Database, monkeypatch: pytest.MonkeyPatch, moment: str, many: int
-) -> None:
-    monkeypatch.setattr(months_module, "MANY_ROWS", many)
-    database.made.publish(OCTOBER, ["1"])
-    database.publish()
-    database.made.publish(OCTOBER, ["7", "8"], assembly="20261105T000000Z")
-    place: Any = publisher_module._Publisher if moment == "_status" else months_module.MonthTables
-    original = getattr(place, moment)
-
-    def cut(self: Any, *arguments: Any) -> Any:
-        done = original(self, *arguments)
-        database.ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cost-lakehouse'")
-        return done
-
-    with monkeypatch.context() as patched:
-        patched.setattr(place, moment, cut)
-        with pytest.raises(PushFailed, match="the next run tries again") as caught:
-            database.publish()
-
-    assert database.settings.secrets[1] not in str(caught.value)
-    assert database.costs() == [Decimal(1)]
-    assert database.ask("select row_counts[1] from costs.publications") == [(1,)]
-    assert database.publish() == ["acme 2026-10"]
-    assert database.costs() == [Decimal(7), Decimal(8)]
-
-
-@FEW_AND_MANY
-def test_rows_that_do_not_add_up_are_not_committed(database: Database, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
-    """A trigger that somebody put on every table of the schema changes an amount."""
-    monkeypatch.setattr(months_module, "MANY_ROWS", many)
-    database.made.publish(OCTOBER, ["1"])
-    database.publish()
-    statements = (
-        "create function costs.more() returns trigger language plpgsql as $$ "
-        "begin new.billed_cost := new.billed_cost + 1; return new; end $$",
-        "create trigger more before insert on costs.daily_costs_2026_10_rest for each row execute function costs.more()",
-        "create function costs.on_new_tables() returns event_trigger language plpgsql as $$ declare made record; begin "
-        "for made in select object_identity from pg_event_trigger_ddl_commands() "
-        "where object_identity like 'costs.daily_costs_2026_10_%' loop "
-        "execute format('create trigger more before insert on %s for each row execute function costs.more()', "
-        "made.object_identity); "
-        "end loop; end $$",
-        "create event trigger on_new_tables on ddl_command_end when tag in ('CREATE TABLE') "
-        "execute function costs.on_new_tables()",
-    )
-    for statement in statements:
-        database.server.execute(statement, database.name)
-    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
-
-    with pytest.raises(PushFailed, match="what arrived is not the mart"):
-        database.publish()
-
-    assert database.costs() == [Decimal(1)]
-
-
-@FEW_AND_MANY
-def test_two_publishers_at_once_leave_one_whole_month_each(
-    database: Database, monkeypatch: pytest.MonkeyPatch, many: int
-) -> None:
-    monkeypatch.setattr(months_module, "MANY_ROWS", many)
-    for month in (OCTOBER, NOVEMBER):
-        database.made.publish(month, ["1", "2", "3"])
-    lakes = [Lake(load_settings(database.made.config)) for _ in range(2)]
-
-    with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(database.publish, lakes))
-
-    assert sorted(name for names in done for name in names) == ["acme 2026-10", "acme 2026-11"]
-    assert database.costs() == [Decimal(1), Decimal(2), Decimal(3)] * 2
-
-
 def test_a_month_of_many_rows_has_a_table_of_its_own_and_keeps_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(months_module, "MANY_ROWS", 3)
     database.made.publish(NOVEMBER, ["9"])
@@ -269,65 +143,6 @@ def test_rows_of_a_table_of_its_own_lie_by_day_and_in_a_day_by_service(
 
     found = database.ask("select extract(day from usage_date)::int, service from costs.daily_costs order by ctid")
     assert found == [(1, None), (1, "B"), (1, "b"), (2, "a"), (2, "b")]
-
-
-def test_a_query_that_reads_on_keeps_its_rows_and_the_change_waits_for_it(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(months_module, "MANY_ROWS", 1)
-    monkeypatch.setattr(months_module, "TURN_SECONDS", 1)
-    monkeypatch.setattr(months_module, "TURNS", 1)
-    database.made.publish(OCTOBER, ["1"])
-    database.publish()
-    database.made.publish(OCTOBER, ["2"], assembly="20261105T000000Z")
-
-    with database.server.connect(database.name) as reader:
-        reader.execute(text("begin"))
-        assert reader.execute(text("select billed_cost from costs.daily_costs")).scalar() == Decimal(1)
-        with pytest.raises(PushFailed, match="daily_costs_2026_10 cannot be changed: queries read there without a pause"):
-            database.publish()
-        # Nobody waits behind the change.
-        assert database.costs() == [Decimal(1)]
-        assert reader.execute(text("select billed_cost from costs.daily_costs")).scalar() == Decimal(1)
-        reader.execute(text("commit"))
-
-    assert database.publish() == ["acme 2026-10"]
-    assert database.costs() == [Decimal(2)]
-
-
-@FEW_AND_MANY
-def test_a_full_disk_leaves_the_old_month(
-    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, many: int
-) -> None:
-    """A real one: the tables lie on a file system of two megabytes."""
-    monkeypatch.setattr(months_module, "MANY_ROWS", many)
-    with small_disk(tmp_path / "small", "2m", database.server.user_id) as disk:
-        space = f"small_{database.name}"
-        database.server.execute(f"create tablespace \"{space}\" location '{disk}'")
-        database.server.execute(f'alter database "{database.name}" set default_tablespace = "{space}"')
-        old, new = (["1"] * 28, [str(number) for number in range(1, 29)])
-        database.made.publish(OCTOBER, old)
-        database.publish()
-        # No new row goes into a page that has some.
-        database.server.execute("alter table costs.daily_costs_2026_10_rest set (fillfactor = 10)", database.name)
-        database.server.execute("create table filler (number int)", database.name)
-        with pytest.raises(Exception, match="No space left on device"):
-            database.server.execute(
-                "do $$ begin loop insert into filler select 1 from generate_series(1, 1000); commit; end loop; end $$",
-                database.name,
-            )
-        database.made.publish(OCTOBER, new, assembly="20261105T000000Z")
-
-        with pytest.raises(PushFailed, match="Make room for the database") as caught:
-            database.publish()
-
-        assert "No space left on device" in str(caught.value)
-        assert database.costs() == [*map(Decimal, old)]
-        database.server.execute("drop table filler", database.name)
-        assert database.publish() == ["acme 2026-10"]
-        assert database.costs() == [*map(Decimal, new)]
-        database.server.drop_database(database.name)
-        database.server.execute(f'drop tablespace "{space}"')
 
 
 def test_a_table_that_somebody_changed_is_told_and_nothing_is_published(database: Database) -> None:
