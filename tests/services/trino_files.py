@@ -72,7 +72,7 @@ def exchange_plugin() -> Path:
         target.mkdir()
         with tarfile.open(_fetch(SERVER, aside)) as archive:
             # Its files are links to the server's.
-            archive.extractall(target, members=_members(archive, ("lib", EXCHANGE)), filter="data")
+            _extract(archive, target, ("lib", EXCHANGE))
         shutil.rmtree(target / "lib")
 
     return _kept(f"trino-{VERSION}-exchange-1", unpack) / EXCHANGE
@@ -126,12 +126,18 @@ def _unpack(server: Path, iceberg: Path, target: Path) -> None:
     target.mkdir()
     wanted = ("lib", *(f"plugin/{item}" for item in KEPT_PLUGINS))
     with tarfile.open(server) as archive:
-        archive.extractall(target, members=_members(archive, wanted), filter="data")
+        _extract(archive, target, wanted)
     server.unlink()
     with zipfile.ZipFile(iceberg) as zipped:
         zipped.extractall(target)  # noqa: S202 - its digest was checked
     (target / f"trino-iceberg-{VERSION}").rename(target / "plugin" / "iceberg")
     iceberg.unlink()
+
+
+def _extract(archive: tarfile.TarFile, target: Path, wanted: tuple[str, ...]) -> None:
+    """Unpack what lies below the wanted folders. Pythons before 3.11.4 have no filters; the archive's digest was checked."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+    archive.extractall(target, members=_members(archive, wanted))  # noqa: S202
 
 
 def _members(archive: tarfile.TarFile, wanted: tuple[str, ...]) -> Iterable[tarfile.TarInfo]:
