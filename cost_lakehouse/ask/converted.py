@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from cost_lakehouse.ask.answer import Row, Total
-from cost_lakehouse.ask.rates import Rate, Rates
+from cost_lakehouse.ask.rates import Conversion, Rate, Rates
 from cost_lakehouse.ask.request import Order, Request
 from cost_lakehouse.errors import LakeError
 from cost_lakehouse.formats.decimals import EXACT, exact_sum
@@ -49,15 +49,12 @@ def converted(
     into = request.into or ""
     position = by_month(request).groups.index(_MONTH)
     cells: dict[tuple[date | None, Group], _Sums] = defaultdict(_Sums)
-    used: dict[tuple[date, str | None], Rate] = {}
+    conversion = Conversion(into, rates)
     whole, earlier = Decimal(0), Decimal(0)
     for row in rows:
         before = row.before or Decimal(0)
-        rate = Decimal(0)
-        if row.cost or before:  # what costs nothing needs no rate
-            month = date.fromisoformat(f"{row.values[position]}-01")
-            known = used.setdefault((month, row.currency_code), rates.rate(month, row.currency_code, into))
-            rate = known.rate
+        month = date.fromisoformat(f"{row.values[position]}-01")
+        rate = conversion.factor(month, row.currency_code, (row.cost, before))
         cost, before = EXACT.multiply(row.cost, rate), EXACT.multiply(before, rate)
         cells[row.bucket, row.values[: len(request.groups)]].add(cost, before, row.line_item_count)
         whole, earlier = EXACT.add(whole, cost), EXACT.add(earlier, before)
@@ -68,8 +65,7 @@ def converted(
         raise LakeError(
             f"The answer's rows do not come to {whole} {into}.", "Please report this, with the question; nothing was answered."
         )
-    rated = sorted((rate for rate in used.values() if rate.base != into), key=lambda one: (one.month, one.base))
-    return found, (total,) if found else (), tuple(rated)
+    return found, (total,) if found else (), conversion.used
 
 
 def _ranked(request: Request, cells: dict[tuple[date | None, Group], _Sums], into: str) -> tuple[Row, ...]:

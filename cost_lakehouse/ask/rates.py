@@ -9,8 +9,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -62,6 +62,29 @@ class Rates:
                 f"Add a line to {self.place}: {month:%Y-%m},{base},{into},RATE,SOURCE.",
             )
         return found
+
+
+@dataclass
+class Conversion:
+    """Amounts into one currency by a table of rates, and the rates that it took."""
+
+    into: str
+    rates: Rates
+    _used: dict[tuple[date, str], Rate] = field(default_factory=dict)
+
+    def factor(self, month: date, base: str | None, amounts: Iterable[Decimal | None]) -> Decimal:
+        """What amounts of a month's bills are multiplied by; 0 where all are nothing, which needs no rate. Raises NoRate."""
+        if not any(amounts):
+            return Decimal(0)
+        found = self.rates.rate(month, base, self.into)
+        if found.base != self.into:
+            self._used[month, found.base] = found
+        return found.rate
+
+    @property
+    def used(self) -> tuple[Rate, ...]:
+        """The rates that were needed, in the order of months and currencies."""
+        return tuple(self._used[key] for key in sorted(self._used))
 
 
 def read_rates(settings: Settings) -> Rates | None:

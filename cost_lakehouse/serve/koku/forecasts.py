@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cost_lakehouse.ask.rates import CURRENCY, NoRate, Rate, Rates
+from cost_lakehouse.ask.rates import CURRENCY, Conversion, NoRate, Rate, Rates
 from cost_lakehouse.ask.request import Condition
 from cost_lakehouse.formats.decimals import EXACT, exact_sum
 from cost_lakehouse.outlook.forecast import Forecast
@@ -95,18 +95,13 @@ def converted(found: Sequence[Outlook], month: date, into: str, rates: Rates) ->
     the sum's is rather too wide than too narrow. Raises NoRate where one is missing that an amount needs.
     """
     parts: list[tuple[Ahead, Decimal]] = []
-    used: dict[str | None, Rate] = {}
+    conversion = Conversion(into, rates)
     for one in found:
         if one.forecast is None:
             return None, ()
         own = ahead_of(one.forecast)
-        if not any((*own.days, own.total, own.low, own.high)):
-            parts.append((own, Decimal(0)))
-            continue
-        rate = rates.rate(month, one.key.currency_code, into)
-        parts.append((own, rate.rate))
-        if rate.base != into:
-            used[rate.base] = rate
+        amounts_of_it = (*own.days, own.total, own.low, own.high)
+        parts.append((own, conversion.factor(month, one.key.currency_code, amounts_of_it)))
     if not parts:
         return None, ()
     days: Mapping[int, list[Decimal]] = {left: [] for left in range(max(len(own.days) for own, _ in parts), 0, -1)}
@@ -118,7 +113,7 @@ def converted(found: Sequence[Outlook], month: date, into: str, rates: Rates) ->
         for amounts in zip(*((own.total, own.low, own.high) for own, _ in parts), strict=True)
     )
     whole = Ahead(parts[0][0].end, tuple(map(exact_sum, days.values())), total, low, high)
-    return whole, tuple(used[base] for base in sorted(used, key=str))
+    return whole, conversion.used
 
 
 def forecast_rows(found: Ahead, currency: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from cost_lakehouse.ask.ranges import plus_months
-from cost_lakehouse.ask.rates import NoRate, Rate, Rates
+from cost_lakehouse.ask.rates import Conversion, NoRate, Rate, Rates
 from cost_lakehouse.formats.decimals import EXACT, exact_sum
 
 Rows = Sequence[Mapping[str, Any]]
@@ -35,27 +35,21 @@ class Ahead:
 
 @dataclass
 class _Table:
-    """The rates into a currency, and what was asked of them."""
+    """The rates into a currency, and which of those that were asked for it lacks."""
 
-    into: str
-    rates: Rates
-    used: dict[tuple[date, str], Rate] = field(default_factory=dict)
+    conversion: Conversion
     missing: dict[str, None] = field(default_factory=dict)
 
     def told(self, row: Mapping[str, Any], month: date, amounts: Sequence[str]) -> dict[str, Any]:
         """The row with its amounts converted at the month's rate; as it is where there is none. Nothing needs no rate."""
         currency = row["currency_code"]
-        if not any(row[name] for name in amounts):
-            return {**row, "told_in": self.into}
         try:
-            rate = self.rates.rate(month, currency, self.into)
+            factor = self.conversion.factor(month, currency, [row[name] for name in amounts])
         except NoRate as error:
             self.missing[error.problem.rstrip(".")] = None
             return {**row, "told_in": currency}
-        if rate.base != self.into:
-            self.used[month, rate.base] = rate
-        told = {name: None if row[name] is None else EXACT.multiply(row[name], rate.rate) for name in amounts}
-        return {**row, **told, "told_in": self.into}
+        told = {name: None if row[name] is None else EXACT.multiply(row[name], factor) for name in amounts}
+        return {**row, **told, "told_in": self.conversion.into}
 
 
 def in_own_currencies(forecasts: Rows, budgets: Rows) -> Ahead:
@@ -72,7 +66,7 @@ def in_one_currency(forecasts: Rows, budgets: Rows, into: str, rates: Rates) -> 
 
     A budget of a quarter or a year stays as it is: the mart does not say which month's costs are in it.
     """
-    table = _Table(into, rates)
+    table = _Table(Conversion(into, rates))
     told = [table.told(row, row["billing_period"], _FORECAST) for row in forecasts]
     of_budgets, longer = [], []
     for row in budgets:
@@ -81,8 +75,7 @@ def in_one_currency(forecasts: Rows, budgets: Rows, into: str, rates: Rates) -> 
             of_budgets.append({**row, "told_in": row["currency_code"]})
         else:
             of_budgets.append(table.told(row, row["period_begin"], _BUDGET))
-    used = sorted(table.used.values(), key=lambda rate: (rate.month, rate.base))
-    return Ahead(told, of_budgets, _whole(told, into), used, tuple(table.missing), longer)
+    return Ahead(told, of_budgets, _whole(told, into), table.conversion.used, tuple(table.missing), longer)
 
 
 def _whole(told: Rows, into: str) -> Mapping[str, Decimal | None] | None:
