@@ -1,16 +1,12 @@
 -- Tags and cost categories as FOCUS writes them. Few sets of labels serve many lines: each set is put in order once, and found by
 -- its text.
-with sets as (
-    {%- for kind in bill_kinds() %}
-    select {{ map_to_text('resource_tags' if kind == 'aws' else 'tags') }} as label_text
-    from {{ ref('stg_' ~ kind ~ '__line_items') }}
+with texts as (
+    {{ label_texts() }}
+),
+
+sets as (
+    select label_text from texts
     union
-    {%- endfor %}
-    {%- if 'aws' in bill_kinds() %}
-    select {{ map_to_text('cost_categories') }} as label_text
-    from {{ ref('stg_aws__line_items') }}
-    union
-    {%- endif %}
     -- Of a row that stands for several lines.
     select '{}' as label_text
 ),

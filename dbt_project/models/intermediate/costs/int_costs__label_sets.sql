@@ -1,20 +1,7 @@
 -- Tags and cost categories as people compare them. Few sets of labels serve many lines, and few keys serve many sets. AWS's keys
 -- get AWS's snake form, so that its ways of delivery agree; others stay as delivered, with their namespaces and prefixes.
 with sets as (
-    {%- for kind in bill_kinds() %}
-    select
-        {{ map_to_text('resource_tags' if kind == 'aws' else 'tags') }} as label_text,
-        {{ 'true' if kind == 'aws' else 'false' }} as is_snake_case
-    from {{ ref('stg_' ~ kind ~ '__line_items') }}
-    {{ 'union' if not loop.last }}
-    {%- endfor %}
-    {%- if 'aws' in bill_kinds() %}
-    union
-    select
-        {{ map_to_text('cost_categories') }} as label_text,
-        true as is_snake_case
-    from {{ ref('stg_aws__line_items') }}
-    {%- endif %}
+    {{ label_texts() }}
 ),
 
 -- An empty set has no entries and falls out there: a condition on the text would make it twice a line.
