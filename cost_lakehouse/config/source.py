@@ -259,6 +259,11 @@ class LakehouseSettings(BucketSettings):
         return self
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it reads what many writers push to one place."""
+        return self.writer is None
+
+    @property
     def place(self) -> str:
         """The target, and the writer's folder in it."""
         return f"{self.location.rstrip('/')}/{self.writer}" if self.writer else self.location

@@ -66,7 +66,7 @@ def poll_deliveries(
             how = "The source is paused." if source.paused else "Lateness is not told any more."
             seen += [Recovery(Kind.LATE, what, now, how, source=source.name) for what in ("deliveries", PUSHES)]
             continue
-        if isinstance(source, LakehouseSettings) and source.writer is None and not out_of_time():
+        if isinstance(source, LakehouseSettings) and source.is_shared and not out_of_time():
             seen += writers_seen(settings, lake, source, known, memory, now)
         history = [Arrival(item.delivered_at, item.loaded_at) for item in _of(source, known)]
         standing = punctuality(history, memory.sources_since[source.name], source.name, source.kind, settings.alerts.lateness)

@@ -78,7 +78,7 @@ def show_status(config: Path | None, as_json: bool, exact: bool = False) -> int:
 def silent_writers(settings: Settings, lake: Lake, now: datetime) -> dict[str, Mapping[str, datetime]]:
     """Source of many writers -> who is late at ``now``, and when he pushed last (UTC, aware), as the ledgers tell it."""
     found: dict[str, Mapping[str, datetime]] = {}
-    shared = [one for one in settings.sources if isinstance(one, LakehouseSettings) and one.writer is None and not one.paused]
+    shared = [one for one in settings.sources if isinstance(one, LakehouseSettings) and one.is_shared and not one.paused]
     known = receipts(lake) if shared else []
     for source in shared:
         heard = writers_heard(lake, source.name, known)
