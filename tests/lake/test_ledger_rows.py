@@ -72,6 +72,16 @@ def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_ROWS", Remembered[tuple[reading.Row, ...]](500_000, len))
 
 
+def with_two_loads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """A lake of two loads, whose ledger files count as many, for a process that has read none of them."""
+    workshop = Workshop(folder)
+    for number in (1, 2):
+        deliver(workshop, number)
+    monkeypatch.setattr(reading, "MANY_FILES", 2)
+    forget(monkeypatch)
+    return workshop
+
+
 def kept_file(workshop: Workshop) -> Path:
     (found,) = workshop.warehouse.glob("ledgers/raw.receipts-*.rows")
     return found
@@ -80,11 +90,7 @@ def kept_file(workshop: Workshop) -> Path:
 def test_what_one_process_read_of_many_files_the_next_one_reads_in_one(
     tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workshop = Workshop(tmp_path)
-    for number in (1, 2):
-        deliver(workshop, number)
-    monkeypatch.setattr(reading, "MANY_FILES", 2)
-    forget(monkeypatch)
+    workshop = with_two_loads(tmp_path, monkeypatch)
     read.clear()
     from_files = ledger_rows(workshop.lake, "raw.receipts", RECEIPTS)
     assert (len(from_files), read) == (2, [2])
@@ -107,11 +113,7 @@ def test_what_one_process_read_of_many_files_the_next_one_reads_in_one(
 def test_a_kept_file_that_is_damaged_is_not_believed(
     tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
 ) -> None:
-    workshop = Workshop(tmp_path)
-    for number in (1, 2):
-        deliver(workshop, number)
-    monkeypatch.setattr(reading, "MANY_FILES", 2)
-    forget(monkeypatch)
+    workshop = with_two_loads(tmp_path, monkeypatch)
     known = receipts(workshop.lake)
     whole = kept_file(workshop).read_bytes()
     kept_file(workshop).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if damaged is None else damaged)
@@ -124,11 +126,7 @@ def test_a_kept_file_that_is_damaged_is_not_believed(
 
 
 def test_who_may_not_write_reads_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workshop = Workshop(tmp_path)
-    for number in (1, 2):
-        deliver(workshop, number)
-    monkeypatch.setattr(reading, "MANY_FILES", 2)
-    forget(monkeypatch)
+    workshop = with_two_loads(tmp_path, monkeypatch)
     lake = workshop.lake
     monkeypatch.setattr(type(lake.warehouse), "write", Mock(side_effect=LakeError("No right to write.", "")))
 
